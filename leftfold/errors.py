@@ -1,0 +1,125 @@
+"""Everything that can go wrong, by name.
+
+Errors are part of the interface: each says what happened, what was expected, what was found and what to do next.
+They carry what a program needs to react as attributes; the text is for people.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from uuid import UUID
+
+ANY = -1
+"""Expected version: whatever the stream's version is. Never fails on a race."""
+NO_STREAM = 0
+"""Expected version: the stream has no events yet."""
+EXISTS = -2
+"""Expected version: the stream has at least one event. Never fails on a race."""
+
+
+def describe_expected(expected: int) -> str:
+    """The demand in words: ``"no stream"``, ``"version 7"``."""
+    names = {ANY: "any version", NO_STREAM: "no stream", EXISTS: "an existing stream"}
+    return names.get(expected, f"version {expected}")
+
+
+class LeftfoldError(Exception):
+    """The root of every error that leftfold raises on purpose."""
+
+
+class InvalidArgument(LeftfoldError, ValueError):
+    """A name, number, URL or moment that cannot be used; nothing was read or written."""
+
+
+class EventTypeConflict(LeftfoldError, TypeError):
+    """Two classes claim one event type name, or a class cannot be an event type."""
+
+
+class ConcurrencyError(LeftfoldError):
+    """The stream is not at the version that the append demanded; nothing was written."""
+
+    def __init__(self, stream: str, expected: int, actual: int, attempts: int = 1) -> None:
+        self.stream = stream
+        self.expected = expected
+        self.actual = actual
+        self.attempts = attempts
+        tried = f" after {attempts} attempts" if attempts > 1 else ""
+        super().__init__(
+            f"stream {stream!r} is at version {actual}, expected {describe_expected(expected)}{tried}: "
+            "somebody else appended first; load it again and decide again"
+        )
+
+    def __reduce__(self) -> tuple[type[ConcurrencyError], tuple[str, int, int, int]]:
+        return type(self), (self.stream, self.expected, self.actual, self.attempts)
+
+
+class DuplicateEvent(LeftfoldError):
+    """Some event ids are stored already, but not as the same append; nothing was written."""
+
+    def __init__(self, stream: str, ids: Sequence[UUID]) -> None:
+        self.stream = stream
+        self.ids = tuple(ids)
+        shown = ", ".join(str(one) for one in self.ids[:3]) + (", …" if len(self.ids) > 3 else "")
+        super().__init__(
+            f"an append to {stream!r} carries event ids that are stored already as something else ({shown}): "
+            "a retry must carry the same events, in the same order, for the same stream; new facts need new ids"
+        )
+
+    def __reduce__(self) -> tuple[type[DuplicateEvent], tuple[str, tuple[UUID, ...]]]:
+        return type(self), (self.stream, self.ids)
+
+
+class AggregateNotFound(LeftfoldError, LookupError):
+    """There is no such aggregate, or there was none at the moment asked about."""
+
+
+class HistoricalState(LeftfoldError):
+    """A state loaded as it was earlier was asked to change; history is read only."""
+
+
+class UnknownEventType(LeftfoldError, LookupError):
+    """No class is registered for an event's type name, or an object is not a registered event."""
+
+
+class InvalidEvent(LeftfoldError, ValueError):
+    """An event does not fit its own type, or cannot be stored as JSON and come back the same."""
+
+
+class EventTooLarge(InvalidEvent):
+    """An event is larger than the store's limit."""
+
+
+class DecodeError(LeftfoldError, ValueError):
+    """A stored event does not fit today's class. It carries position, type, schema_version and the reason."""
+
+    def __init__(self, position: int, type: str, schema_version: int, reason: str) -> None:
+        self.position = position
+        self.type = type
+        self.schema_version = schema_version
+        self.reason = reason
+        super().__init__(
+            f"event {type!r} (schema version {schema_version}) at position {position} cannot be decoded: {reason}"
+        )
+
+    def __reduce__(self) -> tuple[type[DecodeError], tuple[int, str, int, str]]:
+        return type(self), (self.position, self.type, self.schema_version, self.reason)
+
+
+class ProjectionFailed(LeftfoldError):
+    """A projection could not apply an event; its rows and checkpoint stand just before that event's batch."""
+
+
+class StoreUnavailable(LeftfoldError):
+    """The database cannot be reached or used. An append in flight may or may not have been stored."""
+
+
+class SchemaOutdated(LeftfoldError):
+    """The tables in the database and this version of leftfold do not fit each other."""
+
+
+class NotSupported(LeftfoldError):
+    """A guarantee that was asked for cannot be kept here; it is refused rather than weakened."""
+
+
+class MissingExtra(LeftfoldError, ImportError):
+    """An optional dependency is not installed; the message has the exact pip line."""
