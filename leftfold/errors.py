@@ -9,18 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from uuid import UUID
 
-ANY = -1
-"""Expected version: whatever the stream's version is. Never fails on a race."""
-NO_STREAM = 0
-"""Expected version: the stream has no events yet."""
-EXISTS = -2
-"""Expected version: the stream has at least one event. Never fails on a race."""
-
-
-def describe_expected(expected: int) -> str:
-    """The demand in words: ``"no stream"``, ``"version 7"``."""
-    names = {ANY: "any version", NO_STREAM: "no stream", EXISTS: "an existing stream"}
-    return names.get(expected, f"version {expected}")
+from leftfold import expected as expectation
 
 
 class LeftfoldError(Exception):
@@ -45,7 +34,7 @@ class ConcurrencyError(LeftfoldError):
         self.attempts = attempts
         tried = f" after {attempts} attempts" if attempts > 1 else ""
         super().__init__(
-            f"stream {stream!r} is at version {actual}, expected {describe_expected(expected)}{tried}: "
+            f"stream {stream!r} is at version {actual}, expected {expectation.describe(expected)}{tried}: "
             "somebody else appended first; load it again and decide again"
         )
 

@@ -1,0 +1,37 @@
+"""How the sync door runs the async engine: one ``send(None)``, in the caller's own thread.
+
+A blocking driver's methods are ``async def`` but never suspend, so a coroutine over them finishes in its first step,
+with an ordinary traceback and no event loop, portal thread or generated twin. Gel's Python client works the same way.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Coroutine, Iterator
+from typing import Any, TypeVar
+
+Result = TypeVar("Result")
+
+
+def step(coroutine: Coroutine[Any, Any, Result]) -> Result:
+    """The result of a coroutine that awaits only blocking drivers."""
+    try:
+        coroutine.send(None)
+    except StopIteration as finished:
+        result: Result = finished.value
+        return result
+    coroutine.close()
+    raise RuntimeError("a coroutine suspended under the sync door: it awaited something that is not a blocking driver")
+
+
+def step_each(items: AsyncIterator[Result]) -> Iterator[Result]:
+    """The items of an async iterator over blocking drivers, one by one."""
+    while True:
+        try:
+            item = step(_next(items))
+        except StopAsyncIteration:
+            return
+        yield item
+
+
+async def _next(items: AsyncIterator[Result]) -> Result:
+    return await anext(items)

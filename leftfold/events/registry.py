@@ -1,0 +1,146 @@
+"""The registry: one type name, one class; and how an instance becomes JSON and comes back.
+
+msgspec does not check constructors, so an event is checked when it is appended: its JSON is decoded again as its own
+type, and what comes back must equal what was given. That finds a wrong field type, NaN, an infinity, a float where a
+Decimal is declared, and whatever JSON cannot carry, before anything is written.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from types import UnionType
+from typing import Any, Union, get_args, get_origin
+
+import msgspec
+
+from leftfold.errors import DecodeError, EventTypeConflict, InvalidEvent, UnknownEventType
+from leftfold.events.codec import Codec, codec_for
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class EventType:
+    """A class as an event: its stable name, schema version and codec."""
+
+    cls: type
+    name: str
+    schema_version: int
+    aliases: tuple[str, ...]
+    codec: Codec
+
+    def __str__(self) -> str:
+        return f"{self.cls.__module__}.{self.cls.__qualname__}"
+
+    def is_redefinition_of(self, other: EventType) -> bool:
+        """The same source, run again: a reload, or a notebook's cell."""
+        return str(self) == str(other)
+
+
+class Registry:
+    """Event classes by type name. There is a default one; another isolates (tests, plug-ins)."""
+
+    def __init__(self) -> None:
+        self._by_name: dict[str, EventType] = {}
+        self._by_class: dict[type, EventType] = {}
+
+    def register(self, cls: type, name: str, *, schema_version: int = 1, aliases: tuple[str, ...] = ()) -> None:
+        """Enter a class. The same module and qualified name replaces; any other holder of the name is an error."""
+        _check_name(cls, name, schema_version)
+        _check_frozen(cls)
+        entry = EventType(cls, name, schema_version, tuple(aliases), codec_for(cls))
+        for claimed in (name, *aliases):
+            holder = self._by_name.get(claimed)
+            if holder is not None and not entry.is_redefinition_of(holder):
+                raise EventTypeConflict(
+                    f"the event type name {claimed!r} is claimed by two classes, {holder} and {entry}: "
+                    f'give one of them another name (type="…"), or a registry of its own'
+                )
+        for former in [one for one in self._by_name.values() if entry.is_redefinition_of(one)]:
+            for claimed in (former.name, *former.aliases):
+                self._by_name.pop(claimed, None)
+        self._by_class[cls] = entry
+        for claimed in (name, *aliases):
+            self._by_name[claimed] = entry
+
+    def of(self, cls: type) -> EventType:
+        """The event type of a class; `UnknownEventType` if it was never entered here."""
+        try:
+            return self._by_class[cls]
+        except KeyError:
+            raise UnknownEventType(
+                f"{cls.__module__}.{cls.__qualname__} is not a registered event type: derive it from lf.Event, or "
+                'decorate it with @lf.event_type("…")'
+            ) from None
+
+    def named(self, name: str) -> EventType:
+        """The event type of a stored name or alias; `UnknownEventType` if no class claims it."""
+        try:
+            return self._by_name[name]
+        except KeyError:
+            raise UnknownEventType(
+                f"no class is registered for the event type {name!r}: import the module that defines it, or keep its "
+                "former name as an alias (aliases=(…,))"
+            ) from None
+
+    def names_of(self, what: Any) -> Iterator[str]:
+        """Every stored name of an event class (its aliases too), of each member of a union, or the name given."""
+        if isinstance(what, str):
+            yield what
+        elif get_origin(what) in (Union, UnionType):
+            for member in get_args(what):
+                yield from self.names_of(member)
+        else:
+            entry = self.of(what)
+            yield entry.name
+            yield from entry.aliases
+
+    def encode(self, event: Any) -> tuple[str, int, bytes]:
+        """Type name, schema version and JSON of an event; `InvalidEvent` naming the field if it does not fit."""
+        entry = self.of(type(event))
+        try:
+            return entry.name, entry.schema_version, entry.codec.encode(event)
+        except InvalidEvent as error:
+            raise type(error)(f"{entry.name}: {error}") from error.__cause__
+
+    def decode(self, position: int, name: str, schema_version: int, data: bytes) -> Any:
+        """A stored event as today's class; `UnknownEventType` or `DecodeError`."""
+        entry = self.named(name)
+        if schema_version > entry.schema_version:
+            raise DecodeError(
+                position,
+                name,
+                schema_version,
+                f"{entry} knows schema versions up to {entry.schema_version}; newer code has written this one",
+            )
+        try:
+            return entry.codec.decode(data)
+        except (msgspec.DecodeError, ValueError, TypeError, RecursionError) as error:
+            raise DecodeError(position, name, schema_version, str(error)) from error
+
+
+default_registry = Registry()
+
+
+def _check_name(cls: type, name: str, schema_version: int) -> None:
+    if not isinstance(name, str) or not name or "\0" in name or len(name.encode()) > 255:
+        raise EventTypeConflict(f"{cls.__qualname__}: {name!r} is no type name: expected 1 to 255 bytes, without NUL")
+    if not isinstance(schema_version, int) or not 1 <= schema_version < 2**31:
+        raise EventTypeConflict(f"{cls.__qualname__}: schema_version is a whole number from 1, not {schema_version!r}")
+
+
+def _check_frozen(cls: type) -> None:
+    if issubclass(cls, msgspec.Struct):
+        frozen = cls.__struct_config__.frozen
+    elif hasattr(cls, "__pydantic_fields__"):
+        frozen = bool(getattr(cls, "model_config", {}).get("frozen"))
+    elif hasattr(cls, "__attrs_attrs__"):
+        frozen = cls.__setattr__ is not object.__setattr__
+    elif dataclasses.is_dataclass(cls):
+        frozen = getattr(cls, "__dataclass_params__").frozen  # noqa: B009 - private to typeshed
+    else:
+        raise EventTypeConflict(
+            f"{cls.__qualname__} cannot be an event type: expected a frozen dataclass, attrs class, msgspec Struct or "
+            "pydantic model"
+        )
+    if not frozen:
+        raise EventTypeConflict(f"{cls.__qualname__} can be changed after it happened: declare it frozen=True")

@@ -1,0 +1,199 @@
+"""The Log: where facts are kept, and what every back end promises.
+
+An append is atomic, durable when acknowledged, judged against its expected version by the database, and idempotent by
+its event ids. A log takes a *batch of independent appends* and gives each an outcome of its own; a single append is a
+batch of one. Positions increase in the order in which events become visible, and nothing can still appear at or below
+the horizon that `Log.head` gives.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from leftfold import expected as expectation
+from leftfold.database.protocol import Database
+from leftfold.errors import InvalidArgument, LeftfoldError
+from leftfold.events import EncodedEvent, Query, RecordedEvent, Registry, check_stream, encode_events
+
+PAGE_EVENTS = 5_000
+PAGE_BYTES = 8 * 2**20
+_FIRST_PAGE = 500
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What one stream gets in an `append_all`: its new events, and the version that it must have before."""
+
+    stream: str
+    events: Iterable[Any]
+    expected: int = expectation.ANY
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """A checked and encoded append to one stream."""
+
+    stream: str
+    events: tuple[EncodedEvent, ...]
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class AppendResult:
+    """Where the append ended: the stream's version and the position of its last event (0 and 0 if it has none).
+
+    ``duplicate`` tells that these very events were stored before, and this is the first result again.
+    """
+
+    version: int
+    position: int
+    duplicate: bool = False
+
+
+Outcome = AppendResult | LeftfoldError
+
+
+class Log(ABC):
+    """A log of events in a database. Coroutines only; the front doors step or await them."""
+
+    def __init__(self, database: Database, registry: Registry) -> None:
+        self.database = database
+        self.registry = registry
+
+    async def append(
+        self,
+        stream: str,
+        events: Iterable[Any],
+        *,
+        expected: int = expectation.ANY,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> AppendResult:
+        """Append to one stream, all or nothing; see `leftfold.front.EventStore.append`."""
+        [outcome] = await self.append_batch([self._prepare(Write(stream, events, expected), metadata)])
+        if isinstance(outcome, LeftfoldError):
+            raise outcome
+        return outcome
+
+    async def append_all(
+        self, writes: Iterable[Write], *, metadata: Mapping[str, Any] | None = None
+    ) -> list[AppendResult]:
+        """Append to several streams, all or nothing; see `leftfold.front.EventStore.append_all`."""
+        appends = [self._prepare(write, metadata) for write in writes]
+        if len({append.stream for append in appends}) < len(appends):
+            raise InvalidArgument("append_all takes one Write for each stream: put the events of a stream together")
+        ids = [event.id for append in appends for event in append.events]
+        if len(set(ids)) < len(ids):
+            raise InvalidArgument("append_all carries two events with the same id: every fact needs its own")
+        return await self.append_together(appends) if appends else []
+
+    def _prepare(self, write: Write, metadata: Mapping[str, Any] | None) -> Append:
+        expected = write.expected
+        if not isinstance(expected, int) or isinstance(expected, bool) or expected < expectation.EXISTS:
+            raise InvalidArgument(f"expected is a version from 0, lf.ANY, lf.NO_STREAM or lf.EXISTS, not {expected!r}")
+        return Append(check_stream(write.stream), encode_events(write.events, self.registry, metadata), expected)
+
+    @abstractmethod
+    async def append_batch(self, appends: Sequence[Append]) -> list[Outcome]:
+        """Judge and store independent appends in one transaction; an outcome for each, in order.
+
+        One that conflicts, repeats or is refused never fails its neighbours. `StoreUnavailable` is raised, for all.
+        """
+
+    @abstractmethod
+    async def append_together(self, appends: Sequence[Append]) -> list[AppendResult]:
+        """Store appends to different streams, all or none; raises the first refusal."""
+
+    @abstractmethod
+    async def head(self) -> int:
+        """The horizon: the position of the last event that is settled. Nothing at or below it can still appear."""
+
+    @abstractmethod
+    async def read_stream_page(
+        self, stream: str, after: int, until: int | None, limit: int, backwards: bool
+    ) -> list[RecordedEvent]:
+        """Up to ``limit`` committed events of a stream with after < version <= until, in order."""
+
+    @abstractmethod
+    async def read_log_page(
+        self, query: Query, after: int, until: int, limit: int, backwards: bool
+    ) -> list[RecordedEvent]:
+        """Up to ``limit`` events with after < position <= until, in order; ``until`` is at or below the horizon."""
+
+    async def read_stream(
+        self,
+        stream: str,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int | None = None,
+        backwards: bool = False,
+    ) -> AsyncIterator[list[RecordedEvent]]:
+        """The events of a stream, in pages; everything that is committed when its page is read."""
+        check_stream(stream)
+        check_range(after, until, limit)
+        size = _PageSize(limit)
+        while size.next:
+            page = await self.read_stream_page(stream, after, until, size.next, backwards)
+            if page:
+                yield page
+            if len(page) < size.next:
+                return
+            size.note(page)
+            if backwards:
+                until = page[-1].version - 1
+            else:
+                after = page[-1].version
+
+    async def read_log(
+        self,
+        query: Query = Query.ALL,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int | None = None,
+        backwards: bool = False,
+    ) -> AsyncIterator[list[RecordedEvent]]:
+        """The events of the log up to the horizon as of now, in pages, in the order of positions."""
+        check_range(after, until, limit)
+        head = await self.head()
+        until = head if until is None else min(until, head)
+        size = _PageSize(limit)
+        while size.next and after < until:
+            page = await self.read_log_page(query, after, until, size.next, backwards)
+            if page:
+                yield page
+            if len(page) < size.next:
+                return
+            size.note(page)
+            if backwards:
+                until = page[-1].position - 1
+            else:
+                after = page[-1].position
+
+
+class _PageSize:
+    """How many events to ask for: grows to `PAGE_EVENTS`, shrinks so that a page stays near `PAGE_BYTES`."""
+
+    def __init__(self, limit: int | None) -> None:
+        self._left = limit
+        self._size = _FIRST_PAGE
+
+    @property
+    def next(self) -> int:
+        return self._size if self._left is None else min(self._size, self._left)
+
+    def note(self, page: list[RecordedEvent]) -> None:
+        if self._left is not None:
+            self._left -= len(page)
+        average = sum(len(recorded.data) for recorded in page) / len(page) + 1
+        self._size = max(1, min(PAGE_EVENTS, self._size * 4, int(PAGE_BYTES / average)))
+
+
+def check_range(after: int, until: int | None, limit: int | None) -> None:
+    """`InvalidArgument` for bounds that make no sense."""
+    for name, value in (("after", after), ("until", until), ("limit", limit)):
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
+            raise InvalidArgument(f"{name} is a whole number from 0, not {value!r}")
