@@ -1,0 +1,13 @@
+CREATE TABLE {schema}.events (
+    position       bigint      PRIMARY KEY,
+    stream         text        COLLATE "C" NOT NULL,
+    version        bigint      NOT NULL,
+    id             uuid        NOT NULL,
+    type           text        COLLATE "C" NOT NULL,
+    schema_version int         NOT NULL,
+    data           json        NOT NULL, -- json, not jsonb: it comes back byte for byte
+    metadata       json        NOT NULL,
+    tags           text[]      NOT NULL,
+    occurred_at    timestamptz NOT NULL,
+    recorded_at    timestamptz NOT NULL
+);

@@ -1,0 +1,5 @@
+CREATE TABLE leftfold_event_tags (
+    tag      TEXT    NOT NULL,
+    position INTEGER NOT NULL,
+    PRIMARY KEY (tag, position)
+) WITHOUT ROWID;

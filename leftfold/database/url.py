@@ -1,0 +1,80 @@
+"""Where a store is: ``sqlite:///file``, ``sqlite://`` (memory) or ``postgresql://…`` with ``?schema=``."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+
+from leftfold.errors import InvalidArgument
+
+DEFAULT_SCHEMA = "leftfold"
+_SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_EXAMPLES = "sqlite:///bank.db, sqlite:// (in memory) or postgresql://user@host/database"
+
+
+@dataclass(frozen=True, slots=True)
+class SqliteUrl:
+    """An SQLite file, or a private database in memory (``path`` is None)."""
+
+    path: str | None
+
+    def __str__(self) -> str:
+        return f"sqlite:///{self.path}" if self.path else "sqlite://"
+
+
+@dataclass(frozen=True, slots=True)
+class PostgresqlUrl:
+    """A PostgreSQL database, as libpq takes it, and the schema in it that holds everything of leftfold's."""
+
+    conninfo: str
+    schema: str
+
+    def __str__(self) -> str:
+        parts = urlsplit(self.conninfo)
+        where = parts.netloc.rpartition("@")
+        user = where[0].partition(":")[0]
+        return urlunsplit((parts.scheme, f"{user}@{where[2]}" if user else where[2], parts.path, "", ""))
+
+
+def parse_url(url: str) -> SqliteUrl | PostgresqlUrl:
+    """The parts of a store's URL; `InvalidArgument` if it is none. Its str never shows a password."""
+    if not isinstance(url, str):
+        raise InvalidArgument(f"a store's URL is a str, not {url!r}: expected {_EXAMPLES}")
+    scheme, colon, _ = url.partition(":")
+    if colon and scheme == "sqlite":
+        return _parse_sqlite(url)
+    if colon and scheme in ("postgresql", "postgres"):
+        return _parse_postgresql(url)
+    shown = f"{scheme}:…" if colon else repr(url)
+    raise InvalidArgument(f"{shown} is no store's URL: expected {_EXAMPLES}")
+
+
+def _parse_sqlite(url: str) -> SqliteUrl:
+    rest = url.removeprefix("sqlite:")
+    if rest in ("//", "///:memory:", "//:memory:"):
+        return SqliteUrl(None)
+    if not rest.startswith("///") or len(rest) == 3:
+        raise InvalidArgument(
+            f"{url!r}: an SQLite file takes three slashes (sqlite:///bank.db is beside you, sqlite:////var/bank.db is "
+            "absolute), and sqlite:// alone is a database in memory"
+        )
+    path, question, query = rest[3:].partition("?")
+    if question:
+        raise InvalidArgument(f"{url!r}: an SQLite URL has no options, found {query!r}")
+    return SqliteUrl(unquote(path))
+
+
+def _parse_postgresql(url: str) -> PostgresqlUrl:
+    try:
+        parts = urlsplit(url)
+        options = parse_qsl(parts.query, keep_blank_values=True)
+    except ValueError as error:
+        raise InvalidArgument(f"the PostgreSQL URL cannot be read: {error}") from None
+    schemas = [value for name, value in options if name == "schema"] or [DEFAULT_SCHEMA]
+    if not _SCHEMA.fullmatch(schemas[-1]) or schemas[-1].startswith("pg_"):
+        raise InvalidArgument(
+            f"{schemas[-1]!r} is no schema name: expected lower case letters, digits and _, at most 63, not pg_…"
+        )
+    query = urlencode([(name, value) for name, value in options if name != "schema"])
+    return PostgresqlUrl(urlunsplit(("postgresql", parts.netloc, parts.path, query, "")), schemas[-1])

@@ -1,0 +1,144 @@
+"""Ways of waiting: how a blocking door and an asyncio door sleep, signal and take turns."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Any, Protocol, TypeVar
+
+from leftfold.database.protocol import Signal
+
+Result = TypeVar("Result")
+
+
+class Worker(Protocol):
+    """Where a blocking driver's calls run."""
+
+    async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Run one function there."""
+
+    def close(self) -> None:
+        """No calls come after this one."""
+
+
+class Waiting(Protocol):
+    """What differs between the doors, apart from the drivers."""
+
+    async def sleep(self, seconds: float) -> None:
+        """Let time pass."""
+
+    def signal(self) -> Signal:
+        """A new flag, not set."""
+
+    def turns(self, places: int) -> Callable[[], AbstractAsyncContextManager[None]]:
+        """A semaphore: at most ``places`` at a time are inside ``async with turns():``."""
+
+    def worker(self) -> Worker:
+        """A place for one blocking connection's calls."""
+
+
+class BlockingSignal:
+    """A `Signal` for threads."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    async def wait(self, seconds: float) -> bool:
+        return self._event.wait(seconds)
+
+
+class BlockingWorker:
+    """Runs calls where they are made."""
+
+    async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        return function(*arguments)
+
+    def close(self) -> None:
+        return
+
+
+class BlockingWaiting:
+    """For the sync door: nothing here ever suspends a coroutine."""
+
+    async def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)  # noqa: ASYNC251 - under the sync door a coroutine is stepped by the thread that waits
+
+    def signal(self) -> Signal:
+        return BlockingSignal()
+
+    def turns(self, places: int) -> Callable[[], AbstractAsyncContextManager[None]]:
+        semaphore = threading.Semaphore(places)
+
+        @asynccontextmanager
+        async def turn() -> AsyncIterator[None]:
+            with semaphore:
+                yield
+
+        return turn
+
+    def worker(self) -> Worker:
+        return BlockingWorker()
+
+
+class AsyncioSignal:
+    """A `Signal` that a task waits for and any thread may set."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def set(self) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    async def wait(self, seconds: float) -> bool:
+        if self._event.is_set():
+            return True
+        try:
+            await asyncio.wait_for(self._event.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+
+class ThreadWorker:
+    """One thread, so that a connection's calls run in the order in which they were made, cancelled or not."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="leftfold-sqlite")
+
+    async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False)
+
+
+class AsyncioWaiting:
+    """For the async door."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def signal(self) -> Signal:
+        return AsyncioSignal()
+
+    def turns(self, places: int) -> Callable[[], AbstractAsyncContextManager[None]]:
+        semaphore = asyncio.Semaphore(places)
+
+        @asynccontextmanager
+        async def turn() -> AsyncIterator[None]:
+            async with semaphore:
+                yield
+
+        return turn
+
+    def worker(self) -> Worker:
+        return ThreadWorker()
