@@ -21,6 +21,7 @@ from leftfold.errors import (
 from leftfold.events import Event, Metadata, NewEvent, Query, RawEvent, RecordedEvent, Registry, event_type, metadata
 from leftfold.expected import ANY, EXISTS, NO_STREAM
 from leftfold.fold import Fold
+from leftfold.front import AsyncEventStore, AsyncSubscription, EventStore, Subscription, connect, connect_async
 from leftfold.log import AppendResult, Log, Write
 
 __all__ = [
@@ -29,10 +30,13 @@ __all__ = [
     "NO_STREAM",
     "AggregateNotFound",
     "AppendResult",
+    "AsyncEventStore",
+    "AsyncSubscription",
     "ConcurrencyError",
     "DecodeError",
     "DuplicateEvent",
     "Event",
+    "EventStore",
     "EventTooLarge",
     "EventTypeConflict",
     "Fold",
@@ -52,8 +56,11 @@ __all__ = [
     "Registry",
     "SchemaOutdated",
     "StoreUnavailable",
+    "Subscription",
     "UnknownEventType",
     "Write",
+    "connect",
+    "connect_async",
     "event_type",
     "metadata",
 ]

@@ -46,6 +46,9 @@ class Database(Protocol):
     def schema(self) -> str | None:
         """The PostgreSQL schema that holds everything; None on SQLite, which has none."""
 
+    async def open(self) -> None:
+        """Make the first connection; `StoreUnavailable` says why that cannot be."""
+
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         """A connection in autocommit, for reading: each statement sees what is committed when it starts."""
 

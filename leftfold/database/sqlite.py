@@ -87,7 +87,7 @@ class SqliteDatabase:
         self._writer = await self._connect()
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
-        return self.writer() if self._path is None else self._reader()
+        return self.reader()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
@@ -108,8 +108,12 @@ class SqliteDatabase:
                 raise StoreUnavailable(f"{self._place} is closed")
             yield self._writer
 
+    def reader(self) -> AbstractAsyncContextManager[SqliteConnection]:
+        """A connection for reading; in memory there is only the one that writes."""
+        return self.writer() if self._path is None else self._pooled()
+
     @asynccontextmanager
-    async def _reader(self) -> AsyncIterator[Connection]:
+    async def _pooled(self) -> AsyncIterator[SqliteConnection]:
         async with self._reading():
             if self._writer is None:
                 raise StoreUnavailable(f"{self._place} is closed")

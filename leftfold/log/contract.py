@@ -91,7 +91,7 @@ class Log(ABC):
 
     def _prepare(self, write: Write, metadata: Mapping[str, Any] | None) -> Append:
         expected = write.expected
-        if not isinstance(expected, int) or isinstance(expected, bool) or expected < expectation.EXISTS:
+        if not isinstance(expected, int) or isinstance(expected, bool) or not expectation.EXISTS <= expected < 2**63:
             raise InvalidArgument(f"expected is a version from 0, lf.ANY, lf.NO_STREAM or lf.EXISTS, not {expected!r}")
         return Append(check_stream(write.stream), encode_events(write.events, self.registry, metadata), expected)
 
@@ -122,7 +122,7 @@ class Log(ABC):
     ) -> list[RecordedEvent]:
         """Up to ``limit`` events with after < position <= until, in order; ``until`` is at or below the horizon."""
 
-    async def read_stream(
+    def read_stream(
         self,
         stream: str,
         *,
@@ -132,9 +132,12 @@ class Log(ABC):
         backwards: bool = False,
     ) -> AsyncIterator[list[RecordedEvent]]:
         """The events of a stream, in pages; everything that is committed when its page is read."""
-        check_stream(stream)
         check_range(after, until, limit)
-        size = _PageSize(limit)
+        return self._stream_pages(check_stream(stream), after, until, _PageSize(limit), backwards)
+
+    async def _stream_pages(
+        self, stream: str, after: int, until: int | None, size: _PageSize, backwards: bool
+    ) -> AsyncIterator[list[RecordedEvent]]:
         while size.next:
             page = await self.read_stream_page(stream, after, until, size.next, backwards)
             if page:
@@ -147,7 +150,7 @@ class Log(ABC):
             else:
                 after = page[-1].version
 
-    async def read_log(
+    def read_log(
         self,
         query: Query = Query.ALL,
         *,
@@ -158,9 +161,13 @@ class Log(ABC):
     ) -> AsyncIterator[list[RecordedEvent]]:
         """The events of the log up to the horizon as of now, in pages, in the order of positions."""
         check_range(after, until, limit)
+        return self._log_pages(query, after, until, _PageSize(limit), backwards)
+
+    async def _log_pages(
+        self, query: Query, after: int, until: int | None, size: _PageSize, backwards: bool
+    ) -> AsyncIterator[list[RecordedEvent]]:
         head = await self.head()
         until = head if until is None else min(until, head)
-        size = _PageSize(limit)
         while size.next and after < until:
             page = await self.read_log_page(query, after, until, size.next, backwards)
             if page:
@@ -195,5 +202,5 @@ class _PageSize:
 def check_range(after: int, until: int | None, limit: int | None) -> None:
     """`InvalidArgument` for bounds that make no sense."""
     for name, value in (("after", after), ("until", until), ("limit", limit)):
-        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or value < 0):
-            raise InvalidArgument(f"{name} is a whole number from 0, not {value!r}")
+        if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63):
+            raise InvalidArgument(f"{name} is a whole number from 0 to 2^63 - 1, not {value!r}")

@@ -1,0 +1,132 @@
+"""The async front door: the engine, awaited. Names, arguments and meanings are those of `leftfold.front.store`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from leftfold import expected as expectation
+from leftfold.events import Query, RecordedEvent
+from leftfold.log import AppendResult, Log, Write
+from leftfold.log.subscription import Following
+
+
+class AsyncEventStore:
+    """A store for asyncio. Made by `leftfold.connect_async`; open it with ``async with``, or ``await store.open()``."""
+
+    def __init__(self, log: Log, opening: Callable[[], Awaitable[None]]) -> None:
+        self.log = log
+        self._opening = opening
+
+    async def open(self) -> Self:
+        """Open connections and check the schema; the errors are those of `leftfold.connect`."""
+        await self._opening()
+        return self
+
+    async def append(
+        self,
+        stream: str,
+        events: Iterable[Any],
+        *,
+        expected: int = expectation.ANY,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> AppendResult:
+        """Append events to a stream, all or nothing; see `EventStore.append`."""
+        return await self.log.append(stream, events, expected=expected, metadata=metadata)
+
+    async def append_all(
+        self, writes: Iterable[Write], *, metadata: Mapping[str, Any] | None = None
+    ) -> list[AppendResult]:
+        """Append to several streams in one transaction, all or nothing; see `EventStore.append_all`."""
+        return await self.log.append_all(writes, metadata=metadata)
+
+    def read(
+        self,
+        stream: str,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int | None = None,
+        backwards: bool = False,
+    ) -> AsyncIterator[RecordedEvent]:
+        """The committed events of a stream; see `EventStore.read`."""
+        return _each(self.log.read_stream(stream, after=after, until=until, limit=limit, backwards=backwards))
+
+    def read_all(
+        self,
+        query: Query = Query.ALL,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int | None = None,
+        backwards: bool = False,
+    ) -> AsyncIterator[RecordedEvent]:
+        """The events of the log that match, up to the horizon; see `EventStore.read_all`."""
+        return _each(self.log.read_log(query, after=after, until=until, limit=limit, backwards=backwards))
+
+    def subscribe(self, query: Query = Query.ALL, *, after: int = 0) -> AsyncSubscription:
+        """Every matching event after a position, for ever; see `EventStore.subscribe`."""
+        return AsyncSubscription(Following(self.log, query, after))
+
+    async def head(self) -> int:
+        """The horizon: the position of the last event that is settled; 0 in an empty log."""
+        return await self.log.head()
+
+    async def close(self) -> None:
+        """Close every connection."""
+        await self.log.database.close()
+
+    async def __aenter__(self) -> Self:
+        return await self.open()
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()
+
+
+class AsyncSubscription:
+    """An async iterator over the log that follows it; see `leftfold.front.store.Subscription`."""
+
+    def __init__(self, following: Following) -> None:
+        self._following = following
+        self._events = self._follow()
+        self._handed_out = following.position
+
+    @property
+    def position(self) -> int:
+        """Of the last event handed out, or later if what follows did not match."""
+        return max(self._handed_out, self._following.position)
+
+    async def _follow(self) -> AsyncIterator[RecordedEvent]:
+        async for page in self._following.pages():
+            for recorded in page:
+                if self._following.closed:
+                    return
+                self._handed_out = recorded.position
+                yield recorded
+
+    def close(self) -> None:
+        """End the subscription."""
+        self._following.close()
+
+    def __aiter__(self) -> AsyncIterator[RecordedEvent]:
+        return self._events
+
+    async def __anext__(self) -> RecordedEvent:
+        return await anext(self._events)
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+async def _each(pages: AsyncIterator[list[RecordedEvent]]) -> AsyncIterator[RecordedEvent]:
+    async for page in pages:
+        for recorded in page:
+            yield recorded

@@ -1,0 +1,138 @@
+"""The sync front door: thin, typed faces that step the engine's coroutines in the caller's own thread."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from leftfold import expected as expectation
+from leftfold.database.stepping import step, step_each
+from leftfold.events import Query, RecordedEvent
+from leftfold.log import AppendResult, Log, Write
+from leftfold.log.subscription import Following
+
+
+class EventStore:
+    """An open store. Made by `leftfold.connect`; safe to share between threads; ``close()`` it, or use ``with``."""
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+
+    def append(
+        self,
+        stream: str,
+        events: Iterable[Any],
+        *,
+        expected: int = expectation.ANY,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> AppendResult:
+        """Append events to a stream, all or nothing; returns when they are flushed to disk.
+
+        ``events`` are registered event objects, `NewEvent` or `RawEvent`. ``expected`` is the version that the stream
+        must have before: a number, ``ANY``, ``NO_STREAM`` or ``EXISTS``; otherwise `ConcurrencyError` and nothing is
+        written. The same event ids again, for the same stream and in the same order, return the first result with
+        ``duplicate=True``; any other overlap is `DuplicateEvent`. No events at all only checks the expectation.
+        Refused before anything is sent: `InvalidEvent`, `EventTooLarge`, `UnknownEventType`, `InvalidArgument`.
+        `StoreUnavailable`: the outcome is unknown; the same `NewEvent` objects may be appended again safely.
+        """
+        return step(self.log.append(stream, events, expected=expected, metadata=metadata))
+
+    def append_all(self, writes: Iterable[Write], *, metadata: Mapping[str, Any] | None = None) -> list[AppendResult]:
+        """Append to several streams in one transaction, all or nothing; one `Write` for each stream.
+
+        Errors are those of `append`. A retry is recognised only whole: all the events of one former call.
+        """
+        return step(self.log.append_all(writes, metadata=metadata))
+
+    def read(
+        self,
+        stream: str,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int | None = None,
+        backwards: bool = False,
+    ) -> Iterator[RecordedEvent]:
+        """The committed events of a stream with after < version <= until, in order, or backwards; at most ``limit``.
+
+        An unknown stream has none. Pages are fetched as they are needed.
+        """
+        pages = self.log.read_stream(stream, after=after, until=until, limit=limit, backwards=backwards)
+        return (recorded for page in step_each(pages) for recorded in page)
+
+    def read_all(
+        self,
+        query: Query = Query.ALL,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int | None = None,
+        backwards: bool = False,
+    ) -> Iterator[RecordedEvent]:
+        """The events of the log that match, with after < position <= until, in order of position, up to the horizon."""
+        pages = self.log.read_log(query, after=after, until=until, limit=limit, backwards=backwards)
+        return (recorded for page in step_each(pages) for recorded in page)
+
+    def subscribe(self, query: Query = Query.ALL, *, after: int = 0) -> Subscription:
+        """Every matching event after a position: those that are there, then each new one; never ends by itself."""
+        return Subscription(Following(self.log, query, after))
+
+    def head(self) -> int:
+        """The horizon: the position of the last event that is settled; 0 in an empty log."""
+        return step(self.log.head())
+
+    def close(self) -> None:
+        """Close every connection."""
+        step(self.log.database.close())
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+class Subscription:
+    """An iterator over the log that follows it. ``close()``, from any thread, ends the iteration promptly.
+
+    One thread iterates. An iteration that has ended does not begin again: subscribe ``after`` its position.
+    """
+
+    def __init__(self, following: Following) -> None:
+        self._following = following
+        self._events = self._follow()
+        self._handed_out = following.position
+
+    @property
+    def position(self) -> int:
+        """Of the last event handed out, or later if what follows did not match."""
+        return max(self._handed_out, self._following.position)
+
+    def _follow(self) -> Iterator[RecordedEvent]:
+        for page in step_each(self._following.pages()):
+            for recorded in page:
+                if self._following.closed:
+                    return
+                self._handed_out = recorded.position
+                yield recorded
+
+    def close(self) -> None:
+        """End the subscription."""
+        self._following.close()
+
+    def __iter__(self) -> Iterator[RecordedEvent]:
+        return self._events
+
+    def __next__(self) -> RecordedEvent:
+        return next(self._events)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()

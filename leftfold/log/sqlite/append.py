@@ -1,0 +1,177 @@
+"""How SQLite judges and stores appends: plain functions over a raw connection, inside one write transaction.
+
+SQLite has one writer at a time, so what is read after BEGIN IMMEDIATE stays true until COMMIT, positions are dense, and
+the horizon is simply the last position.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cache
+from importlib.resources import files
+from uuid import UUID
+
+import msgspec
+
+from leftfold import expected as expectation
+from leftfold.database.sqlite import roll_back
+from leftfold.errors import ConcurrencyError, DuplicateEvent, LeftfoldError
+from leftfold.events import EncodedEvent, moment
+from leftfold.log.contract import Append, AppendResult, Outcome
+
+_ID_CHUNK = 500
+
+
+@cache
+def statement(name: str) -> str:
+    """The text of one of the .sql files beside this module."""
+    return (files("leftfold.log.sqlite") / f"{name}.sql").read_text("utf-8").strip()
+
+
+def append_independent(raw: sqlite3.Connection, appends: Sequence[Append]) -> list[Outcome]:
+    """One transaction; an outcome for each append."""
+    raw.execute("BEGIN IMMEDIATE")
+    try:
+        writer = _Writer(raw)
+        outcomes = [_outcome(writer, append) for append in appends]
+        raw.execute("COMMIT")
+    except BaseException:
+        roll_back(raw)
+        raise
+    return outcomes
+
+
+def append_together(raw: sqlite3.Connection, appends: Sequence[Append]) -> list[AppendResult]:
+    """One transaction; everything, or the first refusal."""
+    raw.execute("BEGIN IMMEDIATE")
+    try:
+        results = _together(_Writer(raw), appends)
+        raw.execute("COMMIT")
+    except BaseException:
+        roll_back(raw)
+        raise
+    return results
+
+
+def _outcome(writer: _Writer, append: Append) -> Outcome:
+    try:
+        return writer.repeated(append) or writer.append(append)
+    except LeftfoldError as refusal:  # raised before anything of this append was inserted
+        return refusal
+
+
+def _together(writer: _Writer, appends: Sequence[Append]) -> list[AppendResult]:
+    repeated = [writer.repeated(append) for append in appends if append.events]
+    if any(repeated):
+        ids = [event.id for append in appends for event in append.events]
+        if not all(repeated) or writer.moments_of(ids) > 1:
+            raise DuplicateEvent(", ".join(append.stream for append in appends), ids)
+        results = iter(repeated)
+        return [
+            (append.events and next(results)) or AppendResult(*writer.tail(append.stream)[:2], duplicate=True)
+            for append in appends
+        ]
+    for append in appends:
+        writer.check(append)
+    return [writer.append(append) for append in appends]
+
+
+@dataclass(frozen=True, slots=True)
+class _Stored:
+    stream: str
+    version: int
+    position: int
+    type: str
+    data: bytes
+    recorded_at: str
+
+
+class _Writer:
+    """Judges and inserts inside one transaction, with one reading of the clock."""
+
+    def __init__(self, raw: sqlite3.Connection) -> None:
+        self._raw = raw
+        self._now = moment.to_text(datetime.now(UTC))
+        [(self._position,)] = raw.execute(statement("last_position"))
+
+    def tail(self, stream: str) -> tuple[int, int, str]:
+        """Version, position and recorded_at of a stream's last event; 0, 0 and nothing if it has none."""
+        row = self._raw.execute(statement("stream_tail"), (stream,)).fetchone()
+        return row or (0, 0, "")
+
+    def repeated(self, append: Append) -> AppendResult | None:
+        """The first result again, if these very events are stored; None if none of them is; `DuplicateEvent`."""
+        ids = [event.id for event in append.events]
+        stored = self._stored(ids)
+        if not stored:
+            return None
+        found = [stored.get(event.id.bytes) for event in append.events]
+        first = found[0].version if found[0] else 0
+        if all(
+            one is not None and _same(one, event, append.stream) and one.version == first + offset
+            for offset, (one, event) in enumerate(zip(found, append.events, strict=True))
+        ):
+            last = stored[ids[-1].bytes]
+            return AppendResult(last.version, last.position, duplicate=True)
+        raise DuplicateEvent(append.stream, [one for one in ids if one.bytes in stored])
+
+    def moments_of(self, ids: Sequence[UUID]) -> int:
+        """At how many moments these events were recorded: those of one call share one."""
+        return len({one.recorded_at for one in self._stored(ids).values()})
+
+    def check(self, append: Append) -> tuple[int, int, str]:
+        """The stream's tail, if the append may follow it; `ConcurrencyError` if not."""
+        tail = self.tail(append.stream)
+        expected, actual = append.expected, tail[0]
+        if expected in (expectation.ANY, actual) or (expected == expectation.EXISTS and actual > 0):
+            self._now = max(self._now, tail[2])  # never decreasing within a stream, whatever the clock does
+            return tail
+        raise ConcurrencyError(append.stream, expected, actual)
+
+    def append(self, append: Append) -> AppendResult:
+        """Insert the events, one version and one position after the other."""
+        version, position, _ = self.check(append)
+        if not append.events:
+            return AppendResult(version, position)
+        rows = [
+            _row(self._position + offset, append.stream, version + offset, event, self._now)
+            for offset, event in enumerate(append.events, start=1)
+        ]
+        self._raw.executemany(statement("insert_event"), rows)
+        tags = [(tag, self._position + at) for at, event in enumerate(append.events, start=1) for tag in event.tags]
+        if tags:
+            self._raw.executemany(statement("insert_tag"), tags)
+        self._position += len(rows)
+        return AppendResult(version + len(rows), self._position)
+
+    def _stored(self, ids: Sequence[UUID]) -> dict[bytes, _Stored]:
+        found: dict[bytes, _Stored] = {}
+        for start in range(0, len(ids), _ID_CHUNK):
+            chunk = [one.bytes for one in ids[start : start + _ID_CHUNK]]
+            marks = ", ".join("?" * len(chunk))
+            for row in self._raw.execute(statement("events_by_id").replace(":ids", marks), chunk):
+                found[row[0]] = _Stored(*row[1:])
+        return found
+
+
+def _same(stored: _Stored, event: EncodedEvent, stream: str) -> bool:
+    return stored.stream == stream and stored.type == event.type and stored.data == event.data
+
+
+def _row(position: int, stream: str, version: int, event: EncodedEvent, now: str) -> tuple[object, ...]:
+    return (
+        position,
+        stream,
+        version,
+        event.id.bytes,
+        event.type,
+        event.schema_version,
+        event.data.decode(),
+        event.metadata.decode(),
+        msgspec.json.encode(event.tags).decode() if event.tags else "[]",
+        now if event.occurred_at is None else moment.to_text(event.occurred_at),
+        now,
+    )

@@ -1,0 +1,3 @@
+SELECT id, stream, version, position, type, CAST(data AS BLOB), recorded_at
+FROM leftfold_events
+WHERE id IN (:ids)

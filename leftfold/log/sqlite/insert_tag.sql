@@ -1,0 +1,1 @@
+INSERT INTO leftfold_event_tags (tag, position) VALUES (?, ?)

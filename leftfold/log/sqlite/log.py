@@ -1,0 +1,77 @@
+"""The `Log` over SQLite: appends in one hop each, reads in keyset pages."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+import msgspec
+
+from leftfold.database.sqlite import SqliteDatabase
+from leftfold.events import Query, RecordedEvent, Registry
+from leftfold.log.contract import Append, AppendResult, Log, Outcome
+from leftfold.log.selection import Range, Terms, select_events
+from leftfold.log.sqlite.append import append_independent, append_together, statement
+
+_TERMS = Terms(
+    events="leftfold_events",
+    event_tags="leftfold_event_tags",
+    columns=(
+        "e.position, e.stream, e.version, e.id, e.type, e.schema_version, CAST(e.data AS BLOB), "
+        "CAST(e.metadata AS BLOB), e.tags, e.occurred_at, e.recorded_at"
+    ),
+    mark="?",
+    moment_mark="?",
+)
+_decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
+
+
+class SqliteLog(Log):
+    """The log in an SQLite file, or in memory."""
+
+    def __init__(self, database: SqliteDatabase, registry: Registry) -> None:
+        super().__init__(database, registry)
+        self._sqlite = database
+
+    async def append_batch(self, appends: Sequence[Append]) -> list[Outcome]:
+        async with self._sqlite.writer() as connection:
+            return await connection.run(lambda raw: append_independent(raw, appends))
+
+    async def append_together(self, appends: Sequence[Append]) -> list[AppendResult]:
+        async with self._sqlite.writer() as connection:
+            return await connection.run(lambda raw: append_together(raw, appends))
+
+    async def head(self) -> int:
+        async with self.database.connection() as connection:
+            [(position,)] = await connection.execute(statement("last_position"))
+        return int(position)
+
+    async def read_stream_page(
+        self, stream: str, after: int, until: int | None, limit: int, backwards: bool
+    ) -> list[RecordedEvent]:
+        sql = (
+            f"SELECT {_TERMS.columns} FROM leftfold_events e WHERE e.stream = ? AND e.version > ? AND e.version <= ? "
+            f"ORDER BY e.version {'DESC' if backwards else 'ASC'} LIMIT ?"
+        )
+        return await self._fetch(sql, (stream, after, 2**63 - 1 if until is None else until, limit))
+
+    async def read_log_page(
+        self, query: Query, after: int, until: int, limit: int, backwards: bool
+    ) -> list[RecordedEvent]:
+        sql, parameters = select_events(query, Range(after, until, limit, backwards), _TERMS)
+        return await self._fetch(sql, parameters)
+
+    async def _fetch(self, sql: str, parameters: Sequence[object]) -> list[RecordedEvent]:
+        def fetch(raw: sqlite3.Connection) -> list[RecordedEvent]:
+            return [
+                RecordedEvent(
+                    position, stream, version, id, type, schema_version, data, metadata,
+                    () if tags == "[]" else _decode_tags(tags), occurred, recorded, registry,
+                )
+                for position, stream, version, id, type, schema_version, data, metadata, tags, occurred, recorded
+                in raw.execute(sql, parameters)
+            ]  # fmt: skip
+
+        registry = self.registry
+        async with self._sqlite.reader() as connection:
+            return await connection.run(fetch)
