@@ -1,4 +1,5 @@
-"""Where a store is: ``sqlite:///file``, ``sqlite://`` (memory) or ``postgresql://…`` with ``?schema=``."""
+"""Where a store is: ``sqlite:///file``, ``sqlite://`` (memory) or ``postgresql://…`` with ``?schema=`` and
+``pool_size=``."""
 
 from __future__ import annotations
 
@@ -9,6 +10,7 @@ from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
 from leftfold.errors import InvalidArgument
 
 DEFAULT_SCHEMA = "leftfold"
+DEFAULT_POOL_SIZE = 10
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
 _EXAMPLES = "sqlite:///bank.db, sqlite:// (in memory) or postgresql://user@host/database"
 
@@ -29,6 +31,7 @@ class PostgresqlUrl:
 
     conninfo: str
     schema: str
+    pool_size: int
 
     def __str__(self) -> str:
         parts = urlsplit(self.conninfo)
@@ -76,5 +79,9 @@ def _parse_postgresql(url: str) -> PostgresqlUrl:
         raise InvalidArgument(
             f"{schemas[-1]!r} is no schema name: expected lower case letters, digits and _, at most 63, not pg_…"
         )
-    query = urlencode([(name, value) for name, value in options if name != "schema"])
-    return PostgresqlUrl(urlunsplit(("postgresql", parts.netloc, parts.path, query, "")), schemas[-1])
+    sizes = [value for name, value in options if name == "pool_size"] or [str(DEFAULT_POOL_SIZE)]
+    if not sizes[-1].isdecimal() or not 1 <= int(sizes[-1]) <= 1000:
+        raise InvalidArgument(f"pool_size is a number of connections from 1 to 1000, not {sizes[-1]!r}")
+    query = urlencode([(name, value) for name, value in options if name not in ("schema", "pool_size")])
+    conninfo = urlunsplit(("postgresql", parts.netloc, parts.path, query, ""))
+    return PostgresqlUrl(conninfo, schemas[-1], int(sizes[-1]))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from leftfold.database import Policy, SqliteUrl, migrate, parse_url, step
+from leftfold.database import Policy, PostgresqlUrl, SqliteUrl, migrate, parse_url, step
 from leftfold.database.sqlite import SqliteDatabase
-from leftfold.database.waiting import AsyncioWaiting, BlockingWaiting
+from leftfold.database.waiting import AsyncioWaiting, BlockingWaiting, Waiting
+from leftfold.errors import MissingExtra
 from leftfold.events import Registry, default_registry
 from leftfold.front.async_store import AsyncEventStore
 from leftfold.front.store import EventStore
@@ -36,7 +37,21 @@ def _log(url: str, registry: Registry, *, blocking: bool) -> Log:
     waiting = BlockingWaiting() if blocking else AsyncioWaiting()
     if isinstance(place, SqliteUrl):
         return SqliteLog(SqliteDatabase(place, waiting), registry)
-    raise NotImplementedError
+    return _postgresql_log(place, registry, waiting, blocking=blocking)
+
+
+def _postgresql_log(place: PostgresqlUrl, registry: Registry, waiting: Waiting, *, blocking: bool) -> Log:
+    """psycopg is imported here and not before, because it is an extra."""
+    try:
+        from leftfold.database.postgresql import PostgresqlDatabase
+        from leftfold.database.psycopg_drivers import AsyncDriver, BlockingDriver
+        from leftfold.log.postgresql import PostgresqlLog
+    except ImportError as error:
+        raise MissingExtra(
+            f"a postgresql:// URL needs psycopg 3 ({error}): pip install 'leftfold[postgres]'"
+        ) from error
+    driver = (BlockingDriver if blocking else AsyncDriver)(place.conninfo, place.pool_size)
+    return PostgresqlLog(PostgresqlDatabase(place, driver, waiting), registry)
 
 
 async def _open(log: Log, policy: Policy, url: str) -> None:

@@ -1,0 +1,169 @@
+"""PostgreSQL: pooled connections in autocommit, explicit READ COMMITTED transactions, and errors in words."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from typing import Any, TypeVar
+
+import psycopg
+from psycopg import errors
+from psycopg_pool import PoolClosed, PoolTimeout
+
+from leftfold.database.protocol import Dialect, Row, Signal
+from leftfold.database.psycopg_drivers import CONNECT_SECONDS, Driver
+from leftfold.database.url import PostgresqlUrl
+from leftfold.database.waiting import Waiting
+from leftfold.errors import NotSupported, StoreUnavailable
+
+Result = TypeVar("Result")
+
+_UNAVAILABLE = {
+    "28": "check the user and the password",
+    "3D": "create the database, or correct its name in the URL",
+    "42501": "grant the user CREATE on the database and ALL on the schema, or migrate as its owner",
+    "25006": "this server is a standby, or read only: connect to the primary",
+    "53": "the server is out of disk, memory or connections",
+    "55P03": "a lock_timeout is set, and ran out",
+    "57014": "the statement was cancelled, or a statement_timeout ran out",
+}
+
+
+class ConnectionLost(StoreUnavailable):
+    """The connection died under a statement, whose outcome is unknown. The log tries again with the same event ids."""
+
+
+class PostgresqlConnection:
+    """A `Connection` over psycopg."""
+
+    def __init__(self, raw: Any, driver: Driver, place: str) -> None:
+        self._raw = raw
+        self._driver = driver
+        self._place = place
+
+    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        return await self._translated(self._driver.execute(self._raw, sql, parameters))
+
+    async def execute_raw(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        """In binary format: uuid and json as bytes, timestamptz as microseconds since 2000-01-01."""
+        return await self._translated(self._driver.execute_raw(self._raw, sql, parameters))
+
+    async def execute_many(self, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
+        await self._translated(self._driver.execute_many(self._raw, sql, parameters))
+
+    async def _translated(self, running: Coroutine[Any, Any, Result]) -> Result:
+        try:
+            return await running
+        except psycopg.Error as error:
+            lost = self._raw.closed or (error.sqlstate or "").startswith(("08", "57P"))
+            if lost:
+                raise ConnectionLost(f"the connection to {self._place} was lost: {_first_line(error)}") from error
+            if (unavailable := _as_unavailable(error, self._place)) is not None:
+                raise unavailable from error
+            raise
+
+
+class PostgresqlDatabase:
+    """A `Database` on a PostgreSQL server; everything of leftfold's lives in one schema."""
+
+    def __init__(self, url: PostgresqlUrl, driver: Driver, waiting: Waiting) -> None:
+        self._place = str(url)
+        self._schema = url.schema
+        self._driver = driver
+        self._waiting = waiting
+
+    @property
+    def dialect(self) -> Dialect:
+        return "postgresql"
+
+    @property
+    def schema(self) -> str | None:
+        return self._schema
+
+    def table(self, name: str) -> str:
+        return f"{self._schema}.{name}"
+
+    async def open(self) -> None:
+        with self._reaching():
+            await self._driver.open()
+        async with self.connection() as connection:
+            [(encoding, version)] = await connection.execute(
+                "SELECT current_setting('server_encoding'), current_setting('server_version_num')::int"
+            )
+        if encoding != "UTF8":
+            await self._driver.close()
+            raise NotSupported(f"{self._place} is encoded in {encoding}; leftfold needs a database in UTF8")
+        if version < 140000:
+            await self._driver.close()
+            raise NotSupported(f"{self._place} runs PostgreSQL {version // 10000}; leftfold needs 14 or newer")
+
+    @asynccontextmanager
+    async def connection(self) -> AsyncIterator[PostgresqlConnection]:
+        with self._reaching():
+            raw = await self._driver.take()
+        try:
+            yield PostgresqlConnection(raw, self._driver, self._place)
+        finally:
+            await self._driver.give_back(raw)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[PostgresqlConnection]:
+        async with self.connection() as connection:
+            await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+            try:
+                yield connection
+                await connection.execute("COMMIT")
+            except ConnectionLost:
+                raise
+            except BaseException:
+                await connection.execute("ROLLBACK")
+                raise
+
+    async def sleep(self, seconds: float) -> None:
+        await self._waiting.sleep(seconds)
+
+    def signal(self) -> Signal:
+        return self._waiting.signal()
+
+    async def close(self) -> None:
+        await self._driver.close()
+
+    @contextmanager
+    def _reaching(self) -> Iterator[None]:
+        """Says in words why no connection can be had."""
+        try:
+            yield
+        except PoolTimeout as error:
+            raise StoreUnavailable(
+                f"{self._place}: no connection within {CONNECT_SECONDS:.0f} seconds: the server is down, or every "
+                "connection of the pool is in use"
+            ) from error
+        except PoolClosed as error:
+            raise StoreUnavailable(f"{self._place} is closed") from error
+        except psycopg.Error as error:
+            raise _as_unavailable(error, self._place) or _unreachable(error, self._place) from error
+
+
+def _as_unavailable(error: psycopg.Error, place: str) -> StoreUnavailable | None:
+    """The error of a database that cannot be used, in words; None if it can and the statement is at fault."""
+    state = error.sqlstate or ""
+    for start, remedy in _UNAVAILABLE.items():
+        if state.startswith(start):
+            return StoreUnavailable(f"{place}: {_first_line(error)}; {remedy}")
+    return None
+
+
+def _unreachable(error: psycopg.Error, place: str) -> StoreUnavailable:
+    text = str(error)
+    if "password" in text or isinstance(error, errors.InvalidPassword):
+        remedy = _UNAVAILABLE["28"]
+    elif "does not exist" in text:
+        remedy = "check the names of user and database in the URL"
+    else:
+        remedy = "is the server running, and are host and port right?"
+    return StoreUnavailable(f"{place}: {_first_line(error)}; {remedy}")
+
+
+def _first_line(error: psycopg.Error) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[0].rstrip(".") if lines else type(error).__name__

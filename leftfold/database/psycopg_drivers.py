@@ -1,0 +1,150 @@
+"""psycopg 3 behind both doors: the same four calls, blocking or awaited. Imported only when PostgreSQL is asked for."""
+
+from __future__ import annotations
+
+import select
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+import psycopg
+from psycopg.types.numeric import Int8BinaryLoader
+from psycopg.types.string import ByteaBinaryLoader
+from psycopg_pool import AsyncConnectionPool, ConnectionPool
+
+from leftfold.database.protocol import Row
+
+CONNECT_SECONDS = 10.0
+_OPTIONS: dict[str, Any] = {"autocommit": True, "application_name": "leftfold", "connect_timeout": int(CONNECT_SECONDS)}
+
+
+class Driver(Protocol):
+    """A pool of psycopg connections in autocommit, and how to run a statement on one."""
+
+    async def open(self) -> None:
+        """Make the first connection at once, so that what is wrong is told now; psycopg's own error if it fails."""
+
+    async def take(self) -> Any:
+        """A connection that is alive, as far as this end can tell without asking the other."""
+
+    async def give_back(self, connection: Any) -> None:
+        """Return one; a broken one is replaced."""
+
+    async def execute(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        """Run one statement, in text format."""
+
+    async def execute_raw(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        """Run one statement, in binary format: uuid and json as bytes, timestamptz as microseconds since 2000."""
+
+    async def execute_many(self, connection: Any, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
+        """Run one statement for each set of parameters."""
+
+    async def close(self) -> None:
+        """Close the pool."""
+
+
+class BlockingDriver:
+    """For the sync door; never suspends."""
+
+    def __init__(self, conninfo: str, size: int) -> None:
+        self._conninfo = conninfo
+        self._pool = ConnectionPool(
+            conninfo, min_size=1, max_size=size, open=False, kwargs=_OPTIONS, check=self._check, timeout=CONNECT_SECONDS
+        )
+
+    async def open(self) -> None:
+        psycopg.connect(self._conninfo, **_OPTIONS).close()
+        self._pool.open()
+
+    async def take(self) -> Any:
+        return self._pool.getconn()
+
+    async def give_back(self, connection: Any) -> None:
+        self._pool.putconn(connection)
+
+    async def execute(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        cursor = connection.execute(sql, parameters or None)
+        return cursor.fetchall() if cursor.description else []
+
+    async def execute_raw(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        cursor = _raw_cursor(connection)
+        rows: list[Row] = cursor.execute(sql, parameters).fetchall()
+        return rows
+
+    async def execute_many(self, connection: Any, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
+        connection.cursor().executemany(sql, parameters)
+
+    async def close(self) -> None:
+        self._pool.close()
+
+    @staticmethod
+    def _check(connection: psycopg.Connection[Any]) -> None:
+        if _has_news(connection):
+            connection.execute("SELECT 1")
+
+
+class AsyncDriver:
+    """For the async door."""
+
+    def __init__(self, conninfo: str, size: int) -> None:
+        self._conninfo = conninfo
+        self._size = size
+        self._pool: Any = None
+
+    async def open(self) -> None:
+        await (await psycopg.AsyncConnection.connect(self._conninfo, **_OPTIONS)).close()
+        self._pool = AsyncConnectionPool(
+            self._conninfo,
+            min_size=1,
+            max_size=self._size,
+            open=False,
+            kwargs=_OPTIONS,
+            check=self._check,
+            timeout=CONNECT_SECONDS,
+        )
+        await self._pool.open()
+
+    async def take(self) -> Any:
+        if self._pool is None:
+            raise psycopg.OperationalError("it is not open: use `async with`, or `await store.open()` first")
+        return await self._pool.getconn()
+
+    async def give_back(self, connection: Any) -> None:
+        await self._pool.putconn(connection)
+
+    async def execute(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        cursor = await connection.execute(sql, parameters or None)
+        return await cursor.fetchall() if cursor.description else []
+
+    async def execute_raw(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        cursor = _raw_cursor(connection)
+        await cursor.execute(sql, parameters)
+        rows: list[Row] = await cursor.fetchall()
+        return rows
+
+    async def execute_many(self, connection: Any, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
+        await connection.cursor().executemany(sql, parameters)
+
+    async def close(self) -> None:
+        if self._pool is not None:
+            await self._pool.close()
+
+    @staticmethod
+    async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
+        if _has_news(connection):
+            await connection.execute("SELECT 1")
+
+
+def _has_news(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:
+    """Whether an idle connection has something to read, as it has when the server is gone. Costs no round trip."""
+    poll = select.poll()
+    poll.register(connection.fileno(), select.POLLIN)
+    return bool(poll.poll(0))
+
+
+def _raw_cursor(connection: Any) -> Any:
+    """A cursor whose loaders all run in C and make no objects that a reader may not need."""
+    cursor = connection.cursor(binary=True)
+    cursor.adapters.register_loader("uuid", ByteaBinaryLoader)
+    cursor.adapters.register_loader("json", ByteaBinaryLoader)
+    cursor.adapters.register_loader("timestamptz", Int8BinaryLoader)
+    return cursor

@@ -1,0 +1,1 @@
+SELECT {schema}.head_v1()

@@ -1,0 +1,139 @@
+"""The `Log` over PostgreSQL: one function call for a batch of appends, an exact horizon, keyset pages.
+
+What happens on the server is told beside the functions, in ``database/schema/postgresql/``. Here stands what to do when
+the connection dies: the same call again, with the same event ids. A former attempt that is still running holds the
+locks of its streams, so the repetition waits for its end and then finds its events, or none.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from functools import cache
+from importlib.resources import files
+from typing import TypeVar
+
+from psycopg.errors import UniqueViolation
+
+from leftfold.database.postgresql import ConnectionLost, PostgresqlConnection, PostgresqlDatabase
+from leftfold.database.protocol import Row
+from leftfold.errors import ConcurrencyError, DuplicateEvent, StoreUnavailable
+from leftfold.events import Query, RecordedEvent, Registry
+from leftfold.log.contract import Append, AppendResult, Log, Outcome
+from leftfold.log.postgresql.parameters import append_parameters
+from leftfold.log.selection import Range, Terms, select_events
+
+Result = TypeVar("Result")
+
+ATTEMPTS = 6
+_FROM_2000_TO_1970 = 946_684_800_000_000
+_COLUMNS = (
+    "e.position, e.stream, e.version, e.id, e.type, e.schema_version, e.data, e.metadata, e.tags, "
+    "e.occurred_at, e.recorded_at"
+)
+
+
+class PostgresqlLog(Log):
+    """The log in a PostgreSQL schema."""
+
+    def __init__(self, database: PostgresqlDatabase, registry: Registry) -> None:
+        super().__init__(database, registry)
+        self._postgresql = database
+        self._terms = Terms(
+            events=database.table("events"),
+            event_tags=database.table("event_tags"),
+            columns=_COLUMNS,
+            mark="%s",
+            moment_mark="%s::timestamptz",
+        )
+
+    async def append_batch(self, appends: Sequence[Append]) -> list[Outcome]:
+        try:
+            rows = await self._append(appends, together=False)
+        except UniqueViolation:
+            if len(appends) == 1:
+                return [_clash(appends)]
+            return [(await self.append_batch([append]))[0] for append in appends]
+        return [_outcome(append, *row) for append, row in zip(appends, rows, strict=True)]
+
+    async def append_together(self, appends: Sequence[Append]) -> list[AppendResult]:
+        try:
+            rows = await self._append(appends, together=True)
+        except UniqueViolation:
+            raise _clash(appends) from None
+        outcomes = [_outcome(append, *row) for append, row in zip(appends, rows, strict=True)]
+        refusals = [outcome for outcome in outcomes if not isinstance(outcome, AppendResult)]
+        if refusals:
+            raise refusals[0]
+        return [outcome for outcome in outcomes if isinstance(outcome, AppendResult)]
+
+    async def head(self) -> int:
+        sql = self._statement("head")
+        [(position,)] = await self._retried(lambda connection: connection.execute(sql))
+        return int(position)
+
+    async def read_stream_page(
+        self, stream: str, after: int, until: int | None, limit: int, backwards: bool
+    ) -> list[RecordedEvent]:
+        sql = self._statement("read_stream").replace("{order}", "DESC" if backwards else "ASC")
+        return await self._fetch(sql, (stream, after, 2**63 - 1 if until is None else until, limit))
+
+    async def read_log_page(
+        self, query: Query, after: int, until: int, limit: int, backwards: bool
+    ) -> list[RecordedEvent]:
+        sql, parameters = select_events(query, Range(after, until, limit, backwards), self._terms)
+        return await self._fetch(sql, parameters)
+
+    async def _append(self, appends: Sequence[Append], *, together: bool) -> list[Row]:
+        """A former attempt of somebody's that was on its way may be judged a repetition only once it has committed."""
+        sql = self._statement("append")
+        parameters = append_parameters(appends, together=together)
+        try:
+            return await self._retried(lambda connection: connection.execute(sql, parameters))
+        except UniqueViolation:
+            return await self._retried(lambda connection: connection.execute(sql, parameters))
+
+    async def _fetch(self, sql: str, parameters: Sequence[object]) -> list[RecordedEvent]:
+        rows = await self._retried(lambda connection: connection.execute_raw(sql, parameters))
+        registry = self.registry
+        shift = _FROM_2000_TO_1970
+        return [
+            RecordedEvent(
+                position, stream, version, id, type, schema_version, data, metadata,
+                tuple(tags) if tags else (), occurred + shift, recorded + shift, registry,
+            )
+            for position, stream, version, id, type, schema_version, data, metadata, tags, occurred, recorded in rows
+        ]  # fmt: skip
+
+    async def _retried(self, ask: Callable[[PostgresqlConnection], Awaitable[Result]]) -> Result:
+        """Ask on a connection, and on another one when that dies; `StoreUnavailable` when it keeps dying."""
+        for attempt in range(ATTEMPTS):
+            try:
+                async with self._postgresql.connection() as connection:
+                    return await ask(connection)
+            except ConnectionLost as lost:
+                failure = lost
+                await self.database.sleep(random.uniform(0, 0.05 * 2**attempt))
+        raise StoreUnavailable(f"{failure}; {ATTEMPTS} attempts failed") from failure
+
+    def _statement(self, name: str) -> str:
+        return _statement(name, str(self.database.schema))
+
+
+@cache
+def _statement(name: str, schema: str) -> str:
+    text = (files("leftfold.log.postgresql") / f"{name}.sql").read_text("utf-8")
+    return text.strip().replace("{schema}", schema)
+
+
+def _outcome(append: Append, status: int, version: int, position: int) -> Outcome:
+    if status == 2:
+        return ConcurrencyError(append.stream, append.expected, version)
+    if status == 3:
+        return _clash([append])
+    return AppendResult(version, position, duplicate=status == 1)
+
+
+def _clash(appends: Sequence[Append]) -> DuplicateEvent:
+    streams = ", ".join(append.stream for append in appends)
+    return DuplicateEvent(streams, [event.id for append in appends for event in append.events])
