@@ -48,6 +48,12 @@ class PostgresqlLog(Log):
         )
 
     async def append_batch(self, appends: Sequence[Append]) -> list[Outcome]:
+        """The function wants the appends of one stream side by side; sorting is stable, so their order stays."""
+        order = sorted(range(len(appends)), key=lambda number: appends[number].stream)
+        outcomes = await self._append_sorted([appends[number] for number in order])
+        return [outcome for _, outcome in sorted(zip(order, outcomes, strict=True), key=lambda pair: pair[0])]
+
+    async def _append_sorted(self, appends: Sequence[Append]) -> list[Outcome]:
         try:
             rows = await self._append(appends, together=False)
         except UniqueViolation:
@@ -89,9 +95,10 @@ class PostgresqlLog(Log):
         sql = self._statement("append")
         parameters = append_parameters(appends, together=together)
         try:
-            return await self._retried(lambda connection: connection.execute(sql, parameters))
+            [outcome] = await self._retried(lambda connection: connection.execute(sql, parameters))
         except UniqueViolation:
-            return await self._retried(lambda connection: connection.execute(sql, parameters))
+            [outcome] = await self._retried(lambda connection: connection.execute(sql, parameters))
+        return list(zip(*outcome, strict=True))
 
     async def _fetch(self, sql: str, parameters: Sequence[object]) -> list[RecordedEvent]:
         rows = await self._retried(lambda connection: connection.execute_raw(sql, parameters))
