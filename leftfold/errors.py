@@ -95,7 +95,26 @@ class DecodeError(LeftfoldError, ValueError):
 
 
 class ProjectionFailed(LeftfoldError):
-    """A projection could not apply an event; its rows and checkpoint stand just before that event's batch."""
+    """A projection could not apply an event; its rows and checkpoint stand just before it, and nothing is skipped.
+
+    It carries the projection's name, the event's position, stream and type, and the reason, whose error is its cause.
+    ``others`` are the failures of other projections in the same run.
+    """
+
+    def __init__(self, projection: str, position: int, stream: str, type: str, reason: str) -> None:
+        self.projection = projection
+        self.position = position
+        self.stream = stream
+        self.type = type
+        self.reason = reason
+        self.others: tuple[LeftfoldError, ...] = ()
+        super().__init__(
+            f"projection {projection!r} stopped in front of event {type!r} of {stream!r} at position {position}: "
+            f"{reason}. Everything before it is applied; correct the projection and catch up again"
+        )
+
+    def __reduce__(self) -> tuple[type[ProjectionFailed], tuple[str, int, str, str, str]]:
+        return type(self), (self.projection, self.position, self.stream, self.type, self.reason)
 
 
 class StoreUnavailable(LeftfoldError):

@@ -1,1 +1,22 @@
+"""The query side: read models, the projections that maintain them, and the views that answer questions."""
 
+from leftfold.read.amounts import Digits
+from leftfold.read.model import Key, ReadModel
+from leftfold.read.projection import DELETE, Delete, Projection, projection
+from leftfold.read.projector import AsyncProjector, CaughtUp, Projector
+from leftfold.read.view import AsyncView, View
+
+__all__ = [
+    "DELETE",
+    "AsyncProjector",
+    "AsyncView",
+    "CaughtUp",
+    "Delete",
+    "Digits",
+    "Key",
+    "Projection",
+    "Projector",
+    "ReadModel",
+    "View",
+    "projection",
+]

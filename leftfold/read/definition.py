@@ -1,0 +1,132 @@
+"""A read model as a table: its name, its columns, its key, and how a row is checked, written and read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from operator import attrgetter
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from leftfold.errors import InvalidArgument, SchemaOutdated
+from leftfold.read.fields import MAX_NAME_BYTES, Field, fields_of
+
+_MAX_KEY_COLUMNS = 4
+_TABLE_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_RESERVED = {"checkpoints", "event_tags", "events", "migrations", "position", "snapshots"}
+_astuple = msgspec.structs.astuple
+
+
+@dataclass(frozen=True)
+class Definition:
+    """A read model as a table. ``key`` are the indexes of the key's fields."""
+
+    model: type[Any]
+    name: str
+    fields: tuple[Field, ...]
+    key: tuple[int, ...]
+    key_of: Callable[[Any], Any]
+    """The key of a row: a value, or a tuple if several fields make the key."""
+    table: sa.Table
+
+    def key_values(self, key: Any) -> tuple[Any, ...]:
+        """A key as a tuple of checked values; `InvalidArgument` naming the field that does not fit."""
+        values = (key,) if len(self.key) == 1 else key
+        fields = [self.fields[index] for index in self.key]
+        if not isinstance(values, tuple) or len(values) != len(fields):
+            names = ", ".join(one.name for one in fields)
+            raise InvalidArgument(f"a key of {self.model.__name__} is a tuple ({names}), not {key!r}")
+        for one, value in zip(fields, values, strict=True):
+            try:
+                one.type.check(value)
+            except InvalidArgument as error:
+                raise InvalidArgument(f"{key!r} is no key of {self.model.__name__}: {one.name}: {error}") from None
+        return values
+
+    def checker(self) -> Callable[[Any], None]:
+        """Raises `InvalidArgument`, naming model, field and key, if the table could not give a row back equal."""
+        checks = [(one.type.check, one.nullable) for one in self.fields]
+
+        def check(row: Any) -> None:
+            at = 0
+            try:
+                for at, ((fits, nullable), value) in enumerate(zip(checks, _astuple(row), strict=True)):  # noqa: B007
+                    if value is not None or not nullable:
+                        fits(value)
+            except InvalidArgument as error:
+                name = f"{self.model.__name__}.{self.fields[at].name}"
+                raise InvalidArgument(f"{name} of {self.key_of(row)!r}: {error}") from None
+
+        return check
+
+    def dumper(self, dialect: str) -> Callable[[Any], list[Any]]:
+        """Makes a checked row the parameters for its columns, in order."""
+        steps = [(at, step) for at, one in enumerate(self.fields) if (step := one.type.to_driver(dialect))]
+
+        def dump(row: Any) -> list[Any]:
+            values = list(_astuple(row))
+            for at, convert in steps:
+                if values[at] is not None:
+                    values[at] = convert(values[at])
+            return values
+
+        return dump
+
+    def loader(self, dialect: str) -> Callable[[tuple[Any, ...]], Any]:
+        """Makes the fetched values of all columns, in order, a row."""
+        steps = [(at, step) for at, one in enumerate(self.fields) if (step := one.type.from_driver(dialect))]
+        model = self.model
+
+        def load(fetched: tuple[Any, ...]) -> Any:
+            values = list(fetched)
+            at = 0
+            try:
+                for at, convert in steps:
+                    if values[at] is not None:
+                        values[at] = convert(values[at])
+            except ValueError as error:
+                raise SchemaOutdated(
+                    f"the table {self.name} holds in its column {self.fields[at].name} what {model.__name__} cannot "
+                    f"have today: {error}. Rebuild it: projector.reset(name), then projector.catch_up()"
+                ) from error
+            return model(*values)
+
+        return load
+
+
+@cache
+def definition_of(model: type[Any]) -> Definition:
+    """The table of a read model; `InvalidArgument` says which field cannot be a column, or what the key lacks."""
+    if not hasattr(model, "__table_name__"):
+        raise InvalidArgument(f"{model!r} is no read model: derive it from lf.ReadModel")
+    fields = tuple(fields_of(model))
+    key = tuple(index for index, one in enumerate(fields) if one.is_key)
+    if not 1 <= len(key) <= _MAX_KEY_COLUMNS:
+        raise InvalidArgument(
+            f"{model.__name__} has {len(key)} key fields: mark the one that tells its rows apart, for example "
+            f"account_id: lf.Key[str] (or up to {_MAX_KEY_COLUMNS} which do so together)"
+        )
+    key_of = attrgetter(*(fields[index].name for index in key))
+    name = _table_name(model)
+    columns: list[sa.Column[Any]] = [
+        sa.Column(one.name, one.type, nullable=one.nullable, primary_key=one.is_key, autoincrement=False)
+        for one in fields
+    ]
+    return Definition(model, name, fields, key, key_of, sa.Table(name, sa.MetaData(), *columns))
+
+
+def _table_name(model: type[Any]) -> str:
+    snake_case = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", model.__name__).lower()
+    name = getattr(model, "__table_name__", None) or snake_case
+    if not _TABLE_NAME.fullmatch(name) or len(name) > MAX_NAME_BYTES:
+        raise InvalidArgument(
+            f"{model.__name__}: {name!r} is no name for a table: expected a-z, 0-9 and _, at most {MAX_NAME_BYTES} of "
+            'them; give it one with table="…"'
+        )
+    if name in _RESERVED or name.startswith(("leftfold_", "sqlite_", "pg_")):
+        raise InvalidArgument(f'{model.__name__}: the name {name!r} is taken: give its table another with table="…"')
+    return name

@@ -1,0 +1,104 @@
+"""The middle of a projector, pure: a page of events and the rows they concern, folded to the rows after it.
+
+An event is folded whole or not at all. Where one fails, the fold stops in front of it, and what came before it stands.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from leftfold.errors import InvalidArgument, ProjectionFailed
+from leftfold.events import RecordedEvent
+from leftfold.read.projection import Projection
+
+Rows = dict[Any, Any]
+"""Rows by key; None where there is no row."""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events of one page, each with the keys that it concerns, up to the first whose keys cannot be told."""
+
+    events: Sequence[RecordedEvent]
+    keys: Sequence[Sequence[Any]]
+    failure: ProjectionFailed | None
+
+    def all_keys(self) -> list[Any]:
+        """Every key once, in the order of their first events."""
+        return list(dict.fromkeys(key for keys in self.keys for key in keys))
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """How many events of a page were folded, the rows of all its keys after that, and what stopped it, if anything."""
+
+    events: int
+    rows: Rows
+    failure: ProjectionFailed | None
+
+
+def assign_keys(projection: Projection[Any], events: Sequence[RecordedEvent], home: str | None) -> Page:
+    """Tell which rows each event concerns. ``home`` is the only category allowed, None if any is."""
+    keys: list[Sequence[Any]] = []
+    prefix = "" if home is None else f"{home}-"
+    for recorded in events:
+        try:
+            if not recorded.stream.startswith(prefix):
+                raise InvalidArgument(
+                    f"it is of category {recorded.category!r}, and those before it of {home!r}: ids of both would "
+                    "share rows; give the projection a category=…, or a key=… that tells them apart"
+                )
+            keys.append(projection.keys_of(recorded))
+        except Exception as error:
+            return Page(events[: len(keys)], keys, _failed(projection, recorded, error))
+    return Page(events, keys, None)
+
+
+def fold_page(projection: Projection[Any], page: Page, before: Rows) -> Folded:
+    """Fold a page; ``before`` has a row or None for every key of the page, and is left as it is."""
+    rows = dict(before)
+    evolve = projection.evolve
+    for done, (recorded, keys) in enumerate(zip(page.events, page.keys, strict=True)):
+        try:
+            after = [evolve(rows[key], recorded, key) for key in keys]
+        except Exception as error:
+            return Folded(done, rows, _failed(projection, recorded, error))
+        for key, row in zip(keys, after, strict=True):
+            rows[key] = row
+    return Folded(len(page.events), rows, page.failure)
+
+
+def changes(before: Rows, after: Rows) -> tuple[list[Any], list[Any]]:
+    """The rows to write, and the keys of the rows to delete."""
+    changed = [(key, row) for key, row in after.items() if row is not before[key]]
+    return [row for _, row in changed if row is not None], [key for key, row in changed if row is None]
+
+
+class RowCache:
+    """Rows kept from page to page, the least recently used given up first; None for a key known to have no row."""
+
+    def __init__(self, limit: int) -> None:
+        self._limit = limit
+        self._rows: OrderedDict[Any, Any] = OrderedDict()
+
+    def known(self, keys: Iterable[Any]) -> Rows:
+        """What is known about the keys."""
+        return {key: self._rows[key] for key in keys if key in self._rows}
+
+    def remember(self, rows: Rows) -> None:
+        """Keep rows as they are in the table now."""
+        self._rows.update(rows)
+        for key in rows:
+            self._rows.move_to_end(key)
+        while len(self._rows) > self._limit:
+            self._rows.popitem(last=False)
+
+
+def _failed(projection: Projection[Any], recorded: RecordedEvent, error: Exception) -> ProjectionFailed:
+    reason = str(error) if isinstance(error, InvalidArgument) else f"{type(error).__name__}: {error}"
+    failure = ProjectionFailed(projection.name, recorded.position, recorded.stream, recorded.type, reason)
+    failure.__cause__ = error
+    return failure

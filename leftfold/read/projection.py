@@ -1,0 +1,155 @@
+"""A projection: a keyed fold over the log, and the read model that it maintains."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from enum import Enum
+from functools import update_wrapper
+from typing import Any, Final, Generic, TypeVar
+
+from leftfold.errors import InvalidArgument
+from leftfold.events import Query, RecordedEvent, Registry
+from leftfold.events.stream import check_category
+from leftfold.read.columns import TextType
+from leftfold.read.definition import definition_of
+from leftfold.read.model import ReadModel
+
+
+class Delete(Enum):
+    """The type of `DELETE`."""
+
+    DELETE = "delete"
+
+
+DELETE: Final = Delete.DELETE
+"""What a projection returns to delete the row."""
+
+Model = TypeVar("Model", bound=ReadModel)
+KeyedFold = Callable[[Model | None, RecordedEvent], Model | Delete | None]
+
+
+class Projection(Generic[Model]):
+    """What `projection` makes of a function. Still callable as that function; pure, and so is everything here."""
+
+    def __init__(
+        self,
+        model: type[Model],
+        function: KeyedFold[Model],
+        *,
+        name: str,
+        version: int,
+        category: str | None,
+        on: tuple[Any, ...],
+        key: Callable[[RecordedEvent], Any] | None,
+    ) -> None:
+        self.model = model
+        self.function = function
+        self.name = name
+        self.version = version
+        self.category = category
+        self.on = on
+        self.key = key
+        self.definition = definition_of(model)
+        self._check_row = self.definition.checker()
+        update_wrapper(self, function)
+
+    def __call__(self, row: Model | None, recorded: RecordedEvent) -> Model | Delete | None:
+        return self.function(row, recorded)
+
+    def __repr__(self) -> str:
+        return f"<projection {self.name!r} version {self.version} of {self.model.__name__}>"
+
+    @property
+    def mixes_categories(self) -> bool:
+        """Whether ids of different categories would meet in one table; then a second category stops it."""
+        return self.category is None and self.key is None
+
+    def query(self, registry: Registry) -> Query:
+        """The events that it is about."""
+        return Query.of(*self.on, category=self.category, registry=registry)
+
+    def keys_of(self, recorded: RecordedEvent) -> Sequence[Any]:
+        """The keys of the rows that an event concerns, checked; none if it is passed over."""
+        if self.key is None:
+            return (recorded.stream_id,)
+        key = self.key(recorded)
+        keys = () if key is None else tuple(dict.fromkeys(key)) if isinstance(key, list) else (key,)
+        for one in keys:
+            self.definition.key_values(one)
+        return keys
+
+    def evolve(self, row: Model | None, recorded: RecordedEvent, key: Any) -> Model | None:
+        """The row of a key after an event; None if there is none. `InvalidArgument` for what is no row of that key."""
+        result = self.function(row, recorded)
+        if result is DELETE:
+            return None
+        if result is None:
+            if row is not None:
+                raise InvalidArgument(
+                    f"returned None for {key!r}, which has a row (a forgotten return?): return the row, changed or "
+                    "not, or lf.DELETE"
+                )
+            return None
+        if result is not row:
+            self._check(result, key)
+        return result
+
+    def _check(self, row: Model, key: Any) -> None:
+        if type(row) is not self.model:
+            raise InvalidArgument(f"returned {row!r} for {key!r}: expected a row of {self.model.__name__}")
+        self._check_row(row)
+        if self.definition.key_of(row) != key:
+            raise InvalidArgument(
+                f"returned the row of {self.definition.key_of(row)!r} for {key!r}: a row keeps its key"
+            )
+
+
+def projection(
+    model: type[Model],
+    *,
+    category: str | None = None,
+    on: Iterable[Any] | None = None,
+    version: int = 1,
+    key: Callable[[RecordedEvent], Any] | None = None,
+    name: str | None = None,
+) -> Callable[[KeyedFold[Model]], Projection[Model]]:
+    """Make a function the keyed fold that maintains ``model``: from a row (or None) and an event to the row after it.
+
+    ``on`` are the event types it is about (classes, unions of classes, or stored names; all of them by default), in
+    streams of ``category``. The row's key is the stream's id, or what ``key(recorded)`` returns: a key (a tuple if
+    several fields make one), a list of keys, or None to pass the event over. The function returns the row, `DELETE`, or
+    None where there is no row and none is to be. It must depend on nothing but its arguments. ``name`` (by default the
+    function's) and ``version`` name its checkpoint.
+    """
+    definition = definition_of(model)
+    types = _event_types(on)
+    if category is not None:
+        check_category(category)
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version < 2**31:
+        raise InvalidArgument(f"the version of a projection is a whole number from 1, not {version!r}")
+    if key is None and not (
+        len(definition.key) == 1 and isinstance(definition.fields[definition.key[0]].type, TextType)
+    ):
+        raise InvalidArgument(
+            f"the key of {model.__name__} is not one str, as a stream's id is: say key=…, a function from a recorded "
+            "event to the key of its row"
+        )
+
+    def decorate(function: KeyedFold[Model]) -> Projection[Model]:
+        known_as = function.__name__ if name is None else name
+        if not isinstance(known_as, str) or not known_as or "\0" in known_as:
+            raise InvalidArgument(f"{known_as!r} is no name for a projection: expected a str that is not empty")
+        return Projection(model, function, name=known_as, version=version, category=category, on=types, key=key)
+
+    return decorate
+
+
+def _event_types(on: Iterable[Any] | None) -> tuple[Any, ...]:
+    if on is None:
+        return ()
+    if isinstance(on, (str, type)) or not isinstance(on, Iterable):
+        raise InvalidArgument(f"on is a list of event types, not {on!r}: write on=[…]")
+    types = tuple(on)
+    if not types:
+        raise InvalidArgument("on=[] would be about no event at all: name event types, or leave it out for all")
+    return types

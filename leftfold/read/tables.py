@@ -1,0 +1,224 @@
+"""Read-model tables: the few statements that a projector runs for every page, in each dialect.
+
+These are written by hand, because they carry a page: PostgreSQL takes all its rows as one JSON parameter, which costs a
+fraction of one statement for each row, and is exact since Decimals travel as strings.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.schema import CreateTable
+
+from leftfold.database.protocol import Connection, Database
+from leftfold.errors import SchemaOutdated
+from leftfold.read.columns import BytesType
+from leftfold.read.compiling import sqlalchemy_dialect
+from leftfold.read.definition import Definition
+from leftfold.read.folding import Rows
+
+_to_json = msgspec.json.Encoder().encode
+
+
+def table_in(database: Database, definition: Definition) -> ReadTable:
+    """The table of a read model in a database."""
+    return (SqliteTable if database.dialect == "sqlite" else PostgresqlTable)(database, definition)
+
+
+class ReadTable(ABC):
+    """The table of one read model in one database."""
+
+    def __init__(self, database: Database, definition: Definition) -> None:
+        self.definition = definition
+        self._dialect = sqlalchemy_dialect(database.dialect)
+        schema: Any = database.schema
+        self._table = definition.table.to_metadata(sa.MetaData(), schema=schema)
+        self.name = self._dialect.identifier_preparer.format_table(self._table)
+        """As SQL says it."""
+        self._columns = [_quoted(one.name) for one in definition.fields]
+        self._key = [self._columns[index] for index in definition.key]
+        self._dump = definition.dumper(database.dialect)
+        self._dump_key = [definition.fields[index].type.to_driver(database.dialect) for index in definition.key]
+        self._load = definition.loader(database.dialect)
+
+    @abstractmethod
+    async def existing(self, connection: Connection) -> dict[str, str]:
+        """The columns that the database has, each described as in `expected`; none if there is no table."""
+
+    @abstractmethod
+    async def fetch(self, connection: Connection, keys: Iterable[Any]) -> Rows:
+        """The rows of these keys, with None for a key that has none."""
+
+    @abstractmethod
+    async def write(self, connection: Connection, rows: Sequence[Any]) -> None:
+        """Insert rows, or replace those with the same key."""
+
+    @abstractmethod
+    async def delete(self, connection: Connection, keys: Sequence[Any]) -> None:
+        """Delete the rows of these keys."""
+
+    def expected(self) -> dict[str, str]:
+        """The columns that the model asks for: declared type, NOT NULL, place in the key."""
+        compiler: Any = self._dialect.type_compiler_instance
+        return {
+            one.name: _described(compiler.process(one.type), not one.nullable, self._place_in_key(at))
+            for at, one in enumerate(self.definition.fields)
+        }
+
+    async def create(self, connection: Connection) -> None:
+        """Create the table."""
+        await connection.execute(str(CreateTable(self._table).compile(dialect=self._dialect)))
+
+    async def drop(self, connection: Connection) -> None:
+        """Drop the table with its rows, if there is one."""
+        await connection.execute(f"DROP TABLE IF EXISTS {self.name}")
+
+    async def is_empty(self, connection: Connection) -> bool:
+        """Whether there is no row."""
+        return not await connection.execute(f"SELECT 1 FROM {self.name} LIMIT 1")
+
+    async def check(self, connection: Connection) -> bool:
+        """Whether the table is there; `SchemaOutdated` if its columns are not the model's."""
+        existing, expected = await self.existing(connection), self.expected()
+        if existing and existing != expected:
+            raise SchemaOutdated(
+                f"the table {self.name} does not fit {self.definition.model.__name__}: "
+                f"{'; '.join(_differences(existing, expected))}. Rebuild it from history: projector.reset(name), then "
+                "projector.catch_up()"
+            )
+        return bool(existing)
+
+    def _place_in_key(self, at: int) -> int:
+        return self.definition.key.index(at) + 1 if at in self.definition.key else 0
+
+    def _key_values(self, key: Any) -> list[Any]:
+        values = self.definition.key_values(key)
+        return [convert(value) if convert else value for convert, value in zip(self._dump_key, values, strict=True)]
+
+    def _loaded(self, keys: Iterable[Any], fetched: Iterable[tuple[Any, ...]]) -> Rows:
+        rows: Rows = dict.fromkeys(keys)
+        for row in map(self._load, fetched):
+            rows[self.definition.key_of(row)] = row
+        return rows
+
+    def _on_conflict(self) -> str:
+        others = [one for one in self._columns if one not in self._key]
+        updates = ", ".join(f"{one} = excluded.{one}" for one in others)
+        return f"ON CONFLICT ({', '.join(self._key)}) DO {f'UPDATE SET {updates}' if others else 'NOTHING'}"
+
+
+class SqliteTable(ReadTable):
+    """In SQLite."""
+
+    async def existing(self, connection: Connection) -> dict[str, str]:
+        rows = await connection.execute(
+            'SELECT name, type, "notnull", pk FROM pragma_table_info(?)', (self.definition.name,)
+        )
+        return {name: _described(kind, bool(required), place) for name, kind, required, place in rows}
+
+    async def fetch(self, connection: Connection, keys: Iterable[Any]) -> Rows:
+        columns = ", ".join(f"t.{one}" for one in self._columns)
+        matches = " AND ".join(f"t.{one} = json_extract(k.value, '$[{at}]')" for at, one in enumerate(self._key))
+        fetched = await connection.execute(
+            f"SELECT {columns} FROM json_each(?) AS k CROSS JOIN {self.name} AS t WHERE {matches}",
+            (_to_json([self._key_values(key) for key in keys]).decode(),),
+        )
+        return self._loaded(keys, fetched)
+
+    async def write(self, connection: Connection, rows: Sequence[Any]) -> None:
+        marks = ", ".join("?" * len(self._columns))
+        await connection.execute_many(
+            f"INSERT INTO {self.name} ({', '.join(self._columns)}) VALUES ({marks}) {self._on_conflict()}",
+            [self._dump(row) for row in rows],
+        )
+
+    async def delete(self, connection: Connection, keys: Sequence[Any]) -> None:
+        matches = " AND ".join(f"{one} = ?" for one in self._key)
+        await connection.execute_many(
+            f"DELETE FROM {self.name} WHERE {matches}", [self._key_values(key) for key in keys]
+        )
+
+
+class PostgresqlTable(ReadTable):
+    """In PostgreSQL."""
+
+    async def existing(self, connection: Connection) -> dict[str, str]:
+        rows = await connection.execute(_PG_COLUMNS, (self.name,))
+        return {name: _described(kind, required, place) for name, kind, required, place in rows}
+
+    async def fetch(self, connection: Connection, keys: Iterable[Any]) -> Rows:
+        columns = ", ".join(f"t.{one}" for one in self._columns)
+        fetched = await connection.execute(
+            f"SELECT {columns} FROM {self._recordset(self.definition.key, 'k')} "
+            f"JOIN {self.name} t ON {self._same_key()}",
+            (self._as_json(self.definition.key, map(self._key_values, keys)),),
+        )
+        return self._loaded(keys, fetched)
+
+    async def write(self, connection: Connection, rows: Sequence[Any]) -> None:
+        everything = range(len(self._columns))
+        columns = ", ".join(self._columns)
+        await connection.execute(
+            f"INSERT INTO {self.name} ({columns}) SELECT {columns} FROM {self._recordset(everything, 'r')} "
+            f"{self._on_conflict()}",
+            (self._as_json(everything, map(self._dump, rows)),),
+        )
+
+    async def delete(self, connection: Connection, keys: Sequence[Any]) -> None:
+        await connection.execute(
+            f"DELETE FROM {self.name} t USING {self._recordset(self.definition.key, 'k')} WHERE {self._same_key()}",
+            (self._as_json(self.definition.key, map(self._key_values, keys)),),
+        )
+
+    def _recordset(self, indexes: Iterable[int], alias: str) -> str:
+        compiler: Any = self._dialect.type_compiler_instance
+        typed = (f"{self._columns[at]} {compiler.process(self.definition.fields[at].type)}" for at in indexes)
+        return f"json_to_recordset(%s::json) AS {alias}({', '.join(typed)})"
+
+    def _same_key(self) -> str:
+        return " AND ".join(f"t.{one} = k.{one}" for one in self._key)
+
+    def _as_json(self, indexes: Iterable[int], rows: Iterable[list[Any]]) -> str:
+        fields = [self.definition.fields[at] for at in indexes]
+        names = [one.name for one in fields]
+        binary = [at for at, one in enumerate(fields) if isinstance(one.type, BytesType)]
+        records = []
+        for row in rows:
+            for at in binary:
+                if row[at] is not None:
+                    row[at] = f"\\x{row[at].hex()}"
+            records.append(dict(zip(names, row, strict=True)))
+        return _to_json(records).decode()
+
+
+_PG_COLUMNS = """
+SELECT a.attname,
+       format_type(a.atttypid, a.atttypmod) || coalesce(' COLLATE "' || c.collname || '"', ''),
+       a.attnotnull,
+       coalesce(array_position(i.indkey::int2[], a.attnum) + 1, 0)
+FROM pg_attribute a
+LEFT JOIN pg_collation c ON c.oid = a.attcollation AND c.collname <> 'default'
+LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
+WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
+"""  # an int2vector counts from 0
+
+
+def _described(kind: str, required: bool, place_in_key: int) -> str:
+    key = f", key {place_in_key}" if place_in_key else ""
+    return f"{kind.lower().replace(', ', ',')}{' not null' if required else ''}{key}"
+
+
+def _differences(existing: dict[str, str], expected: dict[str, str]) -> list[str]:
+    return [
+        f"column {name} is {existing.get(name, 'missing')}, expected {expected.get(name, 'no such column')}"
+        for name in {**expected, **existing}
+        if existing.get(name) != expected.get(name)
+    ]
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'
