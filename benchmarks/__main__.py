@@ -1,0 +1,104 @@
+"""``python -m benchmarks``: measures leftfold, the peer and the raw database in one run, and prints the table."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import platform
+import sys
+import time
+from contextlib import ExitStack
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from benchmarks.cases import QUICK, Case, Measurement, Side, Size, cases
+from benchmarks.environment import peer_python
+from benchmarks.places import Places
+from benchmarks.raw import Raw
+from benchmarks.running import Asked, Run
+from benchmarks.table import Line, lines, markdown, terminal
+from benchmarks.worker import Worker
+
+NAMES: dict[Side, str] = {"ours": "leftfold", "peer": "eventsourcing", "raw": "raw database"}
+
+
+def main() -> None:
+    """Measure and print; the exit code is 0 whether or not the targets are met."""
+    options = _options()
+    size = QUICK if options.quick else Size(rounds=options.rounds, seconds=options.seconds)
+    rows = [row for row in cases(size) if options.only in f"{row.back_end}: {row.name}"]
+    if not rows:
+        sys.exit(
+            f"no case has {options.only!r} in it; there are {', '.join(f'{r.back_end}: {r.name}' for r in cases(size))}"
+        )
+    started = time.monotonic()
+    with ExitStack() as stack:
+        places = stack.enter_context(Places())
+        ours = stack.enter_context(Worker(Path(sys.executable), "benchmarks.ours"))
+        sides: dict[Side, Asked] = {"ours": ours, "raw": Raw(places.server.bin / "pgbench")}
+        if not options.no_peer:
+            sides["peer"] = stack.enter_context(Worker(peer_python(), "benchmarks.peer.worker"))
+        found = _measure(Run(places, sides, size), rows, size)
+        circumstances = _circumstances(places, sides, size)
+    circumstances.append(f"The run took {time.monotonic() - started:.0f} seconds.")
+    _print(found, circumstances, as_markdown=options.markdown)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown, for the README")
+    parser.add_argument("--rounds", type=int, default=Size.rounds, help="how often each figure is measured")
+    parser.add_argument("--seconds", type=float, default=Size.seconds, help="for how long each rate is measured")
+    parser.add_argument("--only", default="", metavar="TEXT", help="only cases with this in 'back end: name'")
+    parser.add_argument("--no-peer", action="store_true", help="leave the peer out; nothing is installed")
+    parser.add_argument("--quick", action="store_true", help="hardly anything of each: does it run at all?")
+    return parser.parse_args()
+
+
+def _measure(run: Run, rows: list[Case], size: Size) -> list[Line]:
+    columns = (TextColumn("{task.description:70}"), BarColumn(), TimeElapsedColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        task = progress.add_task("", total=size.rounds * len(run.plan(rows)))
+
+        def advanced(one: Measurement) -> None:
+            what = f"{one.back_end}: {one.measure} {dict(one.arguments).get('callers', '')}"
+            progress.update(task, advance=1, description=f"{what} by {NAMES[one.side]}")
+
+        return lines(rows, run.measure(rows, advanced))
+
+
+def _circumstances(places: Places, sides: dict[Side, Asked], size: Size) -> list[str]:
+    settings = ", ".join(f"{name} {places.ask(f'SHOW {name}')}" for name in ("fsync", "synchronous_commit"))
+    versions = "; ".join(str(sides[side].ask("about")) for side in ("ours", "peer") if side in sides)
+    return [
+        f"Medians of {size.rounds} rounds, the sides taking turns, a fresh database for each figure.",
+        f"{_machine()}; Python {platform.python_version()}; {versions}.",
+        f"PostgreSQL {places.ask('SHOW server_version')} ({settings}); SQLite in WAL mode with synchronous = FULL. "
+        "Both sides with their default settings.",
+        "append: one event, encoded and flushed, at an expected version. raw: pgbench with a prepared one-row INSERT "
+        "into leftfold's events table; a bare sqlite3 loop with BEGIN IMMEDIATE, the version's SELECT, a pre-encoded "
+        "INSERT into the same tables, and COMMIT.",
+    ]
+
+
+def _machine() -> str:
+    info = Path("/proc/cpuinfo")
+    names = [line for line in info.read_text().splitlines() if line.startswith("model name")] if info.exists() else []
+    name = names[0].partition(":")[2].strip() if names else platform.processor() or platform.machine()
+    return f"{os.cpu_count()} cores of {name}, {platform.system()} {platform.release()}"
+
+
+def _print(found: list[Line], circumstances: list[str], *, as_markdown: bool) -> None:
+    if as_markdown:
+        print(markdown(found), *circumstances, sep="\n\n")
+        return
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(terminal(found))
+    for sentence in circumstances:
+        console.print(sentence, style="dim", highlight=False)
+
+
+if __name__ == "__main__":
+    main()

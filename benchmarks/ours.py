@@ -1,0 +1,146 @@
+"""What is measured of leftfold, through its front doors and with its default settings."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import statistics
+from decimal import Decimal
+from importlib.metadata import version
+from itertools import count
+from time import perf_counter
+from uuid import uuid4
+
+import psycopg
+
+import leftfold as lf
+from benchmarks.bank import AccountOpened, BankAccount, MoneyDeposited, account_summary
+from benchmarks.serving import serve
+from benchmarks.timing import (
+    Act,
+    AsyncAct,
+    calls_per_second,
+    calls_per_second_of_tasks,
+    calls_per_second_of_threads,
+    seconds_taken,
+)
+
+AMOUNT = Decimal("12.50")
+LONG = "long"
+
+
+def about() -> str:
+    """What is measured, with its versions."""
+    implementation = f"psycopg {version('psycopg')} ({psycopg.pq.__impl__})"
+    return f"leftfold {version('leftfold')}, {implementation}, SQLite {sqlite3.sqlite_version}"
+
+
+def append(url: str, callers: int, seconds: float) -> float:
+    """Appends a second: one deposit each, at the version that its stream must have."""
+    with lf.connect(url) as store:
+        acts = [_appending(store) for _ in range(callers)]
+        return calls_per_second(acts[0], seconds) if callers == 1 else calls_per_second_of_threads(acts, seconds)
+
+
+def append_async(url: str, callers: int, seconds: float) -> float:
+    """The same from asyncio tasks, through the async door."""
+
+    async def run() -> float:
+        async with lf.connect_async(url) as store:
+            return await calls_per_second_of_tasks([_appending_async(store) for _ in range(callers)], seconds)
+
+    return asyncio.run(run())
+
+
+def save(url: str, callers: int, seconds: float) -> float:
+    """Saves a second: an account in memory takes a deposit and is saved."""
+    with lf.connect(url) as store:
+        acts = [_saving(store) for _ in range(callers)]
+        return calls_per_second(acts[0], seconds) if callers == 1 else calls_per_second_of_threads(acts, seconds)
+
+
+def _appending(store: lf.EventStore) -> Act:
+    stream, versions = f"BankAccount-{uuid4()}", count()
+
+    def append() -> None:
+        store.append(stream, [MoneyDeposited(amount=AMOUNT)], expected=next(versions))
+
+    return append
+
+
+def _appending_async(store: lf.AsyncEventStore) -> AsyncAct:
+    stream, versions = f"BankAccount-{uuid4()}", count()
+
+    async def append() -> None:
+        await store.append(stream, [MoneyDeposited(amount=AMOUNT)], expected=next(versions))
+
+    return append
+
+
+def _saving(store: lf.EventStore) -> Act:
+    accounts = store.repository(BankAccount)
+    with accounts.create(str(uuid4())) as account:
+        account.open("Ann")
+
+    def save() -> None:
+        account.deposit(AMOUNT)
+        accounts.save(account)
+
+    return save
+
+
+def seed(url: str, accounts: int, events: int, long: int) -> str:
+    """Fill a database: ``events`` over ``accounts`` in turn, and one account with ``long`` events; the id of that."""
+    streams = [f"BankAccount-{uuid4()}" for _ in range(accounts)]
+    with lf.connect(url) as store:
+        for turn in range(events // accounts):
+            event = MoneyDeposited(amount=AMOUNT) if turn else AccountOpened(owner="Ann")
+            for start in range(0, accounts, 1000):
+                store.append_all(lf.Write(stream, [event]) for stream in streams[start : start + 1000])
+        store.append(f"BankAccount-{LONG}", [AccountOpened(owner="Bob"), *[MoneyDeposited(amount=AMOUNT)] * (long - 1)])
+    return LONG
+
+
+def load(url: str, account: str, times: int) -> float:
+    """Seconds to load the long account from its events."""
+    with lf.connect(url) as store:
+        accounts = store.repository(BankAccount)
+        accounts.get(account)
+        return statistics.median(seconds_taken(lambda: accounts.get(account)) for _ in range(times))
+
+
+def read(url: str) -> float:
+    """Events a second: the whole log, each event made an object."""
+    with lf.connect(url) as store:
+        events, started = 0, perf_counter()
+        for recorded in store.read_all():
+            recorded.event  # noqa: B018 - decodes
+            events += 1
+        return events / (perf_counter() - started)
+
+
+def project(url: str, events: int) -> float:
+    """Events a second: a projection into a table catches up with the whole log, which has ``events``."""
+    with lf.connect(url) as store:
+        projector = store.projector([account_summary])
+        started = perf_counter()
+        [done] = projector.catch_up()
+        took = perf_counter() - started
+        if done.events != events:
+            raise AssertionError(f"folded {done.events} events, expected {events}")
+        return events / took
+
+
+if __name__ == "__main__":
+    serve(
+        {
+            "about": about,
+            "append": append,
+            "append_async": append_async,
+            "save": save,
+            "seed": seed,
+            "load": load,
+            "read": read,
+            "project": project,
+        }
+    )

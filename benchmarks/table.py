@@ -1,0 +1,112 @@
+"""The table: medians, ratios and what was asked, for a terminal and for the README."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from benchmarks.cases import Case, Measurement, Side, Unit
+
+COLUMNS = ("", "leftfold", "eventsourcing", "times as good", "raw database", "share of raw", "target")
+BACK_ENDS = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
+NONE = "–"
+
+
+@dataclass(frozen=True)
+class Line:
+    """A case with its figures; None where a side has none."""
+
+    case: Case
+    ours: float
+    peer: float | None
+    raw: float | None
+
+    def ratio(self, side: Side) -> float | None:
+        """How many times as good as that side leftfold is; for a duration, less is good."""
+        other = self.peer if side == "peer" else self.raw
+        if other is None:
+            return None
+        return other / self.ours if self.case.unit == "s" else self.ours / other
+
+    @property
+    def met(self) -> bool | None:
+        """Whether the target is met; None without one, or without the side that it is about."""
+        target = self.case.target
+        ratio = self.ratio(target.side) if target else None
+        return None if target is None or ratio is None else ratio >= target.ratio
+
+    def cells(self) -> tuple[str, ...]:
+        """What stands in the table's columns."""
+        unit, notes = self.case.unit, self.case.notes
+        return (
+            self.case.name,
+            _figure(self.ours, unit),
+            _figure(self.peer, unit, notes.get("peer")),
+            _times(self.ratio("peer")),
+            _figure(self.raw, unit, notes.get("raw")),
+            _times(self.ratio("raw")),
+            self._target(),
+        )
+
+    def _target(self) -> str:
+        target = self.case.target
+        if target is None:
+            return ""
+        of = "of raw" if target.side == "raw" else "times"
+        verdict = {True: "met", False: "MISSED", None: "not measured"}[self.met]
+        return f"at least {target.ratio:g} {of}: {verdict}"
+
+
+def lines(rows: Sequence[Case], figures: Mapping[Measurement, float]) -> list[Line]:
+    """The cases that were measured, with their figures."""
+
+    def of(one: Measurement | None) -> float | None:
+        return None if one is None else figures.get(one)
+
+    return [Line(row, figures[row.ours], of(row.peer), of(row.raw)) for row in rows]
+
+
+def terminal(found: Sequence[Line]) -> Table:
+    """For a terminal."""
+    table = Table(title="leftfold, a peer and the raw database, side by side", title_justify="left")
+    for number, column in enumerate(COLUMNS):
+        table.add_column(column, justify="left" if number in (0, len(COLUMNS) - 1) else "right")
+    for back_end, name in BACK_ENDS.items():
+        of_it = [line for line in found if line.case.back_end == back_end]
+        if of_it:
+            table.add_section()
+            table.add_row(f"[bold]{name}[/bold]")
+        for line in of_it:
+            style = {True: "green", False: "red", None: ""}[line.met]
+            *cells, target = line.cells()
+            table.add_row(*cells, f"[{style}]{target}[/{style}]" if style else target)
+    return table
+
+
+def markdown(found: Sequence[Line]) -> str:
+    """For the README."""
+    out = [_row(COLUMNS), _row(["---", *["---:"] * (len(COLUMNS) - 2), "---"])]
+    for back_end, name in BACK_ENDS.items():
+        of_it = [line for line in found if line.case.back_end == back_end]
+        out += [_row([f"**{name}**", *[""] * (len(COLUMNS) - 1)])] if of_it else []
+        out += [_row(line.cells()) for line in of_it]
+    return "\n".join(out)
+
+
+def _row(cells: Sequence[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _figure(value: float | None, unit: Unit, note: str | None = None) -> str:
+    if value is None:
+        return f"{NONE} ({note})" if note else NONE
+    shown = f"{value * 1000:,.1f} ms" if unit == "s" else f"{value:,.0f}/s"
+    return f"{shown} ({note})" if note else shown
+
+
+def _times(ratio: float | None) -> str:
+    if ratio is None:
+        return NONE
+    return f"{ratio:.2f}" if ratio < 10 else f"{ratio:.0f}"
