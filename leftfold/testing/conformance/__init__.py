@@ -1,0 +1,34 @@
+"""The back-end conformance suite: what every log promises, checked line by line, through either door.
+
+Subclass it in a test module and give a fixture ``connect`` that returns a function; each call of that function opens a
+door to one and the same fresh store::
+
+    class TestOurStore(LogConformance):
+        @pytest.fixture(params=["sync", "async"])
+        def connect(self, request, tmp_path):
+            return partial(open_door, f"sqlite:///{tmp_path}/log.db", request.param, registry=registry)
+"""
+
+from leftfold.testing.conformance.appending import AppendChecks
+from leftfold.testing.conformance.door import Connect, Door, DoorKind, open_door
+from leftfold.testing.conformance.facts import registry
+from leftfold.testing.conformance.following import FollowChecks
+from leftfold.testing.conformance.racing import RaceChecks
+from leftfold.testing.conformance.reading import ReadChecks
+
+__all__ = [
+    "AppendChecks",
+    "Connect",
+    "Door",
+    "DoorKind",
+    "FollowChecks",
+    "LogConformance",
+    "RaceChecks",
+    "ReadChecks",
+    "open_door",
+    "registry",
+]
+
+
+class LogConformance(AppendChecks, ReadChecks, FollowChecks, RaceChecks):
+    """Every check."""

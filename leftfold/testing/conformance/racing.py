@@ -1,0 +1,124 @@
+"""What is promised under concurrency, shown by racing real connections and checking the whole history."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+
+import pytest
+
+import leftfold as lf
+from leftfold.testing.conformance.door import Connect, Door, scenario
+from leftfold.testing.conformance.facts import counted
+
+RACERS = 20
+PATIENCE = 60.0
+
+
+class RaceChecks:
+    """Run with a fixture ``connect``; see `LogConformance`."""
+
+    @pytest.mark.parametrize("existing", [0, 3])
+    def test_of_many_racers_at_one_version_exactly_one_wins(self, connect: Connect, existing: int) -> None:
+        async def check() -> None:
+            async with AsyncExitStack() as stack:
+                stores = [await stack.enter_async_context(connect()) for _ in range(4)]
+                for turn in range(5):
+                    stream = f"Thing-{turn}"
+                    await stores[0].append(stream, counted(existing))
+                    outcomes = await asyncio.gather(
+                        *(stores[one % 4].append(stream, counted(1, one), expected=existing) for one in range(RACERS)),
+                        return_exceptions=True,
+                    )
+                    won = [outcome for outcome in outcomes if isinstance(outcome, lf.AppendResult)]
+                    lost = [outcome for outcome in outcomes if isinstance(outcome, lf.ConcurrencyError)]
+                    assert (len(won), len(lost)) == (1, RACERS - 1), outcomes
+                    assert all(error.actual == existing + 1 for error in lost)
+                    assert len(await stores[0].read(stream)) == existing + 1
+
+        asyncio.run(check())
+
+    @pytest.mark.parametrize("expected", [lf.ANY, lf.EXISTS])
+    def test_any_and_exists_never_fail_on_a_race(self, connect: Connect, expected: int) -> None:
+        async def check() -> None:
+            async with AsyncExitStack() as stack:
+                stores = [await stack.enter_async_context(connect()) for _ in range(4)]
+                await stores[0].append("Thing-a", counted(1))
+                results = await asyncio.gather(
+                    *(stores[one % 4].append("Thing-a", counted(2, one), expected=expected) for one in range(RACERS))
+                )
+                assert sorted(result.version for result in results) == list(range(3, 2 * RACERS + 2, 2))
+                recorded = await stores[0].read("Thing-a")
+                assert [one.version for one in recorded] == list(range(1, 2 * RACERS + 2))
+                assert [one.position for one in recorded] == sorted(one.position for one in recorded)
+
+        asyncio.run(check())
+
+    @scenario
+    async def test_one_fact_raced_into_two_streams_is_stored_once(self, connect: Connect) -> None:
+        async with connect() as one, connect() as other:
+            for turn in range(10):
+                [fact] = counted(1)
+                outcomes = await asyncio.gather(
+                    *(store.append(f"Thing-{turn}{name}", [fact]) for store, name in ((one, "a"), (other, "b"))),
+                    return_exceptions=True,
+                )
+                assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AppendResult", "DuplicateEvent"]
+            assert len(await one.read_all()) == 10
+
+    @scenario
+    async def test_the_same_append_raced_with_itself_is_stored_once(self, connect: Connect) -> None:
+        async with connect() as one, connect() as other:
+            facts = counted(3)
+            results = await asyncio.gather(*(store.append("Thing-a", facts) for store in (one, other) * 4))
+            assert sorted(result.duplicate for result in results) == [False] + [True] * 7
+            assert {(result.version, result.position) for result in results} == {(3, results[0].position)}
+            assert len(await one.read("Thing-a")) == 3
+
+    @scenario
+    async def test_crossing_appends_to_many_streams_do_not_deadlock(self, connect: Connect) -> None:
+        async with connect() as one, connect() as other:
+
+            async def write(store: Door, names: str) -> None:
+                for _ in range(15):
+                    await store.append_all([lf.Write(f"Thing-{name}", counted(1)) for name in names])
+
+            await asyncio.gather(*(write(store, names) for store in (one, other) for names in ("abc", "cba", "bca")))
+            assert [len(await one.read(f"Thing-{name}")) for name in "abc"] == [90] * 3
+
+    @scenario
+    async def test_readers_and_a_follower_see_one_order_while_writers_race(self, connect: Connect) -> None:
+        async with connect() as store, connect() as reading, store.follow() as follower:
+            total = 10 * 40
+            seen: list[lf.RecordedEvent] = []
+            tailed: list[lf.RecordedEvent] = []
+
+            async def write(number: int) -> None:
+                chance = random.Random(number)
+                for turn in range(20):
+                    if chance.random() < 0.5:
+                        await store.append(f"Thing-{number}", counted(2, turn))
+                    else:
+                        names = sorted({number, chance.randrange(10)})
+                        writes = [lf.Write(f"Thing-{name}", counted(2 // len(names), turn)) for name in names]
+                        await store.append_all(writes)
+
+            async def read() -> None:
+                while len(tailed) < total:
+                    tailed.extend(await reading.read_all(after=tailed[-1].position if tailed else 0))
+                    await asyncio.sleep(0)
+
+            async def follow() -> None:
+                while len(seen) < total:
+                    seen.append(await follower.next())
+
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(follow(), read(), *(write(number) for number in range(10)))
+            everything = await store.read_all()
+            assert len(everything) == total
+            assert seen == everything
+            assert tailed == everything
+            for number in range(10):
+                stream = [one for one in everything if one.stream == f"Thing-{number}"]
+                assert [one.version for one in stream] == list(range(1, len(stream) + 1))

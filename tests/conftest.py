@@ -1,0 +1,46 @@
+"""What the tests stand on: a real PostgreSQL of their own, started once, and a fresh store for each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from itertools import count
+from pathlib import Path
+
+import pytest
+
+from leftfold.testing.postgres import Postgres, postgres_for_tests
+
+_schemas = count(1)
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """One PostgreSQL server for the whole run."""
+    with postgres_for_tests() as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres_database(postgres: Postgres) -> str:
+    """The URL of one database for the whole run; each test takes a schema of its own in it."""
+    return postgres.create_database()
+
+
+@pytest.fixture
+def postgres_url(postgres_database: str) -> str:
+    """A fresh store on PostgreSQL."""
+    mark = "&" if "?" in postgres_database else "?"
+    return f"{postgres_database}{mark}schema=test_{next(_schemas)}"
+
+
+@pytest.fixture
+def sqlite_url(tmp_path: Path) -> str:
+    """A fresh store in an SQLite file."""
+    return f"sqlite:///{tmp_path}/store.db"
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def store_url(request: pytest.FixtureRequest) -> str:
+    """A fresh store, on either back end."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
