@@ -23,16 +23,29 @@ from leftfold.expected import ANY, EXISTS, NO_STREAM
 from leftfold.fold import Fold
 from leftfold.front import AsyncEventStore, AsyncSubscription, EventStore, Subscription, connect, connect_async
 from leftfold.log import AppendResult, Log, Write
+from leftfold.write import (
+    Aggregate,
+    AsyncDeciderRepository,
+    AsyncRepository,
+    Decider,
+    DeciderRepository,
+    Repository,
+)
 
 __all__ = [
     "ANY",
     "EXISTS",
     "NO_STREAM",
+    "Aggregate",
     "AggregateNotFound",
     "AppendResult",
+    "AsyncDeciderRepository",
     "AsyncEventStore",
+    "AsyncRepository",
     "AsyncSubscription",
     "ConcurrencyError",
+    "Decider",
+    "DeciderRepository",
     "DecodeError",
     "DuplicateEvent",
     "Event",
@@ -54,6 +67,7 @@ __all__ = [
     "RawEvent",
     "RecordedEvent",
     "Registry",
+    "Repository",
     "SchemaOutdated",
     "StoreUnavailable",
     "Subscription",

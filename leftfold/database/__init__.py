@@ -2,7 +2,7 @@
 
 from leftfold.database.migrations import Policy, migrate
 from leftfold.database.protocol import Connection, Database, Signal
-from leftfold.database.stepping import step, step_each
+from leftfold.database.stepping import step, step_each, step_inside
 from leftfold.database.url import PostgresqlUrl, SqliteUrl, parse_url
 
 __all__ = [
@@ -16,4 +16,5 @@ __all__ = [
     "parse_url",
     "step",
     "step_each",
+    "step_inside",
 ]

@@ -6,7 +6,8 @@ with an ordinary traceback and no event loop, portal thread or generated twin. G
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Coroutine, Iterator
+from collections.abc import AsyncIterator, Awaitable, Coroutine, Iterator
+from contextlib import AbstractAsyncContextManager, contextmanager
 from typing import Any, TypeVar
 
 Result = TypeVar("Result")
@@ -31,6 +32,23 @@ def step_each(items: AsyncIterator[Result]) -> Iterator[Result]:
         except StopAsyncIteration:
             return
         yield item
+
+
+@contextmanager
+def step_inside(manager: AbstractAsyncContextManager[Result]) -> Iterator[Result]:
+    """An async context manager over blocking drivers as an ordinary one."""
+    entered = step(_coroutine(manager.__aenter__()))
+    try:
+        yield entered
+    except BaseException as error:
+        if not step(_coroutine(manager.__aexit__(type(error), error, error.__traceback__))):
+            raise
+    else:
+        step(_coroutine(manager.__aexit__(None, None, None)))
+
+
+async def _coroutine(awaitable: Awaitable[Result]) -> Result:
+    return await awaitable
 
 
 async def _next(items: AsyncIterator[Result]) -> Result:

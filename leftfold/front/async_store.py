@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, overload
 
 from leftfold import expected as expectation
 from leftfold.events import Query, RecordedEvent
 from leftfold.log import AppendResult, Log, Write
 from leftfold.log.subscription import Following
+from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, AsyncDeciderRepository, AsyncRepository, Decider
+
+AggregateType = TypeVar("AggregateType", bound=Aggregate)
+State = TypeVar("State")
+Command = TypeVar("Command")
 
 
 class AsyncEventStore:
@@ -72,6 +77,22 @@ class AsyncEventStore:
     async def head(self) -> int:
         """The horizon: the position of the last event that is settled; 0 in an empty log."""
         return await self.log.head()
+
+    @overload
+    def repository(
+        self, of: Decider[State, Command, Any], *, attempts: int = DEFAULT_ATTEMPTS
+    ) -> AsyncDeciderRepository[State, Command]: ...
+
+    @overload
+    def repository(
+        self, of: type[AggregateType], *, attempts: int = DEFAULT_ATTEMPTS
+    ) -> AsyncRepository[AggregateType]: ...
+
+    def repository(self, of: Any, *, attempts: int = DEFAULT_ATTEMPTS) -> Any:
+        """The aggregates of a class, or the states of a decider; see `EventStore.repository`."""
+        if isinstance(of, Decider):
+            return AsyncDeciderRepository(self.log, of, attempts=attempts)
+        return AsyncRepository(self.log, of, attempts=attempts)
 
     async def close(self) -> None:
         """Close every connection."""

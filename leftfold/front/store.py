@@ -4,13 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar, overload
 
 from leftfold import expected as expectation
 from leftfold.database.stepping import step, step_each
 from leftfold.events import Query, RecordedEvent
 from leftfold.log import AppendResult, Log, Write
 from leftfold.log.subscription import Following
+from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, Decider, DeciderRepository, Repository
+
+AggregateType = TypeVar("AggregateType", bound=Aggregate)
+State = TypeVar("State")
+Command = TypeVar("Command")
 
 
 class EventStore:
@@ -81,6 +86,20 @@ class EventStore:
     def head(self) -> int:
         """The horizon: the position of the last event that is settled; 0 in an empty log."""
         return step(self.log.head())
+
+    @overload
+    def repository(
+        self, of: Decider[State, Command, Any], *, attempts: int = DEFAULT_ATTEMPTS
+    ) -> DeciderRepository[State, Command]: ...
+
+    @overload
+    def repository(self, of: type[AggregateType], *, attempts: int = DEFAULT_ATTEMPTS) -> Repository[AggregateType]: ...
+
+    def repository(self, of: Any, *, attempts: int = DEFAULT_ATTEMPTS) -> Any:
+        """The aggregates of a class, or the states of a decider; ``attempts`` bounds retries after conflicts."""
+        if isinstance(of, Decider):
+            return DeciderRepository(self.log, of, attempts=attempts)
+        return Repository(self.log, of, attempts=attempts)
 
     def close(self) -> None:
         """Close every connection."""

@@ -1,0 +1,42 @@
+"""Deciders: the same command side as plain functions. Named and shaped by Jérémie Chassaing's Decider pattern."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from typing import Generic, TypeVar, cast
+
+from leftfold.events.stream import check_category
+from leftfold.write.aggregate import check_snapshot_every
+
+State = TypeVar("State")
+Command = TypeVar("Command")
+Happened = TypeVar("Happened")
+
+
+@dataclass(frozen=True, slots=True)
+class Decider(Generic[State, Command, Happened]):
+    """Three pure functions and a category.
+
+    ``initial()`` is the state before anything happened, ``evolve(state, event)`` folds one event in, and
+    ``decide(command, state)`` gives the event, or the events, that follow from a command; it raises to refuse.
+    ``snapshot_every`` and ``state_version`` mean what they mean for an `Aggregate`.
+    """
+
+    category: str
+    initial: Callable[[], State]
+    evolve: Callable[[State, Happened], State]
+    decide: Callable[[Command, State], Happened | Iterable[Happened]]
+    snapshot_every: int | None = None
+    state_version: int = 1
+
+    def __post_init__(self) -> None:
+        check_category(self.category)
+        check_snapshot_every(self.category, self.snapshot_every)
+
+
+def as_list(decided: Happened | Iterable[Happened]) -> list[Happened]:
+    """What was decided, as a list: an event that is no list, tuple or generator stands for itself."""
+    if isinstance(decided, (list, tuple, Iterator)):
+        return list(decided)
+    return [] if decided is None else [cast(Happened, decided)]

@@ -1,0 +1,64 @@
+"""Questions to history: the state by version, as of a moment, as known at a moment, or all of these at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from leftfold.errors import InvalidArgument
+from leftfold.events import RecordedEvent, moment
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """Which events count: version <= ``version``, occurred_at <= ``at``, recorded_at <= ``known_at``.
+
+    With backdated events those are not the first ones of the stream: what occurred by the 15th may be recorded after
+    what occurred on the 20th. They are folded in version order all the same.
+    """
+
+    version: int | None = None
+    at: datetime | None = None
+    known_at: datetime | None = None
+
+    @property
+    def is_now(self) -> bool:
+        """Whether everything counts."""
+        return self.version is None and self.at is None and self.known_at is None
+
+    def includes(self, recorded: RecordedEvent) -> bool:
+        """Whether an event counts; its version is left to the reading."""
+        return (self.at is None or recorded.occurred_at <= self.at) and (
+            self.known_at is None or recorded.recorded_at <= self.known_at
+        )
+
+    def covers(self, version: int, occurred: datetime, known: datetime) -> bool:
+        """Whether every event up to a version counts, given the latest times among them."""
+        return (
+            (self.version is None or version <= self.version)
+            and (self.at is None or occurred <= self.at)
+            and (self.known_at is None or known <= self.known_at)
+        )
+
+    def reaches_beyond(self, version: int) -> bool:
+        """Whether only a version was asked for, and the stream ends before it."""
+        return self.version is not None and self.at is None and self.known_at is None and version < self.version
+
+    def __str__(self) -> str:
+        parts = [
+            f"at version {self.version}" if self.version is not None else "",
+            f"as of {self.at.isoformat()}" if self.at else "",
+            f"as known at {self.known_at.isoformat()}" if self.known_at else "",
+        ]
+        return " ".join(part for part in parts if part)
+
+
+def ask(version: int | None, at: datetime | None, known_at: datetime | None) -> Question:
+    """The question, checked: a version from 1, aware moments."""
+    if version is not None and (not isinstance(version, int) or isinstance(version, bool) or version < 1):
+        raise InvalidArgument(f"version is a whole number from 1, not {version!r}")
+    return Question(
+        version,
+        None if at is None else moment.as_utc(at, "at"),
+        None if known_at is None else moment.as_utc(known_at, "known_at"),
+    )

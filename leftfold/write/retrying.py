@@ -1,0 +1,40 @@
+"""Retrying a decision: on a conflict load again and decide again, a bounded number of times."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+from leftfold.errors import ConcurrencyError, InvalidArgument
+
+Result = TypeVar("Result")
+
+DEFAULT_ATTEMPTS = 8
+_FIRST_PAUSE = 0.01
+_LONGEST_PAUSE = 1.0
+
+
+def check_attempts(attempts: int) -> int:
+    """The number of attempts, if it is one."""
+    if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < 1:
+        raise InvalidArgument(f"attempts is a number from 1, not {attempts!r}")
+    return attempts
+
+
+async def retried(
+    attempt: Callable[[], Awaitable[Result]], attempts: int, sleep: Callable[[float], Awaitable[None]]
+) -> Result:
+    """The first result without a conflict; else the last `ConcurrencyError`, telling how often it was tried.
+
+    The pauses are exponential with full jitter (Marc Brooker, "Exponential Backoff And Jitter", AWS, 2015).
+    """
+    for number in range(1, attempts):
+        try:
+            return await attempt()
+        except ConcurrencyError:
+            await sleep(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**number)))
+    try:
+        return await attempt()
+    except ConcurrencyError as conflict:
+        raise ConcurrencyError(conflict.stream, conflict.expected, conflict.actual, attempts) from conflict
