@@ -10,10 +10,12 @@ from leftfold import expected as expectation
 from leftfold.events import Query, RecordedEvent
 from leftfold.log import AppendResult, Log, Write
 from leftfold.log.subscription import Following
+from leftfold.read import AsyncProjector, AsyncView, Projection, ReadModel
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, AsyncDeciderRepository, AsyncRepository, Decider
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
 State = TypeVar("State")
+Model = TypeVar("Model", bound=ReadModel)
 Command = TypeVar("Command")
 
 
@@ -93,6 +95,14 @@ class AsyncEventStore:
         if isinstance(of, Decider):
             return AsyncDeciderRepository(self.log, of, attempts=attempts)
         return AsyncRepository(self.log, of, attempts=attempts)
+
+    def projector(self, projections: Iterable[Projection[Any]]) -> AsyncProjector:
+        """Something that maintains these projections; see `EventStore.projector`."""
+        return AsyncProjector(self.log, projections)
+
+    def view(self, model: type[Model]) -> AsyncView[Model]:
+        """A read model, to ask questions of; see `EventStore.view`."""
+        return AsyncView(self.log.database, model)
 
     async def close(self) -> None:
         """Close every connection."""

@@ -11,10 +11,12 @@ from leftfold.database.stepping import step, step_each
 from leftfold.events import Query, RecordedEvent
 from leftfold.log import AppendResult, Log, Write
 from leftfold.log.subscription import Following
+from leftfold.read import Projection, Projector, ReadModel, View
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, Decider, DeciderRepository, Repository
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
 State = TypeVar("State")
+Model = TypeVar("Model", bound=ReadModel)
 Command = TypeVar("Command")
 
 
@@ -100,6 +102,14 @@ class EventStore:
         if isinstance(of, Decider):
             return DeciderRepository(self.log, of, attempts=attempts)
         return Repository(self.log, of, attempts=attempts)
+
+    def projector(self, projections: Iterable[Projection[Any]]) -> Projector:
+        """Something that maintains these projections; ``catch_up()`` applies what has happened so far."""
+        return Projector(self.log, projections)
+
+    def view(self, model: type[Model]) -> View[Model]:
+        """A read model, to ask questions of; it shows what a projector has committed."""
+        return View(self.log.database, model)
 
     def close(self) -> None:
         """Close every connection."""

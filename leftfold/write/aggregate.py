@@ -65,6 +65,23 @@ class Recording:
         return made
 
 
+def check_snapshot_every(name: str, every: int | None) -> int | None:
+    """The number of events between snapshots, if it is one."""
+    if every is not None and (not isinstance(every, int) or isinstance(every, bool) or every < 1):
+        raise TypeError(f"{name}: snapshot_every is a number of events from 1, not {every!r}")
+    return every
+
+
+def _without_default(made: Any) -> list[str]:
+    required = len(made.__struct_fields__) - len(made.__struct_defaults__)
+    late = [
+        name
+        for name, default in zip(made.__struct_fields__[required:], made.__struct_defaults__, strict=True)
+        if default is msgspec.NODEFAULT
+    ]
+    return [*made.__struct_fields__[:required], *late]
+
+
 @dataclass_transform(field_specifiers=(msgspec.field,))
 class AggregateMeta(msgspec.StructMeta):
     """Takes the category and the snapshot policy from the class statement, and refuses what cannot work."""
@@ -141,20 +158,3 @@ def apply(aggregate: Aggregate, event: Any) -> Aggregate:
         error.add_note(f"State that apply sets must be declared as a field of {type(aggregate).__qualname__}.")
         raise
     return aggregate
-
-
-def check_snapshot_every(name: str, every: int | None) -> int | None:
-    """The number of events between snapshots, if it is one."""
-    if every is not None and (not isinstance(every, int) or isinstance(every, bool) or every < 1):
-        raise TypeError(f"{name}: snapshot_every is a number of events from 1, not {every!r}")
-    return every
-
-
-def _without_default(made: Any) -> list[str]:
-    required = len(made.__struct_fields__) - len(made.__struct_defaults__)
-    late = [
-        name
-        for name, default in zip(made.__struct_fields__[required:], made.__struct_defaults__, strict=True)
-        if default is msgspec.NODEFAULT
-    ]
-    return [*made.__struct_fields__[:required], *late]
