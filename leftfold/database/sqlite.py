@@ -92,8 +92,8 @@ class SqliteDatabase:
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
         async with self.writer() as connection:
-            await connection.execute("BEGIN IMMEDIATE")
-            try:
+            try:  # around BEGIN too: a task cancelled while it waits for it has begun all the same
+                await connection.execute("BEGIN IMMEDIATE")
                 yield connection
                 await connection.execute("COMMIT")
             except BaseException:

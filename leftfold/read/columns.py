@@ -125,6 +125,7 @@ class BooleanType(ColumnType):
     """A bool."""
 
     impl = sa.Boolean
+    coerce_to_is_types = (type(None), bool)  # is_(True) is IS true, not IS and a parameter
     expected = "a bool"
     sqlite = postgresql = sa.Boolean()
 

@@ -11,7 +11,7 @@ from sqlalchemy.sql.elements import ColumnElement, UnaryExpression
 
 from leftfold.database.protocol import Database, Row
 from leftfold.database.stepping import step
-from leftfold.errors import InvalidArgument, LeftfoldError, SchemaOutdated
+from leftfold.errors import InvalidArgument, LeftfoldError, NotSupported, SchemaOutdated
 from leftfold.read.amounts import check_amounts
 from leftfold.read.compiling import Statement, result_loader
 from leftfold.read.definition import definition_of
@@ -69,8 +69,8 @@ class AsyncView(Generic[Model]):
         [(count,)] = await self._run(Statement(select, self._database))
         return int(count)
 
-    async def select(self, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:
-        """The rows of any SELECT over this read model, and others: sums, groups, joins. ::
+    async def select(self, statement: sa.SelectBase) -> list[tuple[Any, ...]]:
+        """The rows of any ``sqlalchemy.select(…)`` over this read model, and others: sums, groups, joins. ::
 
             view.select(sqlalchemy.select(sqlalchemy.func.sum(AccountSummary.c.balance)))
 
@@ -97,7 +97,11 @@ class AsyncView(Generic[Model]):
             raise
 
     async def _explain(self, error: Exception) -> None:
-        """`SchemaOutdated` if the table is why a statement failed."""
+        """A statement's failure in words, where the table or the back end is the reason."""
+        if "integer overflow" in str(error):
+            raise NotSupported(
+                "a sum of this query does not fit the 64 bits that SQLite has for it: sum fewer rows, or sum in Python"
+            ) from error
         async with self._database.connection() as connection:
             if not await self._table.check(connection):
                 raise SchemaOutdated(
@@ -130,7 +134,7 @@ class View(Generic[Model]):
         """How many rows there are for which every condition holds."""
         return step(self._view.count(*where))
 
-    def select(self, statement: sa.Select[Any]) -> list[tuple[Any, ...]]:
+    def select(self, statement: sa.SelectBase) -> list[tuple[Any, ...]]:
         """The rows of any SELECT over this read model; see `AsyncView.select`."""
         return step(self._view.select(statement))
 

@@ -1,0 +1,121 @@
+"""The async door: the same engine, awaited; and the two doors have the same names, arguments and meanings."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import os
+import signal
+import subprocess
+import sys
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import leftfold as lf
+from leftfold.database import step
+from leftfold.read import AsyncProjector, AsyncView, Projector, View
+from tests.read.bank import (
+    Balance,
+    Deposited,
+    DyingDatabase,
+    Opened,
+    balances,
+    checkpoints,
+    fill,
+    folded,
+    stored,
+    stream,
+)
+
+
+@pytest.mark.parametrize(("blocking", "awaited"), [(Projector, AsyncProjector), (View, AsyncView)])
+def test_both_doors_have_the_same_methods_with_the_same_arguments(blocking: type, awaited: type) -> None:
+    names = {name for name, member in vars(awaited).items() if inspect.isfunction(member) and not name.startswith("_")}
+    assert names == {name for name, member in vars(blocking).items() if inspect.isfunction(member) and name[0] != "_"}
+    for name in {"__init__", *names}:
+        one, other = (inspect.signature(getattr(cls, name)) for cls in (blocking, awaited))
+        assert one == other, name
+        assert name == "__init__" or inspect.iscoroutinefunction(getattr(awaited, name))
+
+
+def test_async_projectors_and_views_do_the_same(store_url: str) -> None:
+    with lf.connect(store_url) as store:
+        fill(store, 100)
+        expected = folded(store)
+
+    async def run() -> None:
+        async with lf.connect_async(store_url) as store:
+            projectors = [AsyncProjector(store.log, [balances], page_events=9) for _ in range(3)]
+            await asyncio.gather(*(projector.catch_up() for projector in projectors))
+            view = AsyncView(store.log.database, Balance)
+            rows = await view.find(order_by=Balance.c.account_id)
+            assert {row.account_id: row for row in rows} == expected
+            assert await view.count() == len(expected)
+            assert await view.get(rows[0].account_id) == rows[0]
+            await projectors[0].reset("balances")
+            assert await view.count() == 0
+            [done] = await projectors[1].catch_up()
+            assert done.position == await store.head()
+            assert await view.find() == rows
+
+    asyncio.run(run())
+
+
+def test_a_cancelled_run_leaves_nothing_half_done(store_url: str) -> None:
+    with lf.connect(store_url) as store:
+        fill(store, 100)
+
+    async def run() -> None:
+        async with lf.connect_async(store_url) as store:
+            projector = AsyncProjector(store.log, [balances], page_events=3)
+            for milliseconds in range(0, 30, 3):
+                task = asyncio.create_task(projector.catch_up())
+                await asyncio.wait([task], timeout=milliseconds / 1000)
+                task.cancel()
+                await asyncio.wait([task])
+            await projector.catch_up()
+
+    asyncio.run(run())
+    with lf.connect(store_url) as store:
+        assert stored(store) == folded(store)
+
+
+class KillingDatabase(DyingDatabase):
+    """Dies for real."""
+
+    def die(self) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+
+def project_and_die(url: str, lives: int) -> None:
+    """What the killed process runs."""
+    with lf.connect(url) as store:
+        store.log.database = KillingDatabase(store.log.database, lives, after_commit=False)
+        Projector(store.log, [balances], page_events=10).catch_up()
+
+
+def test_a_process_killed_with_its_page_written_and_not_committed_loses_and_doubles_nothing(store_url: str) -> None:
+    with lf.connect(store_url) as store:
+        for number in range(60):
+            account = stream(f"acc-{number % 4}")
+            store.append(account, [Deposited(amount=Decimal(1))] if number >= 4 else [Opened(owner=f"{number}")])
+        root = Path(__file__).parents[2]
+        positions = []
+        for lives in (2, 3):
+            code = f"from tests.read.test_doors import project_and_die; project_and_die({store_url!r}, {lives})"
+            ended = subprocess.run([sys.executable, "-c", code], cwd=root, timeout=60, capture_output=True, text=True)
+            assert ended.returncode == -signal.SIGKILL, ended.stderr
+            positions.append(checkpoints(store)[0][2])
+        assert positions == [0, 20], "the first died in its first page, the second in its third"
+        Projector(store.log, [balances]).catch_up()
+        assert stored(store) == folded(store)
+
+
+def test_a_projector_in_memory_needs_but_one_connection() -> None:
+    with lf.connect("sqlite://") as store:
+        fill(store, 60)
+        Projector(store.log, [balances], page_events=7).catch_up()
+        assert stored(store) == folded(store)
+        assert step(AsyncView(store.log.database, Balance).count()) == len(folded(store))
