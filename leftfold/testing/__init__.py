@@ -1,1 +1,9 @@
+"""What a user tests with: given/when/then, the back-end conformance suite and a throwaway PostgreSQL.
 
+The suite and the server are imported from their own modules, because they need pytest and a wheel.
+"""
+
+from leftfold.testing.given import GivenAggregate, GivenDecider, given
+from leftfold.testing.outcome import Outcome
+
+__all__ = ["GivenAggregate", "GivenDecider", "Outcome", "given"]
