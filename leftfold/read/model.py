@@ -38,7 +38,6 @@ class ModelColumns:
         return list(self._definition.table.c.keys())
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class ReadModelMeta(msgspec.StructMeta):
     """Takes the table's name from the class statement, and gives the class its columns."""
 
@@ -63,6 +62,7 @@ class ReadModelMeta(msgspec.StructMeta):
         return ModelColumns(definition_of(cls))
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class ReadModel(msgspec.Struct, metaclass=ReadModelMeta, frozen=True):
     """The base of read models: ``class AccountSummary(lf.ReadModel): account_id: lf.Key[str]; owner: str``.
 

@@ -1,0 +1,112 @@
+"""What type checkers know about the query side. Read by mypy --strict and pyright strict, and run by nobody.
+
+An ignored error here is an expected one: both checkers report an ignore that is not needed.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, assert_type
+
+from sqlalchemy import ColumnElement
+
+import leftfold as lf
+
+
+class Opened(lf.Event):
+    owner: str
+
+
+class Deposited(lf.Event):
+    amount: Decimal
+
+
+class AccountSummary(lf.ReadModel):
+    account_id: lf.Key[str]
+    owner: str
+    balance: Decimal = Decimal(0)
+    rate: Annotated[Decimal, lf.Digits(9, 6)] = Decimal(0)
+    last_tx_at: datetime | None = None
+
+
+class Renamed(lf.ReadModel, table="another_name"):
+    id: lf.Key[int]
+
+
+class Other(lf.ReadModel):
+    id: lf.Key[str]
+
+
+def rows_are_typed_and_frozen(row: AccountSummary) -> None:
+    assert_type(AccountSummary("alice", "Alice"), AccountSummary)
+    assert_type(row.account_id, str)
+    assert_type(Renamed(1).id, int)
+    assert_type(row.rate, Decimal)
+    assert_type(row.last_tx_at, datetime | None)
+    assert_type(row.replace(balance=Decimal(5)), AccountSummary)
+    AccountSummary("alice")  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    AccountSummary(1, "Alice")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    row.owner = "Bob"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    print(row.ownr)  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnknownArgumentType]
+
+
+def columns_make_conditions() -> None:
+    condition: ColumnElement[bool] = AccountSummary.c.balance > 100
+    assert_type(AccountSummary.c.balance > 100, ColumnElement[bool])
+    conditions: list[ColumnElement[bool]] = [condition, AccountSummary.c.owner.in_(["Alice"]) | ~condition]
+    assert conditions
+
+
+@lf.projection(AccountSummary, category="BankAccount", on=[Opened | Deposited], version=2)
+def account_summary(row: AccountSummary | None, recorded: lf.RecordedEvent) -> AccountSummary | lf.Delete | None:
+    match recorded.event:
+        case Opened(owner=owner):
+            return AccountSummary(recorded.stream_id, owner)
+        case Deposited(amount=amount) if row is not None:
+            return row.replace(balance=row.balance + amount)
+        case _:
+            return lf.DELETE
+
+
+@lf.projection(Other, key=lambda recorded: recorded.tags[0])
+def narrower(row: Other | None, recorded: lf.RecordedEvent) -> Other:
+    return row or Other(recorded.stream_id)
+
+
+@lf.projection(Other)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+def of_another_model(row: AccountSummary | None, recorded: lf.RecordedEvent) -> AccountSummary | None:
+    return row
+
+
+def projections_keep_their_model(recorded: lf.RecordedEvent) -> None:
+    assert_type(account_summary, lf.Projection[AccountSummary])
+    assert_type(account_summary(None, recorded), AccountSummary | lf.Delete | None)
+    assert_type(account_summary.model, type[AccountSummary])
+    assert_type(narrower, lf.Projection[Other])
+    lf.projection(Opened)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+
+
+def stores_give_projectors_and_views(store: lf.EventStore) -> None:
+    projector = store.projector([account_summary, narrower])
+    assert_type(projector, lf.Projector)
+    assert_type(projector.catch_up(), list[lf.CaughtUp])
+    view = store.view(AccountSummary)
+    assert_type(view, lf.View[AccountSummary])
+    assert_type(view.get("alice"), AccountSummary | None)
+    assert_type(view.find(AccountSummary.c.balance > 100, order_by=AccountSummary.c.owner.desc()), list[AccountSummary])
+    assert_type(view.find(order_by=[AccountSummary.c.balance, AccountSummary.c.owner], limit=10), list[AccountSummary])
+    assert_type(view.count(AccountSummary.c.owner == "Alice"), int)
+    view.find(True)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    view.find(order_by="owner")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    store.view(Opened)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+    store.projector([projections_keep_their_model])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+
+
+async def async_stores_too(store: lf.AsyncEventStore) -> None:
+    assert_type(await store.projector([account_summary]).catch_up(), list[lf.CaughtUp])
+    view = store.view(AccountSummary)
+    assert_type(view, lf.AsyncView[AccountSummary])
+    assert_type(await view.get("alice"), AccountSummary | None)
+    assert_type(await view.find(limit=1), list[AccountSummary])
+    assert_type(await view.count(), int)
