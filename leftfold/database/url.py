@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
 
 from leftfold.errors import InvalidArgument
 
@@ -71,7 +71,7 @@ def _parse_sqlite(url: str) -> SqliteUrl:
 def _parse_postgresql(url: str) -> PostgresqlUrl:
     try:
         parts = urlsplit(url)
-        options = parse_qsl(parts.query, keep_blank_values=True)
+        options = parse_qsl(parts.query.replace("+", "%2B"), keep_blank_values=True)  # to libpq a + is a +
     except ValueError as error:
         raise InvalidArgument(f"the PostgreSQL URL cannot be read: {error}") from None
     schemas = [value for name, value in options if name == "schema"] or [DEFAULT_SCHEMA]
@@ -82,6 +82,7 @@ def _parse_postgresql(url: str) -> PostgresqlUrl:
     sizes = [value for name, value in options if name == "pool_size"] or [str(DEFAULT_POOL_SIZE)]
     if not sizes[-1].isdecimal() or not 1 <= int(sizes[-1]) <= 1000:
         raise InvalidArgument(f"pool_size is a number of connections from 1 to 1000, not {sizes[-1]!r}")
-    query = urlencode([(name, value) for name, value in options if name not in ("schema", "pool_size")])
+    rest = [(name, value) for name, value in options if name not in ("schema", "pool_size")]
+    query = urlencode(rest, quote_via=quote, safe="/")
     conninfo = urlunsplit(("postgresql", parts.netloc, parts.path, query, ""))
     return PostgresqlUrl(conninfo, schemas[-1], int(sizes[-1]))

@@ -39,7 +39,7 @@ class PostgresqlLog(Log):
     def __init__(self, database: PostgresqlDatabase, registry: Registry) -> None:
         super().__init__(database, registry)
         self._postgresql = database
-        self._terms = Terms(
+        self.terms = Terms(
             events=database.table("events"),
             event_tags=database.table("event_tags"),
             columns=_COLUMNS,
@@ -87,7 +87,7 @@ class PostgresqlLog(Log):
     async def read_log_page(
         self, query: Query, after: int, until: int, limit: int, backwards: bool
     ) -> list[RecordedEvent]:
-        sql, parameters = select_events(query, Range(after, until, limit, backwards), self._terms)
+        sql, parameters = select_events(query, Range(after, until, limit, backwards), self.terms)
         return await self._fetch(sql, parameters)
 
     async def _append(self, appends: Sequence[Append], *, together: bool) -> list[Row]:

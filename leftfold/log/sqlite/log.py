@@ -13,7 +13,7 @@ from leftfold.log.contract import Append, AppendResult, Log, Outcome
 from leftfold.log.selection import Range, Terms, select_events
 from leftfold.log.sqlite.append import append_independent, append_together, statement
 
-_TERMS = Terms(
+TERMS = Terms(
     events="leftfold_events",
     event_tags="leftfold_event_tags",
     columns=(
@@ -50,7 +50,7 @@ class SqliteLog(Log):
         self, stream: str, after: int, until: int | None, limit: int, backwards: bool
     ) -> list[RecordedEvent]:
         sql = (
-            f"SELECT {_TERMS.columns} FROM leftfold_events e WHERE e.stream = ? AND e.version > ? AND e.version <= ? "
+            f"SELECT {TERMS.columns} FROM leftfold_events e WHERE e.stream = ? AND e.version > ? AND e.version <= ? "
             f"ORDER BY e.version {'DESC' if backwards else 'ASC'} LIMIT ?"
         )
         return await self._fetch(sql, (stream, after, 2**63 - 1 if until is None else until, limit))
@@ -58,7 +58,7 @@ class SqliteLog(Log):
     async def read_log_page(
         self, query: Query, after: int, until: int, limit: int, backwards: bool
     ) -> list[RecordedEvent]:
-        sql, parameters = select_events(query, Range(after, until, limit, backwards), _TERMS)
+        sql, parameters = select_events(query, Range(after, until, limit, backwards), TERMS)
         return await self._fetch(sql, parameters)
 
     async def _fetch(self, sql: str, parameters: Sequence[object]) -> list[RecordedEvent]:

@@ -1,0 +1,37 @@
+# Everything from a bare clone: each target makes the environment that it needs.
+PYTHON ?= python3
+BIN := .venv/bin
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+
+.PHONY: demo test check bench schema clean
+
+demo: .venv/.installed
+	$(BIN)/leftfold demo
+
+test: check
+	$(BIN)/pytest
+
+check: .venv/.installed
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/mypy tests/typing
+	$(BIN)/pyright
+
+bench: .venv/.installed
+	$(BIN)/python -m benchmarks
+
+# What the migrations add up to, for people to read; a test compares.
+schema: .venv/.installed
+	$(BIN)/python -m tests.database.schema
+
+.venv/.installed: pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+		|| { echo "leftfold needs Python 3.11 or newer; say which: make PYTHON=python3.12 $(MAKECMDGOALS)"; exit 1; }
+	@echo "Making .venv (once; about a minute)"
+	@$(PYTHON) -m venv .venv
+	@$(BIN)/python -m pip install --quiet --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf .venv .venv-peer .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,264 @@
+CREATE SCHEMA leftfold;
+
+CREATE FUNCTION leftfold.append_v1(p_together boolean, p_streams text[], p_expected bigint[], p_counts integer[], p_ids uuid[], p_types text[], p_schema_versions integer[], p_datas text[], p_metadatas text[], p_tags text[], p_occurred timestamp with time zone[], OUT statuses integer[], OUT versions bigint[], OUT positions bigint[]) RETURNS record
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    event_streams   text[] := '{}';
+    event_versions  bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(p_ids)]);
+    event_positions bigint[];
+    repeats  bool;
+    moment   timestamptz;
+    tail     record;
+    former   record;
+    stored   int;       -- how many of the append's ids are stored already
+    name     text;
+    previous text;
+    number   int := 0;  -- of the append
+    start    int := 0;  -- how many events stand before its own
+    count    int;
+    expected bigint;
+    current  bigint;    -- the stream's version
+    place    bigint;    -- the position of its last event, or minus the number of an event whose position is not drawn yet
+    accepted int := 0;
+    settled  bigint;
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'leftfold: an append needs READ COMMITTED, not %', current_setting('transaction_isolation')
+            USING ERRCODE = 'feature_not_supported';
+    END IF;
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'on', true); -- acknowledged means flushed, whatever the default
+    END IF;
+    IF cardinality(p_streams) = 1 THEN
+        PERFORM pg_advisory_xact_lock(leftfold.stream_space_v1(), hashtext(p_streams[1]));
+    ELSE
+        PERFORM pg_advisory_xact_lock(leftfold.stream_space_v1(), k.key)
+           FROM (SELECT DISTINCT hashtext(s) AS key FROM unnest(p_streams) s ORDER BY 1) k;
+    END IF;
+
+    moment := clock_timestamp();
+    repeats := EXISTS (SELECT 1 FROM leftfold.events e WHERE e.id = ANY (p_ids));
+    FOREACH name IN ARRAY p_streams LOOP
+        number := number + 1;
+        count := p_counts[number];
+        expected := p_expected[number];
+        IF name IS DISTINCT FROM previous THEN
+            SELECT e.version, e.position, e.recorded_at INTO tail
+              FROM leftfold.events e WHERE e.stream = name ORDER BY e.version DESC LIMIT 1;
+            current := coalesce(tail.version, 0);
+            place := coalesce(tail.position, 0);
+            moment := greatest(moment, tail.recorded_at); -- never decreasing within a stream, whatever the clock does
+            previous := name;
+        END IF;
+        FOR i IN 1 .. count LOOP
+            event_streams[start + i] := name;
+        END LOOP;
+        stored := 0;
+        IF repeats AND count > 0 THEN
+            SELECT count(*) AS found,
+                   count(*) FILTER (WHERE e.stream = name AND e.type = g.type AND e.data::text = g.data) AS same,
+                   array_agg(g.number ORDER BY e.position) AS numbers,
+                   min(e.version) AS first, max(e.version) AS last, max(e.position) AS position
+              INTO former
+              FROM unnest(p_ids[start + 1 : start + count], p_types[start + 1 : start + count],
+                          p_datas[start + 1 : start + count]) WITH ORDINALITY g(id, type, data, number)
+              JOIN leftfold.events e ON e.id = g.id;
+            stored := former.found;
+        END IF;
+        IF stored > 0 THEN
+            IF former.same = count AND former.last - former.first = count - 1
+               AND former.numbers = ARRAY(SELECT generate_series(1, count)::bigint) THEN
+                statuses[number] := 1;
+                versions[number] := former.last;
+                positions[number] := former.position;
+            ELSE
+                statuses[number] := 3;
+                versions[number] := current;
+                positions[number] := place;
+            END IF;
+        ELSIF expected = -1 OR expected = current OR (expected = -2 AND current > 0) THEN
+            FOR i IN 1 .. count LOOP
+                event_versions[start + i] := current + i;
+            END LOOP;
+            IF count > 0 THEN
+                current := current + count;
+                place := -(start + count);
+            END IF;
+            accepted := accepted + count;
+            statuses[number] := 0;
+            versions[number] := current;
+            positions[number] := place;
+        ELSE
+            statuses[number] := 2;
+            versions[number] := current;
+            positions[number] := place;
+        END IF;
+        start := start + count;
+    END LOOP;
+
+    IF p_together AND repeats THEN -- only a whole former call is a repeat; those of one call share recorded_at
+        IF EXISTS (SELECT 1 FROM unnest(statuses, p_counts) u(status, count) WHERE u.count > 0 AND u.status <> 1)
+           OR (SELECT count(DISTINCT e.recorded_at) > 1 FROM leftfold.events e WHERE e.id = ANY (p_ids)) THEN
+            statuses := array_fill(3, ARRAY[number]);
+        ELSE
+            statuses := array_fill(1, ARRAY[number]);
+        END IF;
+        RETURN;
+    END IF;
+    IF accepted = 0 OR (p_together AND 2 = ANY (statuses)) THEN
+        RETURN;
+    END IF;
+
+    settled := coalesce(pg_sequence_last_value('leftfold.position'::regclass), 0);
+    PERFORM pg_advisory_xact_lock_shared(leftfold.horizon_space_v1(), settled::bit(32)::int);
+    event_positions := event_versions;
+    FOR i IN 1 .. start LOOP
+        IF event_versions[i] IS NOT NULL THEN
+            event_positions[i] := nextval('leftfold.position');
+        END IF;
+    END LOOP;
+    INSERT INTO leftfold.events
+           (position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at, recorded_at)
+    SELECT g.position, g.stream, g.version, g.id, g.type, g.schema_version, g.data::json, g.metadata::json,
+           coalesce(g.tags::text[], '{}'), coalesce(g.occurred_at, moment), moment
+      FROM unnest(event_positions, event_streams, event_versions, p_ids, p_types, p_schema_versions, p_datas,
+                  p_metadatas, p_tags, p_occurred)
+           AS g(position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at)
+     WHERE g.version IS NOT NULL;
+    IF p_tags IS NOT NULL THEN
+        INSERT INTO leftfold.event_tags (tag, position)
+        SELECT t.tag, g.position FROM unnest(p_tags, event_positions) g(tags, position), unnest(g.tags::text[]) t(tag)
+         WHERE g.position IS NOT NULL;
+    END IF;
+    FOR i IN 1 .. number LOOP
+        IF positions[i] < 0 THEN
+            positions[i] := event_positions[-positions[i]];
+        END IF;
+    END LOOP;
+END $$;
+
+CREATE FUNCTION leftfold.head_v1() RETURNS bigint
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    upper    bigint;
+    distance bigint;
+    horizon  bigint;
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'leftfold: the horizon needs READ COMMITTED, not %', current_setting('transaction_isolation')
+            USING ERRCODE = 'feature_not_supported';
+    END IF;
+    IF pg_is_in_recovery() THEN
+        RAISE EXCEPTION 'leftfold: a standby does not know the horizon' USING ERRCODE = 'feature_not_supported';
+    END IF;
+    upper := coalesce(pg_sequence_last_value('leftfold.position'::regclass), 0);
+    SELECT min((l.objid::bigint - upper)::bit(32)::int) INTO distance
+      FROM pg_locks l
+     WHERE l.locktype = 'advisory' AND l.objsubid = 2 AND l.classid = 'leftfold.events'::regclass::oid
+       AND l.database = (SELECT d.oid FROM pg_database d WHERE d.datname = current_database());
+    SELECT e.position INTO horizon
+      FROM leftfold.events e
+     WHERE e.position <= upper + least(distance, 0)
+     ORDER BY e.position DESC LIMIT 1;
+    RETURN coalesce(horizon, 0);
+END $$;
+
+CREATE FUNCTION leftfold.horizon_space_v1() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT 'leftfold.events'::regclass::oid::bigint::bit(32)::int $$;
+
+CREATE FUNCTION leftfold.refuse_change_v1() RETURNS trigger
+    LANGUAGE plpgsql
+    AS $$
+BEGIN
+    RAISE EXCEPTION 'leftfold: events are immutable; append a correcting event instead of %', TG_OP
+        USING ERRCODE = 'restrict_violation';
+END $$;
+
+CREATE FUNCTION leftfold.stream_space_v1() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT 'leftfold.events_stream_version'::regclass::oid::bigint::bit(32)::int $$;
+
+CREATE TABLE leftfold.checkpoints (
+    name text NOT NULL COLLATE pg_catalog."C",
+    version integer NOT NULL,
+    "position" bigint NOT NULL,
+    event_id text,
+    updated_at text NOT NULL
+);
+
+CREATE TABLE leftfold.event_tags (
+    tag text NOT NULL COLLATE pg_catalog."C",
+    "position" bigint NOT NULL
+);
+
+CREATE TABLE leftfold.events (
+    "position" bigint NOT NULL,
+    stream text NOT NULL COLLATE pg_catalog."C",
+    version bigint NOT NULL,
+    id uuid NOT NULL,
+    type text NOT NULL COLLATE pg_catalog."C",
+    schema_version integer NOT NULL,
+    data json NOT NULL,
+    metadata json NOT NULL,
+    tags text[] NOT NULL,
+    occurred_at timestamp with time zone NOT NULL,
+    recorded_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE leftfold.migrations (
+    number integer NOT NULL,
+    name text NOT NULL,
+    applied_at text NOT NULL
+);
+
+CREATE SEQUENCE leftfold."position"
+    START WITH 1
+    INCREMENT BY 1
+    NO MINVALUE
+    NO MAXVALUE
+    CACHE 1;
+
+CREATE TABLE leftfold.snapshots (
+    stream text NOT NULL COLLATE pg_catalog."C",
+    version bigint NOT NULL,
+    "position" bigint NOT NULL,
+    occurred_max text NOT NULL,
+    recorded_max text NOT NULL,
+    state text NOT NULL,
+    fingerprint text NOT NULL,
+    created_at text NOT NULL
+);
+
+ALTER TABLE ONLY leftfold.checkpoints
+    ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (name, version);
+
+ALTER TABLE ONLY leftfold.event_tags
+    ADD CONSTRAINT event_tags_pkey PRIMARY KEY (tag, "position");
+
+ALTER TABLE ONLY leftfold.events
+    ADD CONSTRAINT events_pkey PRIMARY KEY ("position");
+
+ALTER TABLE ONLY leftfold.migrations
+    ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
+
+ALTER TABLE ONLY leftfold.snapshots
+    ADD CONSTRAINT snapshots_pkey PRIMARY KEY (stream);
+
+CREATE UNIQUE INDEX events_id ON leftfold.events USING btree (id);
+
+CREATE UNIQUE INDEX events_stream_version ON leftfold.events USING btree (stream, version);
+
+CREATE INDEX events_type_position ON leftfold.events USING btree (type, "position");
+
+CREATE TRIGGER event_tags_immutable BEFORE DELETE OR UPDATE OR TRUNCATE ON leftfold.event_tags FOR EACH STATEMENT EXECUTE FUNCTION leftfold.refuse_change_v1();
+
+CREATE TRIGGER events_immutable BEFORE DELETE OR UPDATE OR TRUNCATE ON leftfold.events FOR EACH STATEMENT EXECUTE FUNCTION leftfold.refuse_change_v1();

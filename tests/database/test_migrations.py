@@ -1,0 +1,82 @@
+"""Migrations: from nothing to the schema file, never an upgrade by surprise, never two at once."""
+
+from __future__ import annotations
+
+import sqlite3
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import psycopg
+import pytest
+
+import leftfold as lf
+from leftfold.database import migrations as module
+from leftfold.database import parse_url
+from leftfold.database.migrations import Migration, migration_sql, migrations
+from leftfold.database.protocol import Dialect
+from leftfold.testing.postgres import Postgres
+from tests.database.schema import FOLDER, postgresql_schema, sqlite_schema
+
+
+def test_the_migrations_add_up_to_the_schema_file_on_sqlite(tmp_path: Path) -> None:
+    assert sqlite_schema(tmp_path) == (FOLDER / "sqlite.sql").read_text("utf-8"), (
+        "run `make schema` and read the change"
+    )
+
+
+def test_the_migrations_add_up_to_the_schema_file_on_postgresql(postgres: Postgres) -> None:
+    expected = (FOLDER / "postgresql.sql").read_text("utf-8")
+    assert postgresql_schema(postgres) == expected, "run `make schema` and read the change"
+
+
+@pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])
+def test_migrations_are_numbered_without_a_gap(dialect: Dialect) -> None:
+    assert [one.number for one in migrations(dialect)] == list(range(1, len(migrations(dialect)) + 1))
+
+
+def test_an_empty_database_is_refused_where_nothing_may_be_made(store_url: str) -> None:
+    with pytest.raises(lf.SchemaOutdated, match="leftfold migrate"):
+        lf.connect(store_url, migrate="never")
+    lf.connect(store_url).close()
+    lf.connect(store_url, migrate="never").close()
+
+
+def test_create_never_upgrades_and_upgrade_does(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lf.connect(store_url).close()
+    dialect: Dialect = "sqlite" if store_url.startswith("sqlite") else "postgresql"
+    schema = getattr(parse_url(store_url), "schema", None)
+    table = f"{schema}.later" if schema else "later"
+    steps = migrations(dialect)
+    newer = (*steps, Migration(len(steps) + 1, "later", f"CREATE TABLE {table} (a int);\n"))
+    monkeypatch.setattr(module, "migrations", lambda _: newer)
+    with pytest.raises(lf.SchemaOutdated, match=f"step {len(steps)} of {len(steps) + 1}.*leftfold migrate"):
+        lf.connect(store_url)
+    lf.connect(store_url, migrate="upgrade").close()
+    lf.connect(store_url).close()
+    monkeypatch.setattr(module, "migrations", lambda _: steps)
+    with pytest.raises(lf.SchemaOutdated, match="newer code"):
+        lf.connect(store_url)
+
+
+def test_many_processes_may_create_one_store_at_once(store_url: str) -> None:
+    with ThreadPoolExecutor(8) as threads:
+        for store in threads.map(lambda _: lf.connect(store_url), range(8)):
+            store.close()
+
+
+def test_an_unknown_policy_is_refused(sqlite_url: str) -> None:
+    with pytest.raises(lf.InvalidArgument, match="'create', 'upgrade', 'never'"):
+        lf.connect(sqlite_url, migrate="always")  # type: ignore[arg-type]
+
+
+def test_the_printed_script_makes_the_same_store_on_sqlite(tmp_path: Path) -> None:
+    connection = sqlite3.connect(tmp_path / "printed.db")
+    connection.executescript(migration_sql("sqlite", None))
+    connection.close()
+    lf.connect(f"sqlite:///{tmp_path}/printed.db", migrate="never").close()
+
+
+def test_the_printed_script_makes_the_same_store_on_postgresql(postgres_database: str) -> None:
+    with psycopg.connect(postgres_database) as connection:
+        connection.execute(migration_sql("postgresql", "printed").encode())
+    lf.connect(f"{postgres_database}?schema=printed", migrate="never").close()
