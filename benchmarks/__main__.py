@@ -18,7 +18,7 @@ from benchmarks.environment import peer_python
 from benchmarks.places import Places
 from benchmarks.raw import Raw
 from benchmarks.running import Asked, Run
-from benchmarks.table import Line, lines, markdown, terminal
+from benchmarks.table import MARK, Line, footnotes, lines, markdown, terminal
 from benchmarks.worker import Worker
 
 NAMES: dict[Side, str] = {"ours": "leftfold", "peer": "eventsourcing", "raw": "raw database"}
@@ -28,11 +28,9 @@ def main() -> None:
     """Measure and print; the exit code is 0 whether or not the targets are met."""
     options = _options()
     size = QUICK if options.quick else Size(rounds=options.rounds, seconds=options.seconds)
-    rows = [row for row in cases(size) if options.only in f"{row.back_end}: {row.name}"]
+    rows = [row for row in cases(size) if options.only in _title(row)]
     if not rows:
-        sys.exit(
-            f"no case has {options.only!r} in it; there are {', '.join(f'{r.back_end}: {r.name}' for r in cases(size))}"
-        )
+        sys.exit(f"no case has {options.only!r} in it; there are:\n" + "\n".join(map(_title, cases(size))))
     started = time.monotonic()
     with ExitStack() as stack:
         places = stack.enter_context(Places())
@@ -44,6 +42,10 @@ def main() -> None:
         circumstances = _circumstances(places, sides, size)
     circumstances.append(f"The run took {time.monotonic() - started:.0f} seconds.")
     _print(found, circumstances, as_markdown=options.markdown)
+
+
+def _title(case: Case) -> str:
+    return f"{case.back_end}: {case.name}"
 
 
 def _options() -> argparse.Namespace:
@@ -73,7 +75,9 @@ def _circumstances(places: Places, sides: dict[Side, Asked], size: Size) -> list
     settings = ", ".join(f"{name} {places.ask(f'SHOW {name}')}" for name in ("fsync", "synchronous_commit"))
     versions = "; ".join(str(sides[side].ask("about")) for side in ("ours", "peer") if side in sides)
     return [
-        f"Medians of {size.rounds} rounds, the sides taking turns, a fresh database for each figure.",
+        "A smoke run: the figures say nothing."
+        if size is QUICK
+        else f"Medians of {size.rounds} rounds, the sides taking turns, a fresh database for each figure.",
         f"{_machine()}; Python {platform.python_version()}; {versions}.",
         f"PostgreSQL {places.ask('SHOW server_version')} ({settings}); SQLite in WAL mode with synchronous = FULL. "
         "Both sides with their default settings.",
@@ -91,12 +95,13 @@ def _machine() -> str:
 
 
 def _print(found: list[Line], circumstances: list[str], *, as_markdown: bool) -> None:
+    said = [*footnotes(found), *circumstances]
     if as_markdown:
-        print(markdown(found), *circumstances, sep="\n\n")
+        print(markdown(found), *(one.replace(MARK, f"\\{MARK}") for one in said), sep="\n\n")
         return
-    console = Console(width=None if sys.stdout.isatty() else 160)
+    console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(terminal(found))
-    for sentence in circumstances:
+    for sentence in said:
         console.print(sentence, style="dim", highlight=False)
 
 

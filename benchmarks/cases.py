@@ -58,6 +58,7 @@ class Case:
     unit: Unit = "/s"
     target: Target | None = None
     notes: Mapping[Side, str] = field(default_factory=dict)
+    """What is to be known about a side's figure, or why it has none."""
 
     @property
     def back_end(self) -> BackEnd:
@@ -83,7 +84,9 @@ def _postgresql(size: Size) -> Iterator[Case]:
         peer = on("peer", "append", callers=callers, seconds=seconds)
         raw = on("raw", "pgbench", callers=min(callers, 32), seconds=seconds)
         target = Target("peer", at_least) if at_least else None
-        notes: dict[Side, str] = {"raw": "pgbench with 32 clients"} if callers > 32 else {}
+        notes: dict[Side, str] = (
+            {"raw": "64 at once: pgbench with 32 clients, which is its best"} if callers > 32 else {}
+        )
         if callers == 1:
             yield Case(f"append, {words}", on("ours", "append", callers=1, seconds=seconds), peer, raw, target=target)
             yield Case(
@@ -130,15 +133,15 @@ def _reading(size: Size, back_end: BackEnd, *, load: float | None, project: floa
         target=Target("peer", load) if load else None,
     )
     yield Case(
-        "read and decode the whole log, events",
+        "read and decode the whole log (events)",
         Measurement("ours", back_end, "read", (), "filled"),
         Measurement("peer", back_end, "read", (), "filled"),
     )
     peer = Measurement("peer", back_end, "project", (("events", size.peer_events),), "copy")
     yield Case(
-        "catch a projection up, events",
+        "catch a projection up (events)",
         Measurement("ours", back_end, "project", (("events", size.events + size.long),), "copy"),
         peer if back_end == "postgresql" else None,
         target=Target("peer", project) if project else None,
-        notes={} if back_end == "postgresql" else {"peer": "it has no subscription on SQLite"},
+        notes={} if back_end == "postgresql" else {"peer": "SQLite: the peer has no subscriptions there"},
     )

@@ -9,9 +9,10 @@ from rich.table import Table
 
 from benchmarks.cases import Case, Measurement, Side, Unit
 
-COLUMNS = ("", "leftfold", "eventsourcing", "times as good", "raw database", "share of raw", "target")
+COLUMNS = ("", "leftfold", "eventsourcing", "× peer", "raw database", "× raw", "asked for")
 BACK_ENDS = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
 NONE = "–"
+MARK = "*"
 
 
 @dataclass(frozen=True)
@@ -39,13 +40,13 @@ class Line:
 
     def cells(self) -> tuple[str, ...]:
         """What stands in the table's columns."""
-        unit, notes = self.case.unit, self.case.notes
+        unit, marked = self.case.unit, self.case.notes
         return (
             self.case.name,
             _figure(self.ours, unit),
-            _figure(self.peer, unit, notes.get("peer")),
+            _figure(self.peer, unit) + (MARK if "peer" in marked else ""),
             _times(self.ratio("peer")),
-            _figure(self.raw, unit, notes.get("raw")),
+            _figure(self.raw, unit) + (MARK if "raw" in marked else ""),
             _times(self.ratio("raw")),
             self._target(),
         )
@@ -54,9 +55,8 @@ class Line:
         target = self.case.target
         if target is None:
             return ""
-        of = "of raw" if target.side == "raw" else "times"
         verdict = {True: "met", False: "MISSED", None: "not measured"}[self.met]
-        return f"at least {target.ratio:g} {of}: {verdict}"
+        return f"≥ {target.ratio:g} × {target.side}: {verdict}"
 
 
 def lines(rows: Sequence[Case], figures: Mapping[Measurement, float]) -> list[Line]:
@@ -68,11 +68,16 @@ def lines(rows: Sequence[Case], figures: Mapping[Measurement, float]) -> list[Li
     return [Line(row, figures[row.ours], of(row.peer), of(row.raw)) for row in rows]
 
 
+def footnotes(found: Sequence[Line]) -> list[str]:
+    """What the marks in the table mean."""
+    return [f"{MARK} {note}" for note in dict.fromkeys(note for line in found for note in line.case.notes.values())]
+
+
 def terminal(found: Sequence[Line]) -> Table:
     """For a terminal."""
-    table = Table(title="leftfold, a peer and the raw database, side by side", title_justify="left")
+    table = Table(title="leftfold, a peer and the raw database")
     for number, column in enumerate(COLUMNS):
-        table.add_column(column, justify="left" if number in (0, len(COLUMNS) - 1) else "right")
+        table.add_column(column, justify="left" if number in (0, len(COLUMNS) - 1) else "right", no_wrap=True)
     for back_end, name in BACK_ENDS.items():
         of_it = [line for line in found if line.case.back_end == back_end]
         if of_it:
@@ -91,7 +96,7 @@ def markdown(found: Sequence[Line]) -> str:
     for back_end, name in BACK_ENDS.items():
         of_it = [line for line in found if line.case.back_end == back_end]
         out += [_row([f"**{name}**", *[""] * (len(COLUMNS) - 1)])] if of_it else []
-        out += [_row(line.cells()) for line in of_it]
+        out += [_row([cell.replace(MARK, f"\\{MARK}") for cell in line.cells()]) for line in of_it]
     return "\n".join(out)
 
 
@@ -99,11 +104,10 @@ def _row(cells: Sequence[str]) -> str:
     return f"| {' | '.join(cells)} |"
 
 
-def _figure(value: float | None, unit: Unit, note: str | None = None) -> str:
+def _figure(value: float | None, unit: Unit) -> str:
     if value is None:
-        return f"{NONE} ({note})" if note else NONE
-    shown = f"{value * 1000:,.1f} ms" if unit == "s" else f"{value:,.0f}/s"
-    return f"{shown} ({note})" if note else shown
+        return NONE
+    return f"{value * 1000:,.1f} ms" if unit == "s" else f"{value:,.0f}/s"
 
 
 def _times(ratio: float | None) -> str:

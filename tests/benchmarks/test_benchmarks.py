@@ -1,0 +1,82 @@
+"""The benchmark runs from end to end, and its table says what was measured."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from benchmarks.cases import Case, Measurement, Size, Target, cases
+from benchmarks.table import Line, footnotes, lines, markdown
+from benchmarks.timing import calls_per_second, calls_per_second_of_threads
+
+ROOT = Path(__file__).resolve().parents[2]
+OURS = Measurement("ours", "postgresql", "append")
+PEER = Measurement("peer", "postgresql", "append")
+
+
+def run(*options: str) -> str:
+    ran = subprocess.run(
+        [sys.executable, "-m", "benchmarks", "--quick", *options], capture_output=True, text=True, cwd=ROOT
+    )
+    assert ran.returncode == 0, ran.stderr
+    return ran.stdout
+
+
+def test_every_case_of_ours_and_of_the_raw_database_can_be_measured() -> None:
+    printed = run("--no-peer")
+    for case in cases(Size(long=100)):
+        assert case.name in printed
+    assert "fsync on" in printed
+
+
+@pytest.mark.skipif(not (ROOT / ".venv-peer" / "installed").exists(), reason="`make bench` installs the peer")
+def test_every_case_of_the_peer_can_be_measured() -> None:
+    rows = [line.split("|") for line in run("--markdown").splitlines() if "/s" in line or " ms" in line]
+    assert len(rows) >= len(cases(Size()))
+    without = [row[1].strip() for row in rows if "–" in row[3]]
+    assert without == ["catch a projection up (events)"]
+
+
+@pytest.mark.parametrize(
+    ("ours", "peer", "unit", "ratio"), [(500.0, 100.0, "/s", 5.0), (0.02, 0.1, "s", 5.0), (50.0, 100.0, "/s", 0.5)]
+)
+def test_a_ratio_is_over_one_when_leftfold_is_better(ours: float, peer: float, unit: str, ratio: float) -> None:
+    case = Case("a case", OURS, PEER, unit="s" if unit == "s" else "/s", target=Target("peer", 2.5))
+    [line] = lines([case], {OURS: ours, PEER: peer})
+    assert line.ratio("peer") == pytest.approx(ratio)
+    assert line.met is (ratio >= 2.5)
+
+
+def test_a_target_whose_side_was_left_out_is_neither_met_nor_missed() -> None:
+    case = Case("a case", OURS, PEER, target=Target("peer", 2.5))
+    [line] = lines([case], {OURS: 500.0})
+    assert line.met is None
+    assert "not measured" in markdown([line])
+
+
+def test_a_missed_target_is_told() -> None:
+    case = Case("a case", OURS, PEER, target=Target("peer", 2.5), notes={"peer": "on Sundays"})
+    line = Line(case, ours=200.0, peer=100.0, raw=None)
+    assert r"| a case | 200/s | 100/s\* | 2.00 | – | – | ≥ 2.5 × peer: MISSED |" in markdown([line])
+    assert footnotes([line]) == ["* on Sundays"]
+
+
+def test_threads_are_counted_together() -> None:
+    one = calls_per_second(threading.Event().is_set, 0.05)
+    assert one > 1000
+    slow = threading.Event()
+    assert calls_per_second_of_threads([lambda: slow.wait(0.01)] * 4, 0.3) > 1.5 * calls_per_second(
+        lambda: slow.wait(0.01), 0.3
+    )
+
+
+def test_a_callers_error_is_raised() -> None:
+    def fail() -> None:
+        raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        calls_per_second_of_threads([fail, fail], 0.1)
