@@ -71,7 +71,7 @@ class CheckedCodec:
         if getattr(type(event), "__eq__", None) is object.__eq__:  # eq=False: compare the JSON
             same = self._to_json(again) == data
         else:
-            same = again == event
+            same = _equal(again, event)
         if not same:
             raise InvalidEvent(_difference(event, again))
         if _SUSPICIOUS.search(data):
@@ -130,6 +130,7 @@ def check_values(event: Any) -> None:
 def _leaves(value: Any, path: str) -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for key, inner in value.items():
+            yield f"{path}.{key}", key
             yield from _leaves(inner, f"{path}.{key}")
     elif isinstance(value, (list, tuple, set, frozenset)):
         for index, inner in enumerate(value):
@@ -146,12 +147,20 @@ def _explain(error: Exception) -> str:
     return str(error)
 
 
+def _equal(one: Any, other: Any) -> bool:
+    """Whether they are equal; what cannot be compared (a signalling NaN) is not."""
+    try:
+        return bool(one == other)
+    except ArithmeticError:
+        return False
+
+
 def _difference(given: Any, again: Any) -> str:
     """Which field would not come back as it was given."""
     for name, before, after in _fields(given, again):
         if isinstance(before, float) and not math.isfinite(before):
             return f"{before} is no JSON number - at `$.{name}`"
-        if type(before) is not type(after) or before != after:
+        if type(before) is not type(after) or not _equal(before, after):
             return f"{before!r} would come back as {after!r} - at `$.{name}`"
     return f"{given!r} would come back as {again!r}"
 

@@ -18,7 +18,10 @@ def as_utc(value: datetime, what: str) -> datetime:
             f"{what} is the naive datetime {value!r}: say which time zone, for example "
             f"datetime({value.year}, {value.month}, {value.day}, tzinfo=UTC)"
         )
-    return value.astimezone(UTC)
+    try:
+        return value.astimezone(UTC)
+    except OverflowError:
+        raise InvalidArgument(f"{what} lies outside the years 1 to 9999 of UTC: {value!r}") from None
 
 
 def to_text(value: datetime) -> str:

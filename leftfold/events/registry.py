@@ -14,7 +14,7 @@ from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
-from leftfold.errors import DecodeError, EventTypeConflict, InvalidEvent, UnknownEventType
+from leftfold.errors import DecodeError, EventTypeConflict, InvalidArgument, InvalidEvent, UnknownEventType
 from leftfold.events.codec import Codec, codec_for
 
 
@@ -45,7 +45,8 @@ class Registry:
 
     def register(self, cls: type, name: str, *, schema_version: int = 1, aliases: tuple[str, ...] = ()) -> None:
         """Enter a class. The same module and qualified name replaces; any other holder of the name is an error."""
-        _check_name(cls, name, schema_version)
+        for claimed in (name, *_checked_aliases(cls, aliases)):
+            _check_name(cls, claimed, schema_version)
         _check_frozen(cls)
         entry = EventType(cls, name, schema_version, tuple(aliases), codec_for(cls))
         for claimed in (name, *aliases):
@@ -86,9 +87,13 @@ class Registry:
         """Every stored name of an event class (its aliases too), of each member of a union, or the name given."""
         if isinstance(what, str):
             yield what
+        elif hasattr(what, "__value__"):  # type AccountEvent = …, since Python 3.12
+            yield from self.names_of(what.__value__)
         elif get_origin(what) in (Union, UnionType):
             for member in get_args(what):
                 yield from self.names_of(member)
+        elif not isinstance(what, type):
+            raise InvalidArgument(f"an event type is a class, a union of classes or a stored name, not {what!r}")
         else:
             entry = self.of(what)
             yield entry.name
@@ -128,13 +133,19 @@ def _check_name(cls: type, name: str, schema_version: int) -> None:
         raise EventTypeConflict(f"{cls.__qualname__}: schema_version is a whole number from 1, not {schema_version!r}")
 
 
+def _checked_aliases(cls: type, aliases: Any) -> tuple[str, ...]:
+    if isinstance(aliases, str):
+        raise EventTypeConflict(f"{cls.__qualname__}: aliases is a tuple of names, not the string {aliases!r}")
+    return tuple(aliases)
+
+
 def _check_frozen(cls: type) -> None:
     if issubclass(cls, msgspec.Struct):
         frozen = cls.__struct_config__.frozen
     elif hasattr(cls, "__pydantic_fields__"):
         frozen = bool(getattr(cls, "model_config", {}).get("frozen"))
     elif hasattr(cls, "__attrs_attrs__"):
-        frozen = cls.__setattr__ is not object.__setattr__
+        frozen = cls.__setattr__.__name__ == "_frozen_setattrs"  # hooks that validate replace __setattr__ too
     elif dataclasses.is_dataclass(cls):
         frozen = getattr(cls, "__dataclass_params__").frozen  # noqa: B009 - private to typeshed
     else:

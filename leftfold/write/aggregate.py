@@ -10,11 +10,11 @@ from typing import Any, Self, dataclass_transform
 
 import msgspec
 
-from leftfold.errors import HistoricalState
+from leftfold.errors import HistoricalState, InvalidArgument
 from leftfold.events import NewEvent
 from leftfold.events.stream import check_category
 
-_RESERVED = {"id", "version", "position", "pending", "record", "apply"}
+_BOOKKEEPING = {"id", "version", "position", "pending"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +72,11 @@ def check_snapshot_every(name: str, every: int | None) -> int | None:
     return every
 
 
+def _taken(fields: Sequence[str], namespace: Mapping[str, Any]) -> list[str]:
+    reserved = _BOOKKEEPING.union(Recording.__slots__)
+    return sorted(reserved.intersection({*fields, *namespace}) | {"record", "apply"}.intersection(fields))
+
+
 def _without_default(made: Any) -> list[str]:
     required = len(made.__struct_fields__) - len(made.__struct_defaults__)
     late = [
@@ -100,14 +105,18 @@ class AggregateMeta(msgspec.StructMeta):
         kw_only: bool = False,
     ) -> AggregateMeta:
         made = super().__new__(mcls, name, bases, namespace, kw_only=kw_only)
-        if taken := sorted(_RESERVED.intersection(made.__struct_fields__)):
-            raise TypeError(f"{name}: {', '.join(taken)} cannot be a field: every aggregate has that name already")
+        if taken := _taken(made.__struct_fields__, namespace):
+            raise TypeError(
+                f"{name}: {', '.join(taken)} cannot be a field or be defined anew: every aggregate has that already"
+            )
         if missing := _without_default(made):
             raise TypeError(
                 f"{name}: {', '.join(missing)} has no default: the fields are the state before the first event"
             )
         made.__aggregate__ = AggregateOptions(
-            check_category(category or name), check_snapshot_every(name, snapshot_every), state_version
+            check_category(name if category is None else category),
+            check_snapshot_every(name, snapshot_every),
+            state_version,
         )
         return made
 
@@ -139,11 +148,13 @@ class Aggregate(Recording, msgspec.Struct, metaclass=AggregateMeta):
                 f"this {type(self).__qualname__} is {self.id!r} as it was; nothing new can happen in the past. "
                 "Get it without version, at and known_at"
             )
-        new = (
-            event
-            if isinstance(event, NewEvent)
-            else NewEvent(event, occurred_at=occurred_at, tags=tags, metadata=metadata)
-        )
+        new = event
+        if not isinstance(event, NewEvent):
+            new = NewEvent(event, occurred_at=occurred_at, tags=tags, metadata=metadata)
+        elif occurred_at is not None or tags or metadata:
+            raise InvalidArgument(
+                "a NewEvent says occurred_at, tags and metadata itself: give them there, not to record"
+            )
         apply(self, new.event)
         if not hasattr(self, "_pending"):
             self._pending = []

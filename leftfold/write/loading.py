@@ -11,7 +11,7 @@ from leftfold.errors import AggregateNotFound
 from leftfold.events import RecordedEvent, stream_name
 from leftfold.log import Log
 from leftfold.write.question import Question
-from leftfold.write.snapshots import Snapshot, Snapshots
+from leftfold.write.snapshots import Snapshot, Snapshots, as_json, logger
 from leftfold.write.subject import Subject
 
 State = TypeVar("State")
@@ -59,19 +59,23 @@ class Loader(Generic[State]):
             raise await self._not_found(id, question)
         return loaded
 
-    async def remember(self, id: str, before: Loaded[State], version: int, position: int) -> Latest:
-        """After an append that led to ``version``: the latest times, and a snapshot when one is due.
+    async def remember(self, id: str, before: Loaded[State], version: int, position: int) -> Latest | None:
+        """After an append that led to ``version``: save a snapshot, and tell the latest times.
 
-        When the store learnt the new events only the store knows, so their tail is read again.
+        When the store learnt the new events only the store knows, so their tail is read again. A failure is only
+        logged: the append has succeeded, and whoever is told otherwise would repeat it.
         """
         stream = stream_name(self._subject.category, id)
         latest = before.latest
-        async for page in self._log.read_stream(stream, after=latest.version if latest else 0, until=version):
-            latest = _latest(page, latest)
-        assert latest is not None, "what was just appended can be read"
-        await self._snapshots.save(
-            stream, self._subject, Snapshot(before.state, version, position, latest.occurred, latest.recorded)
-        )
+        try:
+            state = as_json(before.state, self._subject)  # now, before anything is awaited and the state goes on
+            async for page in self._log.read_stream(stream, after=latest.version if latest else 0, until=version):
+                latest = _latest(page, latest)
+            assert latest is not None, "what was just appended can be read"
+            remembered = Snapshot(state, version, position, latest.occurred, latest.recorded)
+            await self._snapshots.save(stream, self._subject.fingerprint, remembered)
+        except Exception as error:
+            logger.warning("the snapshot of %s could not be saved: %s", stream, error)
         return latest
 
     def is_due(self, before: int, after: int) -> bool:

@@ -84,6 +84,8 @@ class AsyncRepository(Generic[AggregateType]):
         return await retried(attempt, self._attempts, self._log.database.sleep)
 
     async def _append(self, aggregate: AggregateType, expected: int) -> AppendResult:
+        if type(aggregate) is not self._subject.state_type:
+            raise InvalidArgument(f"this is the repository of {self._subject.name}, and {aggregate!r} is none")
         if not aggregate.id:
             raise InvalidArgument(
                 f"this {self._subject.name} has no id: get it from a repository, with create(id) for a new one"
@@ -92,10 +94,13 @@ class AsyncRepository(Generic[AggregateType]):
             raise HistoricalState(f"this {self._subject.name} is {aggregate.id!r} as it was: history cannot be saved")
         stream = stream_name(self._subject.category, aggregate.id)
         before = Loaded(aggregate, aggregate.version, aggregate.position, aggregate._latest)
-        result = await self._log.append(stream, aggregate.pending, expected=expected)
-        aggregate._pending = []
+        saved = aggregate.pending
+        ids = {new.id for new in saved}
+        result = await self._log.append(stream, saved, expected=expected)
+        aggregate._pending = [new for new in aggregate._pending if new.id not in ids]  # what came meanwhile stays
         aggregate._version, aggregate._position = result.version, result.position
-        if not result.duplicate and self._loader.is_due(before.version, result.version):
+        due = self._loader.is_due(before.version, result.version)
+        if due and not result.duplicate and not aggregate._pending:
             aggregate._latest = await self._loader.remember(aggregate.id, before, result.version, result.position)
         return result
 

@@ -33,7 +33,7 @@ async def retried(
         try:
             return await attempt()
         except ConcurrencyError:
-            await sleep(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2**number)))
+            await sleep(random.uniform(0, min(_LONGEST_PAUSE, _FIRST_PAUSE * 2 ** min(number, 10))))
     try:
         return await attempt()
     except ConcurrencyError as conflict:

@@ -1,7 +1,7 @@
 """Snapshots: remembered folds. A shortcut that is never trusted further than it can be checked.
 
-A snapshot serves only if it was made from the same fields, is not ahead of its stream, and nothing that it has folded
-in lies outside the question: therefore it stores the greatest occurred_at and recorded_at among its events.
+A snapshot serves only if it was made from the same fields, stands on an event of its stream, and nothing that it has
+folded in lies outside the question: therefore it stores the greatest occurred_at and recorded_at among its events.
 """
 
 from __future__ import annotations
@@ -42,8 +42,9 @@ class Snapshots:
         mark = "?" if database.dialect == "sqlite" else "%s"
         self._find = (
             f"SELECT s.state, s.version, s.position, s.occurred_max, s.recorded_max FROM {table} s "
-            f"WHERE s.stream = {mark} AND s.fingerprint = {mark} AND s.version <= (SELECT max(e.version) "
-            f"FROM {database.table('events')} e WHERE e.stream = s.stream)"
+            f"WHERE s.stream = {mark} AND s.fingerprint = {mark} "
+            f"AND EXISTS (SELECT 1 FROM {database.table('events')} e "
+            "WHERE e.stream = s.stream AND e.version = s.version AND e.position = s.position)"
         )
         columns = "stream, version, position, occurred_max, recorded_max, state, fingerprint, created_at"
         replaced = ", ".join(f"{name} = excluded.{name}" for name in columns.split(", ")[1:])
@@ -68,16 +69,17 @@ class Snapshots:
                 return Snapshot(state, version, position, occurred, recorded)
         return None
 
-    async def save(self, stream: str, subject: Subject[State], snapshot: Snapshot[State]) -> None:
-        """Remember; in place of an older one. A failure is only logged: the events are safe."""
-        try:
-            state = msgspec.json.encode(snapshot.state)
-            if msgspec.json.decode(state, type=subject.state_type) != snapshot.state:
-                logger.warning("no snapshot of %s: its state would not come back the same from JSON", stream)
-                return
-            occurred, recorded = moment.to_text(snapshot.occurred), moment.to_text(snapshot.recorded)
-            row = (stream, snapshot.version, snapshot.position, occurred, recorded, state.decode())
-            async with self._database.transaction() as connection:
-                await connection.execute(self._save, (*row, subject.fingerprint, moment.to_text(datetime.now(UTC))))
-        except Exception as error:
-            logger.warning("the snapshot of %s could not be saved: %s", stream, error)
+    async def save(self, stream: str, fingerprint: str, snapshot: Snapshot[str]) -> None:
+        """Remember a state, as JSON, in place of an older one."""
+        occurred, recorded = moment.to_text(snapshot.occurred), moment.to_text(snapshot.recorded)
+        row = (stream, snapshot.version, snapshot.position, occurred, recorded, snapshot.state, fingerprint)
+        async with self._database.transaction() as connection:
+            await connection.execute(self._save, (*row, moment.to_text(datetime.now(UTC))))
+
+
+def as_json(state: State, subject: Subject[State]) -> str:
+    """The state as JSON; ValueError if it would not come back the same."""
+    data = msgspec.json.encode(state)
+    if msgspec.json.decode(data, type=subject.state_type) != state:
+        raise ValueError(f"this state of {subject.name} would not come back the same from JSON")
+    return data.decode()
