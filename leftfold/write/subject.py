@@ -69,5 +69,19 @@ def _fingerprint(state_type: type, snapshot_every: int | None, category: str, st
             f"{category}: snapshot_every needs a state that msgspec can encode, and {state_type.__qualname__} is "
             f"none: {error}"
         ) from error
-    text = msgspec.json.encode([schema, state_type.__qualname__, category, state_version], order="sorted")
+    text = msgspec.json.encode(
+        [_without_docstrings(schema), state_type.__qualname__, category, state_version], order="sorted"
+    )
     return hashlib.sha256(text).hexdigest()[:32]
+
+
+def _without_docstrings(schema: Any) -> Any:
+    if isinstance(schema, list):
+        return [_without_docstrings(inner) for inner in schema]
+    if not isinstance(schema, dict):
+        return schema
+    return {
+        name: _without_docstrings(inner)
+        for name, inner in schema.items()
+        if name != "description" or not isinstance(inner, str)
+    }
