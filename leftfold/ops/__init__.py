@@ -1,1 +1,1 @@
-
+"""Looking inside a store: inspection, and the command line over it."""
