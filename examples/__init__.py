@@ -1,0 +1,1 @@
+"""Applications that show how leftfold is meant to be used."""
