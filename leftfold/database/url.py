@@ -5,7 +5,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit, urlunsplit
+from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from leftfold.errors import InvalidArgument
 
@@ -37,7 +37,7 @@ class PostgresqlUrl:
         parts = urlsplit(self.conninfo)
         where = parts.netloc.rpartition("@")
         user = where[0].partition(":")[0]
-        return urlunsplit((parts.scheme, f"{user}@{where[2]}" if user else where[2], parts.path, "", ""))
+        return f"postgresql://{user}{'@' if user else ''}{where[2]}{parts.path}"
 
 
 def parse_url(url: str) -> SqliteUrl | PostgresqlUrl:
@@ -69,6 +69,10 @@ def _parse_sqlite(url: str) -> SqliteUrl:
 
 
 def _parse_postgresql(url: str) -> PostgresqlUrl:
+    if not url.partition(":")[2].startswith("//") or "#" in url:
+        raise InvalidArgument(
+            f"a PostgreSQL URL begins with postgresql:// and has no # (write %23): expected {_EXAMPLES}"
+        )
     try:
         parts = urlsplit(url)
         options = parse_qsl(parts.query.replace("+", "%2B"), keep_blank_values=True)  # to libpq a + is a +
@@ -84,5 +88,5 @@ def _parse_postgresql(url: str) -> PostgresqlUrl:
         raise InvalidArgument(f"pool_size is a number of connections from 1 to 1000, not {sizes[-1]!r}")
     rest = [(name, value) for name, value in options if name not in ("schema", "pool_size")]
     query = urlencode(rest, quote_via=quote, safe="/")
-    conninfo = urlunsplit(("postgresql", parts.netloc, parts.path, query, ""))
+    conninfo = f"postgresql://{parts.netloc}{parts.path}{'?' if query else ''}{query}"
     return PostgresqlUrl(conninfo, schemas[-1], int(sizes[-1]))

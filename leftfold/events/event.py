@@ -17,7 +17,6 @@ from leftfold.events.registry import Registry, default_registry
 EventClass = TypeVar("EventClass", bound=type)
 
 
-@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))
 class EventMeta(msgspec.StructMeta):
     """Takes the event's name and schema version from the class statement and registers the class."""
 
@@ -43,6 +42,7 @@ class EventMeta(msgspec.StructMeta):
         return made
 
 
+@dataclass_transform(frozen_default=True, field_specifiers=(msgspec.field,))  # on the metaclass mypy forgets frozen
 class Event(msgspec.Struct, metaclass=EventMeta, frozen=True):
     """The base of events: ``class MoneyDeposited(lf.Event, type="bank.money-deposited", schema_version=2)``.
 
