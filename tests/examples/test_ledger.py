@@ -1,0 +1,142 @@
+"""The real ledger on both back ends, through both doors: the figures, again and again, and after being killed."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+
+import leftfold as lf
+from examples.bank import AccountOpened, MoneyDeposited, account_summary
+from examples.bank.audit import Audit
+from examples.bank.berka import histories, read_transactions
+from examples.bank.ledger import Outcome, run, run_async
+from tests.examples.ledger_data import ledger_folder
+
+EVENTS = 29_344
+HEADER = '"trans_id";"account_id";"date";"type";"operation";"amount";"balance";"k_symbol";"bank";"account"\n'
+
+
+def through_sync(url: str) -> Outcome:
+    return run(url, list(histories(read_transactions(ledger_folder()))))
+
+
+def through_async(url: str) -> Outcome:
+    return asyncio.run(run_async(url, list(histories(read_transactions(ledger_folder())))))
+
+
+def check_figures(outcome: Outcome) -> None:
+    audit = outcome.audit
+    assert audit.differences == []
+    assert (audit.transactions, audit.events, len(audit.accounts)) == (28_205, EVENTS, 1_139)
+    assert (audit.agreeing, len(audit.days)) == (23_436, 23_440)
+    assert audit.balance == outcome.summed == Decimal("36575946.10")
+
+
+@pytest.mark.parametrize("imports", [through_sync, through_async], ids=["sync", "async"])
+def test_the_ledger_gives_the_banks_own_figures_twice_in_a_row(
+    store_url: str, imports: Callable[[str], Outcome]
+) -> None:
+    first = imports(store_url)
+    check_figures(first)
+    assert first.new == EVENTS
+    with lf.connect(store_url) as store:
+        head = store.head()
+    second = imports(store_url)
+    check_figures(second)
+    assert second.new == 0
+    with lf.connect(store_url) as store:
+        assert store.head() == head
+
+
+def test_an_import_killed_midway_is_completed_by_running_it_again(store_url: str) -> None:
+    with lf.connect(store_url) as store:
+        importing = subprocess.Popen(command(ledger_folder(), store_url), stdout=subprocess.DEVNULL)
+        deadline = time.monotonic() + 60
+        while not store.head():
+            assert importing.poll() is None, "the import ended before it appended anything"
+            assert time.monotonic() < deadline, "the import did not begin within 60 seconds"
+        importing.kill()
+        assert importing.wait() == -signal.SIGKILL
+        stored = sum(1 for _ in store.read_all())
+        store.projector([account_summary]).catch_up()
+    assert 0 < stored < EVENTS
+    outcome = through_sync(store_url)
+    check_figures(outcome)
+    assert outcome.new == EVENTS - stored
+
+
+def test_the_command_prints_the_figures(sqlite_url: str) -> None:
+    done = subprocess.run(command(ledger_folder(), sqlite_url), capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
+    printed = re.sub(r" +", " ", done.stdout)
+    for line in (
+        "transactions 28,205",
+        "accounts 1,139",
+        "events 29,344 29,344 new",
+        "account-days that agree 23,436 of 23,440",
+        "asked again by get(at=…) 2,000 equal to the replay",
+        "sum of balances 36,575,946.10 the read model: 36,575,946.10",
+    ):
+        assert line in printed
+
+
+def test_the_command_says_what_differs_and_fails(sqlite_url: str, tmp_path: Path) -> None:
+    (tmp_path / "trans.asc").write_text(
+        HEADER + '1;7;930101;"PRIJEM";"VKLAD";700.00;700.00;"";;\n2;7;930102;"VYBER";"VYBER";900.00;-200.00;"";;\n'
+    )
+    assert subprocess.run(command(tmp_path, sqlite_url), capture_output=True).returncode == 0
+    with lf.connect(sqlite_url) as store:
+        stray = {"source": "berka", "printed_balance": "-199.00"}
+        store.append("BankAccount-7", [lf.NewEvent(MoneyDeposited(amount=Decimal(1)), metadata=stray)])
+    done = subprocess.run(command(tmp_path, sqlite_url), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert "differs: the file has 2 transactions, the store 3" in done.stdout
+
+
+def test_the_audit_notices_what_another_way_of_reading_gives(sqlite_url: str) -> None:
+    audit = Audit()
+    with lf.connect(sqlite_url) as store:
+        source = {"source": "berka"}
+        store.append("BankAccount-7", [AccountOpened(owner="Ann")], metadata=source)
+        store.append(
+            "BankAccount-7", [MoneyDeposited(amount=Decimal(5))], metadata={**source, "printed_balance": "5.00"}
+        )
+        for recorded in store.read_all():
+            audit.replay(recorded)
+    [day] = audit.sample(10)
+    audit.compare(day, audit.accounts["7"])
+    assert audit.differences == []
+    past = type(audit.accounts["7"])(balance=Decimal(4))
+    audit.compare(day, past)
+    audit.compare_summaries({})
+    assert [text.partition(":")[2] for text in audit.differences] == [
+        " replay 5, get(at=…) 4",
+        " replay 5, read model None",
+    ]
+
+
+@pytest.mark.parametrize("text", ["no ledger at all\nnor here\n", HEADER + '1;7;930101;"?";"";1.00;1.00;"";;\n'])
+def test_a_file_that_is_no_ledger_is_refused_in_one_line(sqlite_url: str, tmp_path: Path, text: str) -> None:
+    (tmp_path / "trans.asc").write_text(text)
+    done = subprocess.run(command(tmp_path, sqlite_url), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert re.fullmatch(r"error: .*trans\.asc, line \d, is no transaction of the ledger: .*\n", done.stderr)
+
+
+def test_a_missing_file_is_one_line_too(sqlite_url: str, tmp_path: Path) -> None:
+    done = subprocess.run(command(tmp_path / "nowhere", sqlite_url), capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr == f"error: {tmp_path}/nowhere cannot be read: No such file or directory\n"
+
+
+def command(path: Path, url: str) -> list[str]:
+    return [sys.executable, "-m", "examples.bank.ledger", str(path), "--url", url]
