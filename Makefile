@@ -15,7 +15,6 @@ check: .venv/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/mypy tests/typing
 	$(BIN)/pyright
 
 bench: .venv/.installed

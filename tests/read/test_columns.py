@@ -307,6 +307,10 @@ def test_an_expression_that_would_move_the_point_is_refused_on_both(store: lf.Ev
     view = View(store.log.database, Everything)
     with pytest.raises(lf.NotSupported, match="does not mean the same"):
         view.select(sa.select(expression(Everything.c)))
+    with pytest.raises(lf.NotSupported, match="does not mean the same"):
+        view.find(order_by=expression(Everything.c))
+    with pytest.raises(lf.NotSupported, match="does not mean the same"):
+        view.count(expression(Everything.c).is_(None))
 
 
 def test_expressions_that_keep_the_point_are_not_refused(store: lf.EventStore) -> None:

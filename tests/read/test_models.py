@@ -108,7 +108,7 @@ def test_a_row_cannot_be_changed_in_place() -> None:
         row.owner = "Bob"
     with pytest.raises(lf.InvalidArgument, match="frozen=False"):
 
-        class Soft(ReadModel, frozen=False):
+        class Soft(ReadModel, frozen=False):  # type: ignore[misc]
             id: Key[str]
 
 
