@@ -54,8 +54,9 @@ class AsyncView(Generic[Model]):
     ) -> list[Model]:
         """The rows for which every condition holds, such as ``AccountSummary.c.balance > 100``, in order.
 
-        None comes before every value, and after it with ``.desc()``, on both back ends. `NotSupported` for what would
-        not mean the same on both.
+        Comparing and ordering mean the same on both back ends; None comes before every value, and last with
+        ``.desc()``. `NotSupported` for arithmetic with Decimals that would not. LIKE and functions other than sum, min,
+        max, count and coalesce are the database's own: SQLite's LIKE ignores the case of ASCII letters.
         """
         select = sa.select(*self._columns).where(*_conditions(where)).order_by(*_order(order_by), *self._key)
         select = select.limit(_bound(limit, "limit")).offset(_bound(offset, "offset"))
