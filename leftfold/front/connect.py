@@ -21,18 +21,19 @@ def connect(url: str, *, migrate: Policy = "create", registry: Registry = defaul
 
     Errors: `InvalidArgument` (the URL), `StoreUnavailable` (server, password, file), `SchemaOutdated`, `MissingExtra`.
     """
-    log = _log(url, registry, blocking=True)
+    log = log_at(url, registry, blocking=True)
     step(_open(log, migrate, url))
     return EventStore(log)
 
 
 def connect_async(url: str, *, migrate: Policy = "create", registry: Registry = default_registry) -> AsyncEventStore:
     """The async twin of `connect`: ``async with lf.connect_async(url) as store``, or ``await store.open()``."""
-    log = _log(url, registry, blocking=False)
+    log = log_at(url, registry, blocking=False)
     return AsyncEventStore(log, lambda: _open(log, migrate, url))
 
 
-def _log(url: str, registry: Registry, *, blocking: bool) -> Log:
+def log_at(url: str, registry: Registry = default_registry, *, blocking: bool) -> Log:
+    """The log of a URL, its database not yet opened nor its schema looked at; for tools that look inside."""
     place = parse_url(url)
     waiting = BlockingWaiting() if blocking else AsyncioWaiting()
     if isinstance(place, SqliteUrl):
