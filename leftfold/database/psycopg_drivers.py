@@ -63,7 +63,7 @@ class BlockingDriver:
 
     async def execute(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
         cursor = connection.execute(sql, parameters or None)
-        return cursor.fetchall() if cursor.description else []
+        return cursor.fetchall() if _has_rows(cursor) else []
 
     async def execute_raw(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
         cursor = _raw_cursor(connection)
@@ -113,7 +113,7 @@ class AsyncDriver:
 
     async def execute(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
         cursor = await connection.execute(sql, parameters or None)
-        return await cursor.fetchall() if cursor.description else []
+        return await cursor.fetchall() if _has_rows(cursor) else []
 
     async def execute_raw(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
         cursor = _raw_cursor(connection)
@@ -139,6 +139,11 @@ def _has_news(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     return bool(poll.poll(0))
+
+
+def _has_rows(cursor: Any) -> bool:
+    """Whether a statement returned a table, empty or not. (``description`` would tell too, and build it anew.)"""
+    return cursor.pgresult is not None and cursor.pgresult.nfields > 0
 
 
 def _raw_cursor(connection: Any) -> Any:

@@ -53,13 +53,11 @@ class CheckedCodec:
     def __init__(self, to_json: Callable[[Any], bytes], make_decoder: Callable[[], Callable[[bytes], Any]]) -> None:
         self._to_json = to_json
         self._make_decoder = make_decoder
-        self._decode: Callable[[bytes], Any] | None = None
+        self.decode: Callable[[bytes], Any] = self._decode_first
 
-    def decode(self, data: bytes) -> Any:
-        """The instance that ``data`` stands for."""
-        if self._decode is None:
-            self._decode = self._make_decoder()
-        return self._decode(data)
+    def _decode_first(self, data: bytes) -> Any:
+        self.decode = self._make_decoder()  # from here on without a detour: a long history is decoded one by one
+        return self.decode(data)
 
     def encode(self, event: Any) -> bytes:
         """Canonical JSON; `InvalidEvent` or `EventTooLarge`."""

@@ -28,7 +28,7 @@ Result = TypeVar("Result")
 ATTEMPTS = 6
 _FROM_2000_TO_1970 = 946_684_800_000_000
 _COLUMNS = (
-    "e.position, e.stream, e.version, e.id, e.type, e.schema_version, e.data, e.metadata, e.tags, "
+    "e.position, e.stream, e.version, e.id, e.type, e.schema_version, e.data, e.metadata, NULLIF(e.tags, '{}'), "
     "e.occurred_at, e.recorded_at"
 )
 
