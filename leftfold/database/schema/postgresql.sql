@@ -25,6 +25,7 @@ DECLARE
     place    bigint;    -- the position of its last event, or minus the number of an event whose position is not drawn yet
     accepted int := 0;
     settled  bigint;
+    locked   text;      -- nothing: an assignment costs less than PERFORM, which starts a query
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed' THEN
         RAISE EXCEPTION 'leftfold: an append needs READ COMMITTED, not %', current_setting('transaction_isolation')
@@ -34,7 +35,7 @@ BEGIN
         PERFORM set_config('synchronous_commit', 'on', true); -- acknowledged means flushed, whatever the default
     END IF;
     IF cardinality(p_streams) = 1 THEN
-        PERFORM pg_advisory_xact_lock(leftfold.stream_space_v1(), hashtext(p_streams[1]));
+        locked := pg_advisory_xact_lock(leftfold.stream_space_v1(), hashtext(p_streams[1]))::text;
     ELSE
         PERFORM pg_advisory_xact_lock(leftfold.stream_space_v1(), k.key)
            FROM (SELECT DISTINCT hashtext(s) AS key FROM unnest(p_streams) s ORDER BY 1) k;
@@ -114,21 +115,29 @@ BEGIN
     END IF;
 
     settled := coalesce(pg_sequence_last_value('leftfold.position'::regclass), 0);
-    PERFORM pg_advisory_xact_lock_shared(leftfold.horizon_space_v1(), settled::bit(32)::int);
+    locked := pg_advisory_xact_lock_shared(leftfold.horizon_space_v1(), settled::bit(32)::int)::text;
     event_positions := event_versions;
     FOR i IN 1 .. start LOOP
         IF event_versions[i] IS NOT NULL THEN
             event_positions[i] := nextval('leftfold.position');
         END IF;
     END LOOP;
-    INSERT INTO leftfold.events
-           (position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at, recorded_at)
-    SELECT g.position, g.stream, g.version, g.id, g.type, g.schema_version, g.data::json, g.metadata::json,
-           coalesce(g.tags::text[], '{}'), coalesce(g.occurred_at, moment), moment
-      FROM unnest(event_positions, event_streams, event_versions, p_ids, p_types, p_schema_versions, p_datas,
-                  p_metadatas, p_tags, p_occurred)
-           AS g(position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at)
-     WHERE g.version IS NOT NULL;
+    IF start = 1 THEN -- the commonest append by far: one event, without the start-up of a table function
+        INSERT INTO leftfold.events
+               (position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at, recorded_at)
+        VALUES (event_positions[1], event_streams[1], event_versions[1], p_ids[1], p_types[1], p_schema_versions[1],
+                p_datas[1]::json, p_metadatas[1]::json, coalesce(p_tags[1]::text[], '{}'),
+                coalesce(p_occurred[1], moment), moment);
+    ELSE
+        INSERT INTO leftfold.events
+               (position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at, recorded_at)
+        SELECT g.position, g.stream, g.version, g.id, g.type, g.schema_version, g.data::json, g.metadata::json,
+               coalesce(g.tags::text[], '{}'), coalesce(g.occurred_at, moment), moment
+          FROM unnest(event_positions, event_streams, event_versions, p_ids, p_types, p_schema_versions, p_datas,
+                      p_metadatas, p_tags, p_occurred)
+               AS g(position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at)
+         WHERE g.version IS NOT NULL;
+    END IF;
     IF p_tags IS NOT NULL THEN
         INSERT INTO leftfold.event_tags (tag, position)
         SELECT t.tag, g.position FROM unnest(p_tags, event_positions) g(tags, position), unnest(g.tags::text[]) t(tag)
