@@ -196,8 +196,8 @@ def snapshots(stage: Stage) -> None:
     folded, all_seconds = _timed(lambda: stage.store.repository(EveryEvent).get(id))
     loaded, seconds = _timed(lambda: stage.accounts.get(id))
     stage.screen.code(f"accounts.get({id!r})")
-    stage.screen.result(f"every event:                 {all_seconds * 1000:6.1f} ms   balance {amount(folded.balance)}")
-    stage.screen.result(f"snapshot and the tail of it: {seconds * 1000:6.1f} ms   balance {amount(loaded.balance)}")
+    stage.screen.result(f"every event:                 {all_seconds * 1000:7.2f} ms   balance {amount(folded.balance)}")
+    stage.screen.result(f"snapshot and the tail of it: {seconds * 1000:7.2f} ms   balance {amount(loaded.balance)}")
     if (folded.version, folded.balance) != (loaded.version, loaded.balance):
         raise AssertionError("the account and its snapshot differ")
     stage.screen.result(f"{all_seconds / seconds:.0f} times as fast, and the same account")

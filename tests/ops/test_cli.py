@@ -1,0 +1,161 @@
+"""The command line on both back ends: what it shows, and what it says when something is wrong."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+import leftfold as lf
+
+JANUARY = datetime(2026, 1, 16, tzinfo=UTC)
+
+
+def leftfold(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Run the command as a user does, in a wide terminal."""
+    command = [sys.executable, "-c", "from leftfold.ops.cli import main; main()", *arguments]
+    environment = {**os.environ, "COLUMNS": "160"}
+    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=60)
+
+
+def shown(*arguments: str) -> str:
+    ran = leftfold(*arguments)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout
+
+
+def refused(*arguments: str) -> str:
+    """The one line of an error."""
+    ran = leftfold(*arguments)
+    assert (ran.returncode, ran.stdout) == (1, "")
+    [line] = ran.stderr.splitlines()
+    assert line.startswith("error: ")
+    return line
+
+
+@pytest.fixture
+def filled(store_url: str) -> str:
+    """A store with two streams, of types that the command line has no class for."""
+    with lf.connect(store_url) as store:
+        store.append("Thing-a", [lf.NewEvent(lf.RawEvent("thing.made", b'{"n":1}'), occurred_at=JANUARY)])
+        store.append("Thing-a", [lf.RawEvent("thing.used", b'{"n":2}'), lf.RawEvent("thing.used", b'{"n":3}')])
+        store.append("Other-b", [lf.RawEvent("other.made", b'{"text":"\\u001b[31mred"}')])
+    return store_url
+
+
+def test_streams_are_listed_with_their_events(filled: str) -> None:
+    lines = shown("streams", filled).splitlines()
+    assert [line.split()[:3] for line in lines[1:]] == [["Other-b", "1", "other.made"], ["Thing-a", "3", "thing.used"]]
+    assert "there are more" in shown("streams", filled, "--limit", "1")
+    assert "Thing-a" not in shown("streams", filled, "--category", "Other")
+    assert shown("streams", filled, "--after", "Thing-a").strip() == "no streams (any more)"
+
+
+def test_a_stream_is_shown_whole_or_up_to_a_version_or_a_date(filled: str) -> None:
+    assert shown("show", filled, "Thing-a").count('{"n":') == 3
+    assert shown("show", filled, "Thing-a", "--version", "2").count('{"n":') == 2
+    assert shown("show", filled, "Thing-a", "--at", "2026-01-16").count('{"n":') == 1
+    assert "nothing had occurred" in shown("show", filled, "Thing-a", "--at", "2026-01-15")
+    assert "earlier events are not shown" in shown("show", filled, "Thing-a", "--limit", "1")
+
+
+def test_the_tail_shows_the_last_events(filled: str) -> None:
+    assert shown("tail", filled, "--no-follow").count("Thing-a@") == 3
+    assert shown("tail", filled, "--no-follow", "--type", "other.made").count("@") == 1
+    assert shown("tail", filled, "--no-follow", "-n", "1").count("@") == 1
+    assert shown("tail", filled, "--no-follow", "--after", "0").count("@") == 4
+
+
+def test_the_tail_follows_until_it_is_interrupted(filled: str) -> None:
+    command = [sys.executable, "-u", "-c", "from leftfold.ops.cli import main; main()", "tail", filled, "-n", "1"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert "other.made" in process.stdout.readline()
+        with lf.connect(filled) as store:
+            store.append("Thing-a", [lf.RawEvent("thing.lost", b"{}")])
+        assert "thing.lost" in process.stdout.readline()
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=30)
+        assert (process.returncode, said) == (130, "")
+
+
+def test_no_event_can_send_commands_to_the_terminal(filled: str) -> None:
+    for command in (["show", filled, "Other-b"], ["tail", filled, "--no-follow"]):
+        assert "\x1b" not in shown(*command)
+
+
+def test_migrate_makes_the_tables_and_prints_the_script(store_url: str) -> None:
+    script = shown("migrate", store_url, "--sql")
+    assert script.count("CREATE TABLE") >= 5
+    made = shown("migrate", store_url)
+    assert "applied 0001" in made
+    assert shown("migrate", store_url).strip().endswith("is up to date already")
+    lf.connect(store_url, migrate="never").close()
+
+
+def test_the_doctor_tells_how_it_is(filled: str) -> None:
+    said = shown("doctor", filled)
+    for finding in ("reachable", "back end", "durability", "acknowledged means flushed", "up to date", "4; the head"):
+        assert finding in said
+
+
+def test_the_doctor_finds_a_store_without_tables(postgres_url: str) -> None:
+    ran = leftfold("doctor", postgres_url)
+    assert ran.returncode == 1
+    assert "leftfold migrate" in ran.stdout
+
+
+def test_errors_are_one_readable_line(filled: str, tmp_path: Path) -> None:
+    (tmp_path / "text.db").write_text("no database " * 100)
+    assert "no stream 'Thing-none'" in refused("show", filled, "Thing-none")
+    assert "versions 1 to 3" in refused("show", filled, "Thing-a", "--version", "9")
+    assert "is no date" in refused("show", filled, "Thing-a", "--at", "yesterday")
+    assert "has no time zone" in refused("show", filled, "Thing-a", "--at", "2026-01-16T09:30")
+    assert "is no store's URL" in refused("streams", "mysql://x/y")
+    assert "no such file" in refused("streams", f"sqlite:///{tmp_path}/none.db")
+    assert "not an SQLite database" in refused("streams", f"sqlite:///{tmp_path}/text.db")
+    assert "is the server running" in refused("doctor", "postgresql://x@127.0.0.1:1/y")
+    assert not (tmp_path / "none.db").exists()
+
+
+def test_an_empty_database_is_left_as_it_is(postgres_url: str) -> None:
+    assert "leftfold migrate" in refused("streams", postgres_url)
+    with pytest.raises(lf.SchemaOutdated):
+        lf.connect(postgres_url, migrate="never")
+
+
+@pytest.mark.parametrize("times", [2])
+def test_the_demo_runs_again_and_again_on_one_database(postgres_url: str, times: int) -> None:
+    for _ in range(times):
+        said = shown("demo", "--url", postgres_url)
+        for act in ("ConcurrencyError", "Refused", "snapshot", "equal to those before"):
+            assert act in said
+
+
+def test_the_demo_runs_on_a_file_of_its_own() -> None:
+    said = shown("demo")
+    assert "equal to those before" in said
+    assert not Path(said.partition("sqlite:///")[2].split()[0]).exists()
+
+
+def test_the_version_is_told() -> None:
+    assert shown("--version").startswith("leftfold 0.")
+
+
+def test_a_store_can_be_looked_at_through_the_async_door_too(filled: str) -> None:
+    from leftfold.ops.diagnosis import diagnose
+    from leftfold.ops.inspection import streams
+    from leftfold.ops.opening import opened
+
+    async def look() -> None:
+        async with opened(filled, blocking=False) as log:
+            assert [stream.name for stream in await streams(log)] == ["Other-b", "Thing-a"]
+        assert {finding.level for finding in await diagnose(filled, blocking=False)} <= {"fine", "warning"}
+
+    asyncio.run(look())
