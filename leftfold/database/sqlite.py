@@ -103,10 +103,17 @@ class SqliteDatabase:
     @asynccontextmanager
     async def writer(self) -> AsyncIterator[SqliteConnection]:
         """The one connection that writes, in autocommit; others of this process wait for their turn."""
-        async with self._writing():
+        async with self._writing:
             if self._writer is None:
                 raise StoreUnavailable(f"{self._place} is closed")
             yield self._writer
+
+    async def write(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
+        """``function(raw connection)`` on the connection that writes: a whole transaction in one hop."""
+        async with self._writing:
+            if self._writer is None:
+                raise StoreUnavailable(f"{self._place} is closed")
+            return await self._writer.run(function)
 
     def reader(self) -> AbstractAsyncContextManager[SqliteConnection]:
         """A connection for reading; in memory there is only the one that writes."""
@@ -114,7 +121,7 @@ class SqliteDatabase:
 
     @asynccontextmanager
     async def _pooled(self) -> AsyncIterator[SqliteConnection]:
-        async with self._reading():
+        async with self._reading:
             if self._writer is None:
                 raise StoreUnavailable(f"{self._place} is closed")
             connection = self._idle.pop() if self._idle else await self._connect()
@@ -136,7 +143,7 @@ class SqliteDatabase:
         return self._waiting.signal()
 
     async def close(self) -> None:
-        async with self._writing():
+        async with self._writing:
             writer, self._writer = self._writer, None
             idle, self._idle = self._idle, []
             for connection in [*idle, *([writer] if writer else [])]:

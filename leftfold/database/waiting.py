@@ -5,9 +5,9 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
 from leftfold.database.protocol import Signal
@@ -34,8 +34,8 @@ class Waiting(Protocol):
     def signal(self) -> Signal:
         """A new flag, not set."""
 
-    def turns(self, places: int) -> Callable[[], AbstractAsyncContextManager[None]]:
-        """A semaphore: at most ``places`` at a time are inside ``async with turns():``."""
+    def turns(self, places: int) -> AbstractAsyncContextManager[None]:
+        """A semaphore: at most ``places`` at a time are inside ``async with turns:``."""
 
     def worker(self) -> Worker:
         """A place for one blocking connection's calls."""
@@ -52,6 +52,19 @@ class BlockingSignal:
 
     async def wait(self, seconds: float) -> bool:
         return self._event.wait(seconds)
+
+
+class BlockingTurns(AbstractAsyncContextManager[None]):
+    """A semaphore for threads."""
+
+    def __init__(self, places: int) -> None:
+        self._semaphore = threading.Semaphore(places)
+
+    async def __aenter__(self) -> None:
+        self._semaphore.acquire()
+
+    async def __aexit__(self, *error: object) -> None:
+        self._semaphore.release()
 
 
 class BlockingWorker:
@@ -73,15 +86,8 @@ class BlockingWaiting:
     def signal(self) -> Signal:
         return BlockingSignal()
 
-    def turns(self, places: int) -> Callable[[], AbstractAsyncContextManager[None]]:
-        semaphore = threading.Semaphore(places)
-
-        @asynccontextmanager
-        async def turn() -> AsyncIterator[None]:
-            with semaphore:
-                yield
-
-        return turn
+    def turns(self, places: int) -> AbstractAsyncContextManager[None]:
+        return BlockingTurns(places)
 
     def worker(self) -> Worker:
         return BlockingWorker()
@@ -130,15 +136,8 @@ class AsyncioWaiting:
     def signal(self) -> Signal:
         return AsyncioSignal()
 
-    def turns(self, places: int) -> Callable[[], AbstractAsyncContextManager[None]]:
-        semaphore = asyncio.Semaphore(places)
-
-        @asynccontextmanager
-        async def turn() -> AsyncIterator[None]:
-            async with semaphore:
-                yield
-
-        return turn
+    def turns(self, places: int) -> AbstractAsyncContextManager[None]:
+        return asyncio.Semaphore(places)
 
     def worker(self) -> Worker:
         return ThreadWorker()

@@ -40,8 +40,12 @@ class Metadata(Mapping[str, Any]):
         """The message that caused the event, or None."""
         return self._values.get("causation_id")
 
+    def merged(self, other: Mapping[str, Any] | None) -> Mapping[str, Any]:
+        """These values with others added, which override."""
+        return {**self._values, **other} if other else self._values
+
     def __or__(self, other: Mapping[str, Any]) -> Metadata:
-        return Metadata({**self._values, **other})
+        return Metadata(self.merged(other))
 
     def __getitem__(self, name: str) -> Any:
         return self._values[name]

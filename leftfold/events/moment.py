@@ -26,7 +26,7 @@ def as_utc(value: datetime, what: str) -> datetime:
 
 def to_text(value: datetime) -> str:
     """Fixed width, so that text order is time order: ``2026-01-16T00:00:00.000000Z``."""
-    return value.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ").rjust(27, "0")
+    return value.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def from_stored(value: int | str) -> datetime:

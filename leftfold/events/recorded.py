@@ -6,6 +6,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from leftfold.events import moment
 from leftfold.events.metadata import Metadata
 from leftfold.events.registry import Registry
@@ -13,57 +15,28 @@ from leftfold.events.registry import Registry
 _UNDECODED: Any = object()
 
 
-class RecordedEvent:
+class RecordedEvent(msgspec.Struct, eq=False, gc=False):
     """A stored event, its place and its circumstances. Read only.
 
     ``event`` decodes on first access, so that a tool can pass over types that it does not know; ``data`` is the
     stored JSON, byte for byte.
     """
 
-    __slots__ = (
-        "_event",
-        "_id",
-        "_metadata",
-        "_occurred",
-        "_recorded",
-        "_registry",
-        "data",
-        "position",
-        "schema_version",
-        "stream",
-        "tags",
-        "type",
-        "version",
-    )
-
-    def __init__(
-        self,
-        position: int,
-        stream: str,
-        version: int,
-        id: bytes,
-        type: str,
-        schema_version: int,
-        data: bytes,
-        metadata: bytes,
-        tags: tuple[str, ...],
-        occurred: int | str,
-        recorded: int | str,
-        registry: Registry,
-    ) -> None:
-        self.position = position
-        self.stream = stream
-        self.version = version
-        self.type = type
-        self.schema_version = schema_version
-        self.data = data
-        self.tags = tags
-        self._id = id
-        self._metadata = metadata
-        self._occurred = occurred
-        self._recorded = recorded
-        self._registry = registry
-        self._event = _UNDECODED
+    # A Struct without a place in the garbage collector's lists, because histories are long and made of these. What
+    # begins with an underscore is as the back end has it, and becomes an object when somebody looks.
+    position: int
+    stream: str
+    version: int
+    _id: bytes
+    type: str
+    schema_version: int
+    data: bytes
+    _metadata: bytes
+    tags: tuple[str, ...]
+    _occurred: int | str
+    _recorded: int | str
+    _registry: Registry
+    _event: Any = _UNDECODED
 
     @property
     def event(self) -> Any:

@@ -33,7 +33,6 @@ def test_every_case_of_ours_and_of_the_raw_database_can_be_measured() -> None:
     assert "fsync on" in printed
 
 
-@pytest.mark.skipif(not (ROOT / ".venv-peer" / "installed").exists(), reason="`make bench` installs the peer")
 def test_every_case_of_the_peer_can_be_measured() -> None:
     rows = [line.split("|") for line in run("--markdown").splitlines() if "/s" in line or " ms" in line]
     assert len(rows) >= len(cases(Size()))

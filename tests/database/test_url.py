@@ -47,7 +47,8 @@ def test_schema_and_pool_size_are_ours_and_the_rest_is_libpqs() -> None:
     [("options=-c%20geqo%3Doff", "-c geqo=off"), ("password=a%2Bb%26c", "a+b&c"), ("password=a+b", "a+b")],
 )
 def test_libpq_gets_its_options_as_they_were_meant(option: str, value: str) -> None:
-    psycopg = pytest.importorskip("psycopg")
+    import psycopg
+
     place = parse_url(f"postgresql://ann@db/bank?schema=shop&{option}&host=/run/pg")
     assert isinstance(place, PostgresqlUrl)
     understood = psycopg.conninfo.conninfo_to_dict(place.conninfo)

@@ -34,12 +34,10 @@ class SqliteLog(Log):
         self._sqlite = database
 
     async def append_batch(self, appends: Sequence[Append]) -> list[Outcome]:
-        async with self._sqlite.writer() as connection:
-            return await connection.run(lambda raw: append_independent(raw, appends))
+        return await self._sqlite.write(lambda raw: append_independent(raw, appends))
 
     async def append_together(self, appends: Sequence[Append]) -> list[AppendResult]:
-        async with self._sqlite.writer() as connection:
-            return await connection.run(lambda raw: append_together(raw, appends))
+        return await self._sqlite.write(lambda raw: append_together(raw, appends))
 
     async def head(self) -> int:
         async with self.database.connection() as connection:
