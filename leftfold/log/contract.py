@@ -20,7 +20,7 @@ from leftfold.events import EncodedEvent, Query, RecordedEvent, Registry, check_
 
 PAGE_EVENTS = 5_000
 PAGE_BYTES = 8 * 2**20
-_FIRST_PAGE = 500
+_FIRST_PAGE = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,9 +112,12 @@ class Log(ABC):
 
     @abstractmethod
     async def read_stream_page(
-        self, stream: str, after: int, until: int | None, limit: int, backwards: bool
+        self, stream: str, after: int, until: int | None, limit: int, backwards: bool, bare: bool
     ) -> list[RecordedEvent]:
-        """Up to ``limit`` committed events of a stream with after < version <= until, in order."""
+        """Up to ``limit`` committed events of a stream with after < version <= until, in order.
+
+        ``bare`` events are for folding: they have no id, metadata, tags and times worth looking at.
+        """
 
     @abstractmethod
     async def read_log_page(
@@ -130,16 +133,20 @@ class Log(ABC):
         until: int | None = None,
         limit: int | None = None,
         backwards: bool = False,
+        bare: bool = False,
     ) -> AsyncIterator[list[RecordedEvent]]:
-        """The events of a stream, in pages; everything that is committed when its page is read."""
+        """The events of a stream, in pages; everything that is committed when its page is read.
+
+        ``bare`` ones have no id, metadata, tags and times worth looking at, and come in half the time.
+        """
         check_range(after, until, limit)
-        return self._stream_pages(check_stream(stream), after, until, _PageSize(limit), backwards)
+        return self._stream_pages(check_stream(stream), after, until, _PageSize(limit), backwards, bare)
 
     async def _stream_pages(
-        self, stream: str, after: int, until: int | None, size: _PageSize, backwards: bool
+        self, stream: str, after: int, until: int | None, size: _PageSize, backwards: bool, bare: bool
     ) -> AsyncIterator[list[RecordedEvent]]:
         while size.next:
-            page = await self.read_stream_page(stream, after, until, size.next, backwards)
+            page = await self.read_stream_page(stream, after, until, size.next, backwards, bare)
             if page:
                 yield page
             if len(page) < size.next:

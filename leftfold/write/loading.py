@@ -48,7 +48,9 @@ class Loader(Generic[State]):
         """The state that the question asks about; version 0 if there is nothing in the stream."""
         stream = stream_name(self._subject.category, id)
         loaded = await self._start(stream, question)
-        async for page in self._log.read_stream(stream, after=loaded.version, until=question.version):
+        timeless = question.at is None and question.known_at is None and self._subject.snapshot_every is None
+        pages = self._log.read_stream(stream, after=loaded.version, until=question.version, bare=timeless)
+        async for page in pages:
             self._fold(loaded, page, question)
         return loaded
 

@@ -79,10 +79,12 @@ class PostgresqlLog(Log):
         return int(position)
 
     async def read_stream_page(
-        self, stream: str, after: int, until: int | None, limit: int, backwards: bool
+        self, stream: str, after: int, until: int | None, limit: int, backwards: bool, bare: bool
     ) -> list[RecordedEvent]:
-        sql = self._statement("read_stream").replace("{order}", "DESC" if backwards else "ASC")
-        return await self._fetch(sql, (stream, after, 2**63 - 1 if until is None else until, limit))
+        sql = self._statement("read_stream_bare" if bare else "read_stream")
+        sql = sql.replace("{order}", "DESC" if backwards else "ASC")
+        parameters = (stream, after, 2**63 - 1 if until is None else until, limit)
+        return await (self._fetch_bare(stream, sql, parameters) if bare else self._fetch(sql, parameters))
 
     async def read_log_page(
         self, query: Query, after: int, until: int, limit: int, backwards: bool
@@ -111,6 +113,14 @@ class PostgresqlLog(Log):
             )
             for position, stream, version, id, type, schema_version, data, metadata, tags, occurred, recorded in rows
         ]  # fmt: skip
+
+    async def _fetch_bare(self, stream: str, sql: str, parameters: Sequence[object]) -> list[RecordedEvent]:
+        rows = await self._retried(lambda connection: connection.execute_raw(sql, parameters))
+        registry = self.registry
+        return [
+            RecordedEvent(position, stream, version, b"", type, schema_version, data, b"{}", (), 0, 0, registry)
+            for position, version, type, schema_version, data in rows
+        ]
 
     async def _retried(self, ask: Callable[[PostgresqlConnection], Awaitable[Result]]) -> Result:
         """Ask on a connection, and on another one when that dies; `StoreUnavailable` when it keeps dying."""

@@ -23,6 +23,7 @@ TERMS = Terms(
     mark="?",
     moment_mark="?",
 )
+_BARE_COLUMNS = "e.position, e.version, e.type, e.schema_version, CAST(e.data AS BLOB)"
 _decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
 
 
@@ -45,13 +46,15 @@ class SqliteLog(Log):
         return int(position)
 
     async def read_stream_page(
-        self, stream: str, after: int, until: int | None, limit: int, backwards: bool
+        self, stream: str, after: int, until: int | None, limit: int, backwards: bool, bare: bool
     ) -> list[RecordedEvent]:
         sql = (
-            f"SELECT {TERMS.columns} FROM leftfold_events e WHERE e.stream = ? AND e.version > ? AND e.version <= ? "
+            f"SELECT {_BARE_COLUMNS if bare else TERMS.columns} FROM leftfold_events e "
+            "WHERE e.stream = ? AND e.version > ? AND e.version <= ? "
             f"ORDER BY e.version {'DESC' if backwards else 'ASC'} LIMIT ?"
         )
-        return await self._fetch(sql, (stream, after, 2**63 - 1 if until is None else until, limit))
+        parameters = (stream, after, 2**63 - 1 if until is None else until, limit)
+        return await (self._fetch_bare(stream, sql, parameters) if bare else self._fetch(sql, parameters))
 
     async def read_log_page(
         self, query: Query, after: int, until: int, limit: int, backwards: bool
@@ -69,6 +72,17 @@ class SqliteLog(Log):
                 for position, stream, version, id, type, schema_version, data, metadata, tags, occurred, recorded
                 in raw.execute(sql, parameters)
             ]  # fmt: skip
+
+        registry = self.registry
+        async with self._sqlite.reader() as connection:
+            return await connection.run(fetch)
+
+    async def _fetch_bare(self, stream: str, sql: str, parameters: Sequence[object]) -> list[RecordedEvent]:
+        def fetch(raw: sqlite3.Connection) -> list[RecordedEvent]:
+            return [
+                RecordedEvent(position, stream, version, b"", type, schema_version, data, b"{}", (), 0, 0, registry)
+                for position, version, type, schema_version, data in raw.execute(sql, parameters)
+            ]
 
         registry = self.registry
         async with self._sqlite.reader() as connection:
