@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
 import psycopg
@@ -67,9 +67,9 @@ class PostgresqlDatabase:
     """A `Database` on a PostgreSQL server; everything of leftfold's lives in one schema."""
 
     def __init__(self, url: PostgresqlUrl, driver: Driver, waiting: Waiting) -> None:
-        self._place = str(url)
+        self.place = str(url)
         self._schema = url.schema
-        self._driver = driver
+        self.driver = driver
         self._waiting = waiting
 
     @property
@@ -85,26 +85,25 @@ class PostgresqlDatabase:
 
     async def open(self) -> None:
         with self._reaching():
-            await self._driver.open()
+            await self.driver.open()
         async with self.connection() as connection:
             [(encoding, version)] = await connection.execute(
                 "SELECT current_setting('server_encoding'), current_setting('server_version_num')::int"
             )
         if encoding != "UTF8":
-            await self._driver.close()
-            raise NotSupported(f"{self._place} is encoded in {encoding}; leftfold needs a database in UTF8")
+            await self.driver.close()
+            raise NotSupported(f"{self.place} is encoded in {encoding}; leftfold needs a database in UTF8")
         if version < 140000:
-            await self._driver.close()
-            raise NotSupported(f"{self._place} runs PostgreSQL {version // 10000}; leftfold needs 14 or newer")
+            await self.driver.close()
+            raise NotSupported(f"{self.place} runs PostgreSQL {version // 10000}; leftfold needs 14 or newer")
 
-    @asynccontextmanager
-    async def connection(self) -> AsyncIterator[PostgresqlConnection]:
+    def connection(self) -> AbstractAsyncContextManager[PostgresqlConnection]:
+        return _Borrowed(self)
+
+    async def take(self) -> Any:
+        """A psycopg connection from the pool; `StoreUnavailable` says why there is none."""
         with self._reaching():
-            raw = await self._driver.take()
-        try:
-            yield PostgresqlConnection(raw, self._driver, self._place)
-        finally:
-            await self._driver.give_back(raw)
+            return await self.driver.take()
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresqlConnection]:
@@ -126,7 +125,7 @@ class PostgresqlDatabase:
         return self._waiting.signal()
 
     async def close(self) -> None:
-        await self._driver.close()
+        await self.driver.close()
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -135,13 +134,29 @@ class PostgresqlDatabase:
             yield
         except PoolTimeout as error:
             raise StoreUnavailable(
-                f"{self._place}: no connection within {CONNECT_SECONDS:.0f} seconds: the server is down, or every "
+                f"{self.place}: no connection within {CONNECT_SECONDS:.0f} seconds: the server is down, or every "
                 "connection of the pool is in use"
             ) from error
         except PoolClosed as error:
-            raise StoreUnavailable(f"{self._place} is closed") from error
+            raise StoreUnavailable(f"{self.place} is closed") from error
         except psycopg.Error as error:
-            raise _as_unavailable(error, self._place) or _unreachable(error, self._place) from error
+            raise _as_unavailable(error, self.place) or _unreachable(error, self.place) from error
+
+
+class _Borrowed(AbstractAsyncContextManager[PostgresqlConnection]):
+    """A connection for the length of a block. A class: it is in the way of every statement, and a generator is slow."""
+
+    __slots__ = ("_database", "_raw")
+
+    def __init__(self, database: PostgresqlDatabase) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> PostgresqlConnection:
+        self._raw = await self._database.take()
+        return PostgresqlConnection(self._raw, self._database.driver, self._database.place)
+
+    async def __aexit__(self, *error: object) -> None:
+        await self._database.driver.give_back(self._raw)
 
 
 def _as_unavailable(error: psycopg.Error, place: str) -> StoreUnavailable | None:

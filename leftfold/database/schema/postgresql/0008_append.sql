@@ -44,10 +44,35 @@ BEGIN
         PERFORM set_config('synchronous_commit', 'on', true); -- acknowledged means flushed, whatever the default
     END IF;
     IF cardinality(p_streams) = 1 THEN
-        locked := pg_advisory_xact_lock({schema}.stream_space_v1(), hashtext(p_streams[1]))::text;
+        name := p_streams[1];
+        expected := p_expected[1];
+        locked := pg_advisory_xact_lock({schema}.stream_space_v1(), hashtext(name))::text;
     ELSE
         PERFORM pg_advisory_xact_lock({schema}.stream_space_v1(), k.key)
            FROM (SELECT DISTINCT hashtext(s) AS key FROM unnest(p_streams) s ORDER BY 1) k;
+    END IF;
+
+    IF cardinality(p_streams) = 1 AND cardinality(p_ids) = 1 AND p_tags IS NULL THEN
+        -- The commonest append by far, one event that may be stored, takes a short way through the same steps, at four
+        -- fifths of the cost. Whatever else is the case with it is found out below.
+        SELECT e.version, e.recorded_at INTO tail
+          FROM {schema}.events e WHERE e.stream = name ORDER BY e.version DESC LIMIT 1;
+        current := coalesce(tail.version, 0);
+        IF (expected = -1 OR expected = current OR (expected = -2 AND current > 0))
+           AND NOT EXISTS (SELECT 1 FROM {schema}.events e WHERE e.id = p_ids[1]) THEN
+            moment := greatest(clock_timestamp(), tail.recorded_at);
+            settled := coalesce(pg_sequence_last_value('{schema}.position'::regclass), 0);
+            locked := pg_advisory_xact_lock_shared({schema}.horizon_space_v1(), settled::bit(32)::int)::text;
+            place := nextval('{schema}.position');
+            INSERT INTO {schema}.events
+                   (position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at, recorded_at)
+            VALUES (place, name, current + 1, p_ids[1], p_types[1], p_schema_versions[1], p_datas[1]::json,
+                    p_metadatas[1]::json, '{}', coalesce(p_occurred[1], moment), moment);
+            statuses := ARRAY[0];
+            versions := ARRAY[current + 1];
+            positions := ARRAY[place];
+            RETURN;
+        END IF;
     END IF;
 
     moment := clock_timestamp();
@@ -131,22 +156,14 @@ BEGIN
             event_positions[i] := nextval('{schema}.position');
         END IF;
     END LOOP;
-    IF start = 1 THEN -- the commonest append by far: one event, without the start-up of a table function
-        INSERT INTO {schema}.events
-               (position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at, recorded_at)
-        VALUES (event_positions[1], event_streams[1], event_versions[1], p_ids[1], p_types[1], p_schema_versions[1],
-                p_datas[1]::json, p_metadatas[1]::json, coalesce(p_tags[1]::text[], '{}'),
-                coalesce(p_occurred[1], moment), moment);
-    ELSE
-        INSERT INTO {schema}.events
-               (position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at, recorded_at)
-        SELECT g.position, g.stream, g.version, g.id, g.type, g.schema_version, g.data::json, g.metadata::json,
-               coalesce(g.tags::text[], '{}'), coalesce(g.occurred_at, moment), moment
-          FROM unnest(event_positions, event_streams, event_versions, p_ids, p_types, p_schema_versions, p_datas,
-                      p_metadatas, p_tags, p_occurred)
-               AS g(position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at)
-         WHERE g.version IS NOT NULL;
-    END IF;
+    INSERT INTO {schema}.events
+           (position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at, recorded_at)
+    SELECT g.position, g.stream, g.version, g.id, g.type, g.schema_version, g.data::json, g.metadata::json,
+           coalesce(g.tags::text[], '{}'), coalesce(g.occurred_at, moment), moment
+      FROM unnest(event_positions, event_streams, event_versions, p_ids, p_types, p_schema_versions, p_datas,
+                  p_metadatas, p_tags, p_occurred)
+           AS g(position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at)
+     WHERE g.version IS NOT NULL;
     IF p_tags IS NOT NULL THEN
         INSERT INTO {schema}.event_tags (tag, position)
         SELECT t.tag, g.position FROM unnest(p_tags, event_positions) g(tags, position), unnest(g.tags::text[]) t(tag)
