@@ -33,4 +33,4 @@ schema: .venv/.installed
 	@touch $@
 
 clean:
-	rm -rf .venv .venv-peer .venv-peer-plain .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv .venv-peer .venv-peer-binary .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -37,7 +37,7 @@ def main() -> None:
         ours = stack.enter_context(Worker(Path(sys.executable), "benchmarks.ours"))
         sides: dict[Side, Asked] = {"ours": ours, "raw": Raw(places.server.bin / "pgbench")}
         if not options.no_peer:
-            interpreter = peer_python(plain_driver=options.plain_driver)
+            interpreter = peer_python(same_driver=options.same_driver)
             sides["peer"] = stack.enter_context(Worker(interpreter, "benchmarks.peer.worker"))
         found = _measure(Run(places, sides, size), rows, size)
         circumstances = _circumstances(places, sides, size)
@@ -56,8 +56,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=Size.seconds, help="for how long each rate is measured")
     parser.add_argument("--only", default="", metavar="TEXT", help="only cases with this in 'back end: name'")
     parser.add_argument("--no-peer", action="store_true", help="leave the peer out; nothing is installed")
-    plain = "the peer with the driver that its extra installs, in Python, not with ours, in C; needs libpq"
-    parser.add_argument("--plain-driver", action="store_true", help=plain)
+    same = "give the peer our PostgreSQL driver, in C, in place of the one in Python that its own extra installs"
+    parser.add_argument("--same-driver", action="store_true", help=same)
     parser.add_argument("--quick", action="store_true", help="hardly anything of each: does it run at all?")
     return parser.parse_args()
 
