@@ -43,7 +43,7 @@ def events_are_typed_and_frozen() -> None:
     assert_type(Paid(Decimal(5)), Paid)
     Opened()  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     Opened(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    Placed(Decimal(5))  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
+    Placed(Decimal(5))  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
     Opened("Ann").owner = "Bob"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     Paid(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
@@ -83,7 +83,7 @@ def the_sync_door_is_typed(store: lf.EventStore, new: lf.NewEvent) -> None:
         assert_type(opened, lf.EventStore)
     lf.connect("sqlite://", migrate="perhaps")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     store.append("Account-ann", Opened("Ann"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    store.append("Account-ann", [], lf.ANY)  # type: ignore[misc]  # pyright: ignore[reportCallIssue]
+    store.append("Account-ann", [], lf.ANY)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 async def the_async_door_is_typed(store: lf.AsyncEventStore) -> None:
@@ -95,8 +95,7 @@ async def the_async_door_is_typed(store: lf.AsyncEventStore) -> None:
         assert_type(opened, lf.AsyncEventStore)
         async for recorded in subscription:
             assert_type(recorded, lf.RecordedEvent)
-    for _ in store.read("Account-ann"):  # type: ignore[attr-defined]  # pyright: ignore[reportGeneralTypeIssues]
-        pass
+    list(store.read("Account-ann"))  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 
 
 def metadata_is_a_mapping() -> None:

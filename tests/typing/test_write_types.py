@@ -126,12 +126,14 @@ def decide(command: Open | Deposit, state: State) -> list[AccountEvent]:
     return [Opened(command.owner)] if isinstance(command, Open) else [Deposited(command.amount)]
 
 
-def decide_one(command: Deposit, state: State) -> AccountEvent:
-    return Deposited(command.amount)
+def decide_one(command: Deposit, state: State) -> AccountEvent | None:
+    return Deposited(command.amount) if command.amount else None
 
 
 decider = lf.Decider(category="Account", initial=State, evolve=evolve, decide=decide)
-single = lf.Decider(category="Account", initial=State, evolve=evolve, decide=decide_one)
+single: lf.Decider[State, Deposit, AccountEvent] = lf.Decider(
+    category="Account", initial=State, evolve=evolve, decide=decide_one
+)
 
 
 def deciders_are_inferred(store: lf.EventStore) -> None:
@@ -142,7 +144,7 @@ def deciders_are_inferred(store: lf.EventStore) -> None:
     assert_type(accounts.handle("ann", Deposit(Decimal(5))), lf.AppendResult)
     assert_type(accounts.get("ann"), State)
     accounts.handle("ann", "deposit")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    lf.Decider("Account", int, evolve, decide)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    lf.Decider("Account", int, evolve, decide)  # type: ignore[misc]  # pyright: ignore[reportArgumentType]
 
 
 async def async_deciders_are_inferred(store: lf.AsyncEventStore) -> None:
@@ -162,4 +164,4 @@ def given_when_then_is_typed() -> None:
     opened.when(Account.deposit)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     given(single).when(Open("Ann"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     decided.when(Open("Ann")).then_state(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    given(decider, Closed("age"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    given(decider, Closed("age"))  # type: ignore[misc]  # pyright: ignore[reportCallIssue, reportArgumentType]
