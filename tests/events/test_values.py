@@ -12,6 +12,7 @@ from uuid import UUID, uuid4
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from typing_extensions import TypeAliasType
 
 import leftfold as lf
 from leftfold.events import check_stream, encode_events, moment, stream_name, uuid7
@@ -218,6 +219,11 @@ def test_all_given_parts_must_hold_and_or_is_or(query: lf.Query, matches: bool) 
 
 def test_a_former_name_of_a_class_matches_too() -> None:
     assert lf.Query.of(Paid, registry=registry).matches(recorded(type="paid"))
+
+
+def test_a_named_alias_of_a_union_is_that_union() -> None:
+    alias = TypeAliasType("alias", Paid | Closed)  # type AccountEvent = …, since Python 3.12
+    assert lf.Query.of(alias, registry=registry) == lf.Query.of(Paid, Closed, registry=registry)
 
 
 def test_the_same_alternative_twice_is_one() -> None:
