@@ -176,6 +176,19 @@ def test_an_older_snapshot_does_not_replace_a_newer_one(place: Place) -> None:
     assert versions(place) == [6]
 
 
+def test_a_repeated_save_takes_no_snapshot_because_its_state_may_lack_what_came_between(place: Place) -> None:
+    deposit(place, 1)
+    accounts = place.repository(Remembered)
+    ann = accounts.get("ann")
+    ann.deposit(ONE)
+    ann.deposit(ONE)
+    place.store.append("Account-ann", [Deposited(amount=ONE)])
+    place.store.append("Account-ann", ann.pending)
+    assert accounts.save(ann).duplicate
+    assert versions(place) == []
+    assert balance(place) == 4
+
+
 def test_a_snapshot_that_cannot_be_saved_does_not_fail_the_append(
     place: Place, caplog: pytest.LogCaptureFixture
 ) -> None:
