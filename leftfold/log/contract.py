@@ -137,7 +137,7 @@ class Log(ABC):
     ) -> AsyncIterator[list[RecordedEvent]]:
         """The events of a stream, in pages; everything that is committed when its page is read.
 
-        ``bare`` ones have no id, metadata, tags and times worth looking at, and come in half the time.
+        ``bare`` ones have no id, metadata, tags and times worth looking at, and cost less.
         """
         check_range(after, until, limit)
         return self._stream_pages(check_stream(stream), after, until, _PageSize(limit), backwards, bare)
