@@ -37,7 +37,8 @@ class PostgresqlUrl:
         parts = urlsplit(self.conninfo)
         where = parts.netloc.rpartition("@")
         user = where[0].partition(":")[0]
-        return f"postgresql://{user}{'@' if user else ''}{where[2]}{parts.path}"
+        schema = "" if self.schema == DEFAULT_SCHEMA else f"?schema={self.schema}"
+        return f"postgresql://{user}{'@' if user else ''}{where[2]}{parts.path}{schema}"
 
 
 def parse_url(url: str) -> SqliteUrl | PostgresqlUrl:

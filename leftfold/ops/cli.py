@@ -15,7 +15,7 @@ import typer
 from rich.console import Console
 from typer.core import TyperGroup
 
-from leftfold.database import PostgresqlUrl, parse_url, step, step_each, step_inside
+from leftfold.database import PostgresqlUrl, SqliteUrl, parse_url, step, step_each, step_inside
 from leftfold.database.migrations import migrate as apply_migrations
 from leftfold.database.migrations import migration_sql
 from leftfold.errors import InvalidArgument, LeftfoldError
@@ -124,7 +124,7 @@ def show(
     with step_inside(opened(url)) as log:
         found = step(history(log, stream, version=version, at=moment, limit=limit))
     name = display.printable(stream)
-    as_of = "" if moment is None else f", as of {display.when(moment)} UTC"
+    as_of = "" if moment is None else f", as of {at}"
     up_to = "" if version is None else f", up to version {version}"
     console.print(f"{name} is at version {found.version}{up_to}{as_of}\n", highlight=False, markup=False)
     if not found.events:
@@ -176,6 +176,8 @@ def migrate(
         else:
             print(migration_sql("sqlite", None))
         return
+    if isinstance(place, SqliteUrl) and place.path is None:
+        raise InvalidArgument("sqlite:// is in memory and ends with this command: name a file, sqlite:///bank.db")
     log = log_at(url, blocking=True)
     step(log.database.open())
     try:

@@ -143,9 +143,9 @@ async def _events(log: Log) -> Finding:
     return Finding("fine", "events", f"{count:,}; the head is at position {await log.head():,}")
 
 
-def _size(count: int) -> str:
+def _size(count: float) -> str:
     for unit in ("bytes", "KiB", "MiB"):
         if count < 1024:
             return f"{count:,.0f} {unit}" if unit == "bytes" else f"{count:,.1f} {unit}"
-        count //= 1024
+        count /= 1024
     return f"{count:,.1f} GiB"

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from datetime import datetime
+from datetime import datetime, time
 
+import msgspec
 from rich.console import Console
 from rich.highlighter import JSONHighlighter
 from rich.table import Table
@@ -15,6 +16,7 @@ from leftfold.ops.diagnosis import Finding
 from leftfold.ops.inspection import Stream
 
 DATA_CHARACTERS = 300
+_WIDEST_TYPE = 24
 _highlight = JSONHighlighter()
 _MARKS = {"fine": ("✓", "green"), "warning": ("!", "yellow"), "wrong": ("✗", "red")}
 
@@ -31,16 +33,18 @@ def when(moment: datetime) -> str:
     return f"{moment:%Y-%m-%d %H:%M:%S}" + (f".{moment:%f}"[:4] if moment.microsecond else "")
 
 
-def data_of(recorded: RecordedEvent, characters: int | None = DATA_CHARACTERS) -> Text:
-    """An event's JSON on one line, cut at some length, with its tags and metadata behind it."""
-    said = recorded.data.decode()
-    if characters is not None and len(said) > characters:
-        said = f"{said[:characters]}… ({len(recorded.data):,} bytes)"
-    text = _highlight(Text(printable(said)))
+def data_of(recorded: RecordedEvent, characters: int | None = DATA_CHARACTERS, *, between: str = "  ") -> Text:
+    """An event's JSON, cut at some length, with its tags and metadata behind it."""
+    text = _highlight(Text(_cut(recorded.data, characters)))
     for name, value in (("tags", list(recorded.tags)), ("metadata", dict(recorded.metadata))):
         if value:
-            text.append(f"  {name} {printable(str(value))[:DATA_CHARACTERS]}", "dim")
+            text.append(f"{between}{name} {_cut(msgspec.json.encode(value), characters)}", "dim")
     return text
+
+
+def _cut(json: bytes, characters: int | None) -> str:
+    said = printable(json.decode())
+    return said if characters is None or len(said) <= characters else f"{said[:characters]}… ({len(json):,} bytes)"
 
 
 def show_streams(console: Console, streams: Sequence[Stream]) -> None:
@@ -57,17 +61,20 @@ def show_streams(console: Console, streams: Sequence[Stream]) -> None:
 
 
 def show_events(console: Console, events: Sequence[RecordedEvent], *, full: bool) -> None:
-    """A stream's events, one after the other."""
+    """A stream's events, one after the other. Where none has a time of day, none is shown."""
+    days = all(one.occurred_at.time() == time.min for one in events)
+    longest = max((len(one.type) for one in events), default=0)
     table = _table()
     table.add_column("version", justify="right", no_wrap=True)
     table.add_column("position", justify="right", style="dim", no_wrap=True)
-    table.add_column("type", overflow="fold", style="cyan")
+    table.add_column("type", overflow="fold", style="cyan", min_width=min(longest, _WIDEST_TYPE))
     table.add_column("occurred (UTC)", no_wrap=True)
-    table.add_column("data", overflow="fold", ratio=1)
+    table.add_column("data", overflow="fold")
     for one in events:
         kind = Text(printable(one.type) + (f" v{one.schema_version}" if one.schema_version > 1 else ""))
-        data = data_of(one, None if full else DATA_CHARACTERS)
-        table.add_row(f"{one.version:,}", str(one.position), kind, when(one.occurred_at), data)
+        data = data_of(one, None if full else DATA_CHARACTERS, between="\n")
+        occurred = f"{one.occurred_at:%Y-%m-%d}" if days else when(one.occurred_at)
+        table.add_row(f"{one.version:,}", str(one.position), kind, occurred, data)
     console.print(table)
 
 

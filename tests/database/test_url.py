@@ -76,7 +76,7 @@ def test_another_url_is_refused_with_examples(url: Any) -> None:
 @pytest.mark.parametrize(
     "url",
     [
-        "postgresql://ann:s3cret@db:5433/bank?schema=shop",
+        "postgresql://ann:s3cret@db:5433/bank?pool_size=3",
         "postgresql://ann@db:5433/bank?password=s3cret",
         "postgresql://ann:s3cret%40x@db:5433/bank",
     ],
@@ -109,5 +109,6 @@ def test_a_place_is_shown_as_its_url() -> None:
         "postgresql:///bank",
         "postgresql://db/bank",
         "postgresql://ann@/bank",
+        "postgresql://ann@db/bank?schema=shop",
     ):
         assert str(parse_url(url)) == url

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -122,6 +124,71 @@ def test_errors_are_one_readable_line(filled: str, tmp_path: Path) -> None:
     assert "not an SQLite database" in refused("streams", f"sqlite:///{tmp_path}/text.db")
     assert "is the server running" in refused("doctor", "postgresql://x@127.0.0.1:1/y")
     assert not (tmp_path / "none.db").exists()
+
+
+def test_a_damaged_file_is_told_in_one_line(sqlite_url: str) -> None:
+    with lf.connect(sqlite_url) as store:
+        store.append("Thing-a", [lf.RawEvent("thing.made", b'"' + b"x" * 100_000 + b'"')])
+    path = Path(sqlite_url.removeprefix("sqlite:///"))
+    with path.open("r+b") as file:
+        file.seek(4096)
+        file.write(b"\xff" * (path.stat().st_size - 4096))
+    for command in (["streams", sqlite_url], ["show", sqlite_url, "Thing-a"], ["tail", sqlite_url, "--no-follow"]):
+        assert "is damaged" in refused(*command)
+
+
+def test_a_remedy_names_the_schema_that_was_asked_for(postgres_url: str) -> None:
+    schema = postgres_url.rpartition("schema=")[2]
+    assert refused("streams", postgres_url).endswith(f"?schema={schema}`")
+
+
+def test_a_database_in_memory_is_nothing_to_look_at(tmp_path: Path) -> None:
+    for command in (["streams"], ["migrate"], ["doctor"], ["tail"]):
+        assert "in memory" in refused(*command, "sqlite://")
+
+
+def test_a_file_of_somebody_elses_is_not_changed(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    with closing(sqlite3.connect(path)) as other:
+        other.execute("CREATE TABLE birds (name text)")
+    before = path.read_bytes()
+    assert "has no tables of leftfold's" in refused("streams", f"sqlite:///{path}")
+    assert leftfold("doctor", f"sqlite:///{path}").returncode == 1
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_nothing_is_said_of_an_empty_store_but_that(store_url: str) -> None:
+    lf.connect(store_url).close()
+    assert shown("streams", store_url) == "no streams\n"
+    assert shown("tail", store_url, "--no-follow") == ""
+    assert "0; the head is at position 0" in shown("doctor", store_url)
+
+
+def test_long_data_is_cut_unless_it_is_asked_for_whole(store_url: str) -> None:
+    with lf.connect(store_url) as store:
+        event = lf.RawEvent("thing.made", b'"' + b"x" * 5_000 + b'"')
+        store.append("Thing-a", [lf.NewEvent(event, tags=["a:1"], metadata={"actor": "ann"})])
+    cut = shown("show", store_url, "Thing-a")
+    assert "(5,002bytes)" in "".join(cut.split()), "the column folds"
+    assert cut.count("x") < 400
+    assert 'tags ["a:1"]' in cut
+    assert 'metadata {"actor":"ann"}' in cut
+    assert shown("show", store_url, "Thing-a", "--full").count("x") == 5_000
+    assert shown("tail", store_url, "--no-follow").count("x") < 400
+
+
+def test_a_reader_that_goes_away_ends_the_tail_quietly(filled: str) -> None:
+    command = [sys.executable, "-u", "-c", "from leftfold.ops.cli import main; main()", "tail", filled]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        with lf.connect(filled) as store:
+            store.append("Thing-a", [lf.RawEvent("thing.lost", b"{}")])
+        assert process.wait(timeout=30) == 1
+        assert process.stderr.read() == ""
 
 
 def test_an_empty_database_is_left_as_it_is(postgres_url: str) -> None:
