@@ -91,10 +91,8 @@ class PostgresqlDatabase:
                 "SELECT current_setting('server_encoding'), current_setting('server_version_num')::int"
             )
         if encoding != "UTF8":
-            await self.driver.close()
             raise NotSupported(f"{self.place} is encoded in {encoding}; leftfold needs a database in UTF8")
         if version < 140000:
-            await self.driver.close()
             raise NotSupported(f"{self.place} runs PostgreSQL {version // 10000}; leftfold needs 14 or newer")
 
     def connection(self) -> AbstractAsyncContextManager[PostgresqlConnection]:

@@ -56,8 +56,8 @@ def _postgresql_log(place: PostgresqlUrl, registry: Registry, waiting: Waiting, 
 
 
 async def _open(log: Log, policy: Policy, url: str) -> None:
-    await log.database.open()
     try:
+        await log.database.open()
         await migrate(log.database, policy, str(parse_url(url)))
     except BaseException:
         await log.database.close()

@@ -17,10 +17,7 @@ from leftfold import expected as expectation
 from leftfold.database.protocol import Database
 from leftfold.errors import InvalidArgument, LeftfoldError
 from leftfold.events import EncodedEvent, Query, RecordedEvent, Registry, check_stream, encode_events
-
-PAGE_EVENTS = 5_000
-PAGE_BYTES = 8 * 2**20
-_FIRST_PAGE = 1_000
+from leftfold.log.paging import PageSize
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,10 +137,10 @@ class Log(ABC):
         ``bare`` ones have no id, metadata, tags and times worth looking at, and cost less.
         """
         check_range(after, until, limit)
-        return self._stream_pages(check_stream(stream), after, until, _PageSize(limit), backwards, bare)
+        return self._stream_pages(check_stream(stream), after, until, PageSize(limit), backwards, bare)
 
     async def _stream_pages(
-        self, stream: str, after: int, until: int | None, size: _PageSize, backwards: bool, bare: bool
+        self, stream: str, after: int, until: int | None, size: PageSize, backwards: bool, bare: bool
     ) -> AsyncIterator[list[RecordedEvent]]:
         while size.next:
             page = await self.read_stream_page(stream, after, until, size.next, backwards, bare)
@@ -168,13 +165,20 @@ class Log(ABC):
     ) -> AsyncIterator[list[RecordedEvent]]:
         """The events of the log up to the horizon as of now, in pages, in the order of positions."""
         check_range(after, until, limit)
-        return self._log_pages(query, after, until, _PageSize(limit), backwards)
+        return self._up_to_head(query, after, until, PageSize(limit), backwards)
 
-    async def _log_pages(
-        self, query: Query, after: int, until: int | None, size: _PageSize, backwards: bool
+    async def _up_to_head(
+        self, query: Query, after: int, until: int | None, size: PageSize, backwards: bool
     ) -> AsyncIterator[list[RecordedEvent]]:
         head = await self.head()
         until = head if until is None else min(until, head)
+        async for page in self.read_settled(query, after, until, size, backwards):
+            yield page
+
+    async def read_settled(
+        self, query: Query, after: int, until: int, size: PageSize, backwards: bool = False
+    ) -> AsyncIterator[list[RecordedEvent]]:
+        """The same for whoever has asked for the horizon already: ``until`` is at or below it."""
         while size.next and after < until:
             page = await self.read_log_page(query, after, until, size.next, backwards)
             if page:
@@ -186,24 +190,6 @@ class Log(ABC):
                 until = page[-1].position - 1
             else:
                 after = page[-1].position
-
-
-class _PageSize:
-    """How many events to ask for: grows to `PAGE_EVENTS`, shrinks so that a page stays near `PAGE_BYTES`."""
-
-    def __init__(self, limit: int | None) -> None:
-        self._left = limit
-        self._size = _FIRST_PAGE
-
-    @property
-    def next(self) -> int:
-        return self._size if self._left is None else min(self._size, self._left)
-
-    def note(self, page: list[RecordedEvent]) -> None:
-        if self._left is not None:
-            self._left -= len(page)
-        average = sum(len(recorded.data) for recorded in page) / len(page) + 1
-        self._size = max(1, min(PAGE_EVENTS, self._size * 4, int(PAGE_BYTES / average)))
 
 
 def check_range(after: int, until: int | None, limit: int | None) -> None:

@@ -9,6 +9,7 @@ from leftfold.database.protocol import Signal
 from leftfold.errors import StoreUnavailable
 from leftfold.events import Query, RecordedEvent
 from leftfold.log.contract import Log, check_range
+from leftfold.log.paging import PageSize
 
 POLL_SECONDS = 0.02
 LONGEST_PAUSE = 2.0
@@ -37,7 +38,7 @@ class Following:
         while not self.closed:
             try:
                 head = await self._log.head()
-                async for page in self._log.read_log(self._query, after=self.position, until=head):
+                async for page in self._log.read_settled(self._query, self.position, head, PageSize()):
                     failures = 0
                     yield page
                     self.position = page[-1].position

@@ -179,8 +179,8 @@ def migrate(
     if isinstance(place, SqliteUrl) and place.path is None:
         raise InvalidArgument("sqlite:// is in memory and ends with this command: name a file, sqlite:///bank.db")
     log = log_at(url, blocking=True)
-    step(log.database.open())
     try:
+        step(log.database.open())
         done = step(apply_migrations(log.database, "upgrade", str(place)))
     finally:
         step(log.database.close())

@@ -10,11 +10,9 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import files
 from typing import Any
 
-from leftfold.database.protocol import Dialect
+from leftfold.database.statements import statement
 from leftfold.errors import InvalidArgument
 from leftfold.events import Query, RecordedEvent, moment
 from leftfold.events.stream import check_category
@@ -49,7 +47,7 @@ async def streams(log: Log, *, after: str = "", category: str | None = None, lim
     low = after if category is None else max(after, f"{check_category(category)}-")
     high = _LAST if category is None else f"{category}."  # "." follows "-" in ASCII
     values: dict[str, Any] = {"after": low, "below": high, "limit": limit}
-    sql = _statement("streams", log.database.dialect).replace("{schema}", log.database.schema or "")
+    sql = statement(f"leftfold.ops.{log.database.dialect}", "streams", log.database.schema or "")
     mark = "?" if log.database.dialect == "sqlite" else "%s"
     parameters = [values[name] for name in _PARAMETER.findall(sql)]
     async with log.database.connection() as connection:
@@ -90,12 +88,6 @@ async def _collected(pages: Any, limit: int, at: datetime | None = None) -> list
         if len(found) >= limit:
             break
     return found[:limit]
-
-
-@cache
-def _statement(name: str, dialect: Dialect) -> str:
-    text = (files("leftfold.ops") / dialect / f"{name}.sql").read_text("utf-8")
-    return text.partition("\n")[2].strip()  # without the comment, whose marks are not parameters
 
 
 def _moment(stored: datetime | str) -> datetime:

@@ -24,8 +24,8 @@ async def opened(url: str, *, blocking: bool = True, judge: bool = True) -> Asyn
     if isinstance(place, SqliteUrl) and not is_store(place) and judge:
         raise SchemaOutdated(f"the database {place} has no tables of leftfold's: check the path")
     log = log_at(url, blocking=blocking)
-    await log.database.open()
     try:
+        await log.database.open()
         if judge:
             await migrate(log.database, "never", str(place))
         yield log

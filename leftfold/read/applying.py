@@ -8,13 +8,12 @@ from uuid import UUID
 
 from leftfold.errors import SchemaOutdated
 from leftfold.events import Query, RecordedEvent
-from leftfold.log.contract import PAGE_BYTES, Log
+from leftfold.log import Log
+from leftfold.log.paging import PageSize
 from leftfold.read.checkpoint import Checkpoint, Checkpoints
 from leftfold.read.folding import Folded, RowCache, Rows, assign_keys, changes, fold_page
 from leftfold.read.projection import Projection
 from leftfold.read.tables import table_in
-
-_FIRST_PAGE = 500
 
 
 class Applier:
@@ -27,8 +26,7 @@ class Applier:
         self._query = projection.query(log.registry)
         self._checkpoints = Checkpoints(log.database, projection.name, projection.version)
         self._table = table_in(log.database, projection.definition)
-        self._page_events = page_events
-        self._next_page = min(_FIRST_PAGE, page_events)
+        self._size = PageSize(most=page_events)
         self._cached_rows = cached_rows
         self._cache = RowCache(cached_rows)
         self._seen: Checkpoint | None = None
@@ -39,9 +37,9 @@ class Applier:
         applied = 0
         seen = await self._resume(head)
         while seen.position < head:
-            events = await self._log.read_log_page(self._query, seen.position, head, self._next_page, False)
-            until = events[-1].position if len(events) == self._next_page else head
-            self._note_size(events)
+            events = await self._log.read_log_page(self._query, seen.position, head, self._size.next, False)
+            until = events[-1].position if len(events) == self._size.next else head
+            self._size.note(events)
             folded, moved = await self._apply(seen, events, until)
             if moved is None:
                 seen = await self._resume(head)
@@ -142,12 +140,6 @@ class Applier:
             return None if seen.event_id is None else UUID(seen.event_id)
         there = await self._log.read_log_page(Query.ALL, position - 1, position, 1, False)
         return there[0].id if there else None
-
-    def _note_size(self, events: Sequence[RecordedEvent]) -> None:
-        """Pages grow up to ``page_events``, as long as one stays near `PAGE_BYTES`."""
-        if events:
-            average = sum(len(recorded.data) for recorded in events) / len(events) + 1
-            self._next_page = max(1, min(self._page_events, self._next_page * 4, int(PAGE_BYTES / average)))
 
     def _unfit(self, what: str) -> SchemaOutdated:
         name = self._projection.name

@@ -13,7 +13,8 @@ from typing import Any
 
 from leftfold.database.stepping import step
 from leftfold.errors import InvalidArgument, LeftfoldError, ProjectionFailed, SchemaOutdated
-from leftfold.log.contract import PAGE_EVENTS, Log
+from leftfold.log import Log
+from leftfold.log.paging import PAGE_EVENTS
 from leftfold.read.applying import Applier
 from leftfold.read.projection import Projection
 

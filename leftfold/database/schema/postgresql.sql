@@ -44,8 +44,8 @@ BEGIN
     END IF;
 
     IF cardinality(p_streams) = 1 AND cardinality(p_ids) = 1 AND p_tags IS NULL THEN
-        -- The commonest append by far, one event that may be stored, takes a short way through the same steps, at four
-        -- fifths of the cost. Whatever else is the case with it is found out below.
+        -- The commonest append by far, one event that may be stored, takes a short way through the same steps. Whatever
+        -- else is the case with it is found out below.
         SELECT e.version, e.recorded_at INTO tail
           FROM leftfold.events e WHERE e.stream = name ORDER BY e.version DESC LIMIT 1;
         current := coalesce(tail.version, 0);

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from functools import cache
-from importlib.resources import files
 from typing import TypeVar
 
 from psycopg.errors import UniqueViolation
 
 from leftfold.database.postgresql import ConnectionLost, PostgresqlConnection, PostgresqlDatabase
 from leftfold.database.protocol import Row
+from leftfold.database.statements import statement
 from leftfold.errors import ConcurrencyError, DuplicateEvent, StoreUnavailable
 from leftfold.events import Query, RecordedEvent, Registry
 from leftfold.log.contract import Append, AppendResult, Log, Outcome
@@ -31,6 +30,7 @@ _COLUMNS = (
     "e.position, e.stream, e.version, e.id, e.type, e.schema_version, e.data, e.metadata, NULLIF(e.tags, '{}'), "
     "e.occurred_at, e.recorded_at"
 )
+_BARE_COLUMNS = "e.position, e.version, e.type, e.schema_version, e.data"
 
 
 class PostgresqlLog(Log):
@@ -81,8 +81,8 @@ class PostgresqlLog(Log):
     async def read_stream_page(
         self, stream: str, after: int, until: int | None, limit: int, backwards: bool, bare: bool
     ) -> list[RecordedEvent]:
-        sql = self._statement("read_stream_bare" if bare else "read_stream")
-        sql = sql.replace("{order}", "DESC" if backwards else "ASC")
+        columns, order = _BARE_COLUMNS if bare else _COLUMNS, "DESC" if backwards else "ASC"
+        sql = self._statement("read_stream").format(columns=columns, order=order)
         parameters = (stream, after, 2**63 - 1 if until is None else until, limit)
         return await (self._fetch_bare(stream, sql, parameters) if bare else self._fetch(sql, parameters))
 
@@ -134,13 +134,7 @@ class PostgresqlLog(Log):
         raise StoreUnavailable(f"{failure}; {ATTEMPTS} attempts failed") from failure
 
     def _statement(self, name: str) -> str:
-        return _statement(name, str(self.database.schema))
-
-
-@cache
-def _statement(name: str, schema: str) -> str:
-    text = (files("leftfold.log.postgresql") / f"{name}.sql").read_text("utf-8")
-    return text.strip().replace("{schema}", schema)
+        return statement("leftfold.log.postgresql", name, str(self.database.schema))
 
 
 def _outcome(append: Append, status: int, version: int, position: int) -> Outcome:

@@ -10,13 +10,13 @@ import sqlite3
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import cache
-from importlib.resources import files
+from functools import partial
 from uuid import UUID
 
 import msgspec
 
 from leftfold import expected as expectation
+from leftfold.database import statements as sql
 from leftfold.database.sqlite import roll_back
 from leftfold.errors import ConcurrencyError, DuplicateEvent, LeftfoldError
 from leftfold.events import EncodedEvent, moment
@@ -25,10 +25,7 @@ from leftfold.log.contract import Append, AppendResult, Outcome
 _ID_CHUNK = 500
 
 
-@cache
-def statement(name: str) -> str:
-    """The text of one of the .sql files beside this module."""
-    return (files("leftfold.log.sqlite") / f"{name}.sql").read_text("utf-8").strip()
+statement = partial(sql.statement, "leftfold.log.sqlite")
 
 
 def append_independent(raw: sqlite3.Connection, appends: Sequence[Append]) -> list[Outcome]:

@@ -48,11 +48,8 @@ class SqliteLog(Log):
     async def read_stream_page(
         self, stream: str, after: int, until: int | None, limit: int, backwards: bool, bare: bool
     ) -> list[RecordedEvent]:
-        sql = (
-            f"SELECT {_BARE_COLUMNS if bare else TERMS.columns} FROM leftfold_events e "
-            "WHERE e.stream = ? AND e.version > ? AND e.version <= ? "
-            f"ORDER BY e.version {'DESC' if backwards else 'ASC'} LIMIT ?"
-        )
+        columns, order = _BARE_COLUMNS if bare else TERMS.columns, "DESC" if backwards else "ASC"
+        sql = statement("read_stream").format(columns=columns, order=order)
         parameters = (stream, after, 2**63 - 1 if until is None else until, limit)
         return await (self._fetch_bare(stream, sql, parameters) if bare else self._fetch(sql, parameters))
 
