@@ -3,6 +3,7 @@
 from leftfold.errors import (
     AggregateNotFound,
     ConcurrencyError,
+    ConditionFailed,
     DecodeError,
     DuplicateEvent,
     EventTooLarge,
@@ -22,7 +23,7 @@ from leftfold.events import Event, Metadata, NewEvent, Query, RawEvent, Recorded
 from leftfold.expected import ANY, EXISTS, NO_STREAM
 from leftfold.fold import Fold
 from leftfold.front import AsyncEventStore, AsyncSubscription, EventStore, Subscription, connect, connect_async
-from leftfold.log import AppendResult, Log, Write
+from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
 from leftfold.read import (
     DELETE,
     AsyncProjector,
@@ -53,6 +54,7 @@ __all__ = [
     "NO_STREAM",
     "Aggregate",
     "AggregateNotFound",
+    "AppendCondition",
     "AppendResult",
     "AsyncDeciderRepository",
     "AsyncEventStore",
@@ -62,8 +64,10 @@ __all__ = [
     "AsyncView",
     "CaughtUp",
     "ConcurrencyError",
+    "ConditionFailed",
     "Decider",
     "DeciderRepository",
+    "Decision",
     "DecodeError",
     "Delete",
     "Digits",

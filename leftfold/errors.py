@@ -7,6 +7,7 @@ They carry what a program needs to react as attributes; the text is for people.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 from uuid import UUID
 
 from leftfold import expected as expectation
@@ -40,6 +41,24 @@ class ConcurrencyError(LeftfoldError):
 
     def __reduce__(self) -> tuple[type[ConcurrencyError], tuple[str, int, int, int]]:
         return type(self), (self.stream, self.expected, self.actual, self.attempts)
+
+
+class ConditionFailed(LeftfoldError):
+    """An event stands in the log that the append was not to find; nothing was written.
+
+    It carries the `AppendCondition` and the position of the first event that it fails on.
+    """
+
+    def __init__(self, condition: Any, position: int) -> None:
+        self.condition = condition
+        self.position = position
+        super().__init__(
+            f"the event at position {position} matches what the append was to find nothing of after position "
+            f"{condition.after}: somebody else appended first; read again and decide again"
+        )
+
+    def __reduce__(self) -> tuple[type[ConditionFailed], tuple[Any, int]]:
+        return type(self), (self.condition, self.position)
 
 
 class DuplicateEvent(LeftfoldError):

@@ -69,8 +69,9 @@ class PostgresqlDatabase:
     def __init__(self, url: PostgresqlUrl, driver: Driver, waiting: Waiting) -> None:
         self.place = str(url)
         self._schema = url.schema
+        self.pool_size = url.pool_size
         self.driver = driver
-        self._waiting = waiting
+        self.waiting = waiting
 
     @property
     def dialect(self) -> Dialect:
@@ -117,10 +118,10 @@ class PostgresqlDatabase:
                 raise
 
     async def sleep(self, seconds: float) -> None:
-        await self._waiting.sleep(seconds)
+        await self.waiting.sleep(seconds)
 
     def signal(self) -> Signal:
-        return self._waiting.signal()
+        return self.waiting.signal()
 
     async def close(self) -> None:
         await self.driver.close()

@@ -9,7 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
+
+if TYPE_CHECKING:
+    from leftfold.database.waiting import Waiting
 
 Row = tuple[Any, ...]
 Dialect = Literal["sqlite", "postgresql"]
@@ -31,12 +34,17 @@ class Signal(Protocol):
     def set(self) -> None:
         """Wake whoever waits, now and later."""
 
+    def clear(self) -> None:
+        """Not set any more; for the one who waits."""
+
     async def wait(self, seconds: float) -> bool:
         """Wait until set, at most ``seconds``; whether it is set."""
 
 
 class Database(Protocol):
     """A place with tables: hands out connections, and the ways of waiting that go with its kind of driver."""
+
+    waiting: Waiting
 
     @property
     def dialect(self) -> Dialect:

@@ -61,7 +61,7 @@ class SqliteDatabase:
     def __init__(self, url: SqliteUrl, waiting: Waiting) -> None:
         self._path = url.path
         self._place = str(url)
-        self._waiting = waiting
+        self.waiting = waiting
         self._writer: SqliteConnection | None = None
         self._idle: list[SqliteConnection] = []
         self._writing = waiting.turns(1)
@@ -137,10 +137,10 @@ class SqliteDatabase:
             self._idle.append(connection)
 
     async def sleep(self, seconds: float) -> None:
-        await self._waiting.sleep(seconds)
+        await self.waiting.sleep(seconds)
 
     def signal(self) -> Signal:
-        return self._waiting.signal()
+        return self.waiting.signal()
 
     async def close(self) -> None:
         async with self._writing:
@@ -150,7 +150,7 @@ class SqliteDatabase:
                 await connection.close()
 
     async def _connect(self) -> SqliteConnection:
-        worker = self._waiting.worker()
+        worker = self.waiting.worker()
         try:
             raw = await worker.call(_open, self._path)
         except sqlite3.Error as error:

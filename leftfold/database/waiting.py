@@ -10,9 +10,12 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
+from leftfold.database.gathering import AsyncioGathering, BlockingGathering, Gathering, Room, Send
 from leftfold.database.protocol import Signal
 
 Result = TypeVar("Result")
+Item = TypeVar("Item")
+Outcome = TypeVar("Outcome")
 
 
 class Worker(Protocol):
@@ -37,6 +40,11 @@ class Waiting(Protocol):
     def turns(self, places: int) -> AbstractAsyncContextManager[None]:
         """A semaphore: at most ``places`` at a time are inside ``async with turns:``."""
 
+    def gathering(
+        self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int
+    ) -> Gathering[Item, Outcome]:
+        """Where callers' items become batches, ``lines`` of them under way at a time."""
+
     def worker(self) -> Worker:
         """A place for one blocking connection's calls."""
 
@@ -49,6 +57,9 @@ class BlockingSignal:
 
     def set(self) -> None:
         self._event.set()
+
+    def clear(self) -> None:
+        self._event.clear()
 
     async def wait(self, seconds: float) -> bool:
         return self._event.wait(seconds)
@@ -89,6 +100,11 @@ class BlockingWaiting:
     def turns(self, places: int) -> AbstractAsyncContextManager[None]:
         return BlockingTurns(places)
 
+    def gathering(
+        self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int
+    ) -> Gathering[Item, Outcome]:
+        return BlockingGathering(send, room, lines)
+
     def worker(self) -> Worker:
         return BlockingWorker()
 
@@ -103,6 +119,9 @@ class AsyncioSignal:
     def set(self) -> None:
         if not self._loop.is_closed():
             self._loop.call_soon_threadsafe(self._event.set)
+
+    def clear(self) -> None:
+        self._event.clear()
 
     async def wait(self, seconds: float) -> bool:
         if self._event.is_set():
@@ -138,6 +157,11 @@ class AsyncioWaiting:
 
     def turns(self, places: int) -> AbstractAsyncContextManager[None]:
         return asyncio.Semaphore(places)
+
+    def gathering(
+        self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int
+    ) -> Gathering[Item, Outcome]:
+        return AsyncioGathering(send, room, lines)
 
     def worker(self) -> Worker:
         return ThreadWorker()

@@ -8,7 +8,8 @@ from typing import Any, Self, TypeVar, overload
 
 from leftfold import expected as expectation
 from leftfold.events import Query, RecordedEvent
-from leftfold.log import AppendResult, Log, Write
+from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
+from leftfold.log.condition import read_decision
 from leftfold.log.subscription import Following
 from leftfold.read import AsyncProjector, AsyncView, Projection, ReadModel
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, AsyncDeciderRepository, AsyncRepository, Decider
@@ -38,15 +39,24 @@ class AsyncEventStore:
         *,
         expected: int = expectation.ANY,
         metadata: Mapping[str, Any] | None = None,
+        condition: AppendCondition | None = None,
     ) -> AppendResult:
         """Append events to a stream, all or nothing; see `EventStore.append`."""
-        return await self.log.append(stream, events, expected=expected, metadata=metadata)
+        return await self.log.append(stream, events, expected=expected, metadata=metadata, condition=condition)
 
     async def append_all(
-        self, writes: Iterable[Write], *, metadata: Mapping[str, Any] | None = None
+        self,
+        writes: Iterable[Write],
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        condition: AppendCondition | None = None,
     ) -> list[AppendResult]:
         """Append to several streams in one transaction, all or nothing; see `EventStore.append_all`."""
-        return await self.log.append_all(writes, metadata=metadata)
+        return await self.log.append_all(writes, metadata=metadata, condition=condition)
+
+    async def decision(self, query: Query) -> Decision:
+        """Every committed event that matches, and a condition for the append; see `EventStore.decision`."""
+        return await read_decision(self.log, query)
 
     def read(
         self,

@@ -9,7 +9,8 @@ from typing import Any, Self, TypeVar, overload
 from leftfold import expected as expectation
 from leftfold.database.stepping import step, step_each
 from leftfold.events import Query, RecordedEvent
-from leftfold.log import AppendResult, Log, Write
+from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
+from leftfold.log.condition import read_decision
 from leftfold.log.subscription import Following
 from leftfold.read import Projection, Projector, ReadModel, View
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, Decider, DeciderRepository, Repository
@@ -33,6 +34,7 @@ class EventStore:
         *,
         expected: int = expectation.ANY,
         metadata: Mapping[str, Any] | None = None,
+        condition: AppendCondition | None = None,
     ) -> AppendResult:
         """Append events to a stream, all or nothing; returns when they are flushed to disk.
 
@@ -40,17 +42,32 @@ class EventStore:
         must have before: a number, ``ANY``, ``NO_STREAM`` or ``EXISTS``; otherwise `ConcurrencyError` and nothing is
         written. The same event ids again, for the same stream and in the same order, return the first result with
         ``duplicate=True``; any other overlap is `DuplicateEvent`. No events at all only checks the expectation.
+        With a ``condition`` (see `decision`) it fails with `ConditionFailed` if an event stands where none is to.
         Refused before anything is sent: `InvalidEvent`, `EventTooLarge`, `UnknownEventType`, `InvalidArgument`.
         `StoreUnavailable`: the outcome is unknown; the same `NewEvent` objects may be appended again safely.
         """
-        return step(self.log.append(stream, events, expected=expected, metadata=metadata))
+        return step(self.log.append(stream, events, expected=expected, metadata=metadata, condition=condition))
 
-    def append_all(self, writes: Iterable[Write], *, metadata: Mapping[str, Any] | None = None) -> list[AppendResult]:
+    def append_all(
+        self,
+        writes: Iterable[Write],
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        condition: AppendCondition | None = None,
+    ) -> list[AppendResult]:
         """Append to several streams in one transaction, all or nothing; one `Write` for each stream.
 
         Errors are those of `append`. A retry is recognised only whole: all the events of one former call.
         """
-        return step(self.log.append_all(writes, metadata=metadata))
+        return step(self.log.append_all(writes, metadata=metadata, condition=condition))
+
+    def decision(self, query: Query) -> Decision:
+        """Every committed event that matches, and the condition that there are no more, for the append that follows.
+
+        ``decision.events`` are in log order and may lie above the horizon; ``decision.condition`` goes into `append`,
+        which then fails with `ConditionFailed` if another matching event has come: read again and decide again.
+        """
+        return step(read_decision(self.log, query))
 
     def read(
         self,

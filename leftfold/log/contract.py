@@ -10,55 +10,30 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 from leftfold import expected as expectation
 from leftfold.database.protocol import Database
 from leftfold.errors import InvalidArgument, LeftfoldError
-from leftfold.events import EncodedEvent, Query, RecordedEvent, Registry, check_stream, encode_events
+from leftfold.events import Query, RecordedEvent, Registry, check_stream, encode_events
+from leftfold.log.audience import Audience
+from leftfold.log.committing import Committing
+from leftfold.log.condition import AppendCondition
 from leftfold.log.paging import PageSize
-
-
-@dataclass(frozen=True, slots=True)
-class Write:
-    """What one stream gets in an `append_all`: its new events, and the version that it must have before."""
-
-    stream: str
-    events: Iterable[Any]
-    expected: int = expectation.ANY
-
-
-@dataclass(frozen=True, slots=True)
-class Append:
-    """A checked and encoded append to one stream."""
-
-    stream: str
-    events: tuple[EncodedEvent, ...]
-    expected: int
-
-
-@dataclass(frozen=True, slots=True)
-class AppendResult:
-    """Where the append ended: the stream's version and the position of its last event (0 and 0 if it has none).
-
-    ``duplicate`` tells that these very events were stored before, and this is the first result again.
-    """
-
-    version: int
-    position: int
-    duplicate: bool = False
-
-
-Outcome = AppendResult | LeftfoldError
+from leftfold.log.writes import Append, AppendResult, Outcome, Write
 
 
 class Log(ABC):
     """A log of events in a database. Coroutines only; the front doors step or await them."""
 
+    lines = 1
+    """How many batches of gathered appends may be under way at a time."""
+
     def __init__(self, database: Database, registry: Registry) -> None:
         self.database = database
         self.registry = registry
+        self.audience = Audience()
+        self._committing = Committing(self, self.lines)
 
     async def append(
         self,
@@ -67,24 +42,36 @@ class Log(ABC):
         *,
         expected: int = expectation.ANY,
         metadata: Mapping[str, Any] | None = None,
+        condition: AppendCondition | None = None,
     ) -> AppendResult:
         """Append to one stream, all or nothing; see `leftfold.front.EventStore.append`."""
-        [outcome] = await self.append_batch([self._prepare(Write(stream, events, expected), metadata)])
+        if condition is not None:
+            write = Write(stream, events, expected)
+            [result] = await self.append_all([write], metadata=metadata, condition=condition)
+            return result
+        async with self._committing.places:
+            outcome = await self._committing.append(self._prepare(Write(stream, events, expected), metadata))
         if isinstance(outcome, LeftfoldError):
             raise outcome
         return outcome
 
     async def append_all(
-        self, writes: Iterable[Write], *, metadata: Mapping[str, Any] | None = None
+        self,
+        writes: Iterable[Write],
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        condition: AppendCondition | None = None,
     ) -> list[AppendResult]:
         """Append to several streams, all or nothing; see `leftfold.front.EventStore.append_all`."""
+        if not isinstance(condition, AppendCondition | None):
+            raise InvalidArgument(f"condition is an lf.AppendCondition, not {condition!r}")
         appends = [self._prepare(write, metadata) for write in writes]
         if len({append.stream for append in appends}) < len(appends):
             raise InvalidArgument("append_all takes one Write for each stream: put the events of a stream together")
         ids = [event.id for append in appends for event in append.events]
         if len(set(ids)) < len(ids):
             raise InvalidArgument("append_all carries two events with the same id: every fact needs its own")
-        return await self.append_together(appends) if appends else []
+        return await self.append_together(appends, condition) if appends else []
 
     def _prepare(self, write: Write, metadata: Mapping[str, Any] | None) -> Append:
         expected = write.expected
@@ -93,15 +80,21 @@ class Log(ABC):
         return Append(check_stream(write.stream), encode_events(write.events, self.registry, metadata), expected)
 
     @abstractmethod
-    async def append_batch(self, appends: Sequence[Append]) -> list[Outcome]:
+    async def append_batch(self, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:
         """Judge and store independent appends in one transaction; an outcome for each, in order.
 
         One that conflicts, repeats or is refused never fails its neighbours. `StoreUnavailable` is raised, for all.
+        Unless it may ``wait`` for locks that others hold, who needs one of them is `BUSY`.
         """
 
     @abstractmethod
-    async def append_together(self, appends: Sequence[Append]) -> list[AppendResult]:
-        """Store appends to different streams, all or none; raises the first refusal."""
+    async def append_together(
+        self, appends: Sequence[Append], condition: AppendCondition | None = None
+    ) -> list[AppendResult]:
+        """Store appends to different streams, all or none; raises the first refusal.
+
+        Judged in this order: repetitions, versions, the condition.
+        """
 
     @abstractmethod
     async def head(self) -> int:

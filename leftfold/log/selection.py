@@ -121,11 +121,17 @@ def _in_range(alias: str, part: Range, terms: Terms) -> _Condition:
 def _add_filters(where: _Condition, criterion: Criterion, terms: Terms) -> None:
     """What no index of ours orders by: the category as a range of stream names, and the two times."""
     if criterion.category is not None:
-        where.add(f"e.stream >= {terms.mark}", f"{criterion.category}-")
-        where.add(f"e.stream < {terms.mark}", f"{criterion.category}.")  # "." follows "-" in ASCII
+        first, below = category_range(criterion.category)
+        where.add(f"e.stream >= {terms.mark}", first)
+        where.add(f"e.stream < {terms.mark}", below)
     for column, span in (("occurred_at", criterion.occurred), ("recorded_at", criterion.recorded)):
         if span is not None:
             _add_span(where, column, span[0], span[1], terms)
+
+
+def category_range(category: str) -> tuple[str, str]:
+    """The stream names of a category: from the first up to, and without, the second."""
+    return f"{category}-", f"{category}."  # "." follows "-" in ASCII
 
 
 def _add_span(where: _Condition, column: str, start: datetime | None, end: datetime | None, terms: Terms) -> None:

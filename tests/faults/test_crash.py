@@ -61,8 +61,8 @@ def _draw_and_roll_back(url: str, times: int) -> None:
     with psycopg.connect(url) as connection:
         for _ in range(times):
             connection.execute(
-                "SELECT leftfold.append_v1(false, '{Thing-x}', '{-1}', '{1}', ARRAY[gen_random_uuid()], '{t}', '{1}', "
-                "'{1}', ARRAY['{}'], NULL, '{NULL}')"
+                "SELECT leftfold.append_v2(false, true, NULL, 0, '{}', '{Thing-x}', '{-1}', '{1}', "
+                "ARRAY[gen_random_uuid()], '{t}', '{1}', '{1}', ARRAY['{}'], NULL, '{NULL}')"
             )
         connection.rollback()
 

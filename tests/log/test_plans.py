@@ -13,7 +13,7 @@ import leftfold as lf
 from leftfold.database.protocol import Row
 from leftfold.log.postgresql.log import PostgresqlLog
 from leftfold.log.selection import Range, select_events
-from leftfold.log.sqlite.log import TERMS
+from leftfold.log.sqlite.statements import TERMS
 
 RARE = lf.Query.of("rare")
 QUERIES = [

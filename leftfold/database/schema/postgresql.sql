@@ -1,6 +1,6 @@
 CREATE SCHEMA leftfold;
 
-CREATE FUNCTION leftfold.append_v1(p_together boolean, p_streams text[], p_expected bigint[], p_counts integer[], p_ids uuid[], p_types text[], p_schema_versions integer[], p_datas text[], p_metadatas text[], p_tags text[], p_occurred timestamp with time zone[], OUT statuses integer[], OUT versions bigint[], OUT positions bigint[]) RETURNS record
+CREATE FUNCTION leftfold.append_v2(p_together boolean, p_wait boolean, p_unless json, p_after bigint, p_seen bigint[], p_streams text[], p_expected bigint[], p_counts integer[], p_ids uuid[], p_types text[], p_schema_versions integer[], p_datas text[], p_metadatas text[], p_tags text[], p_occurred timestamp with time zone[], OUT statuses integer[], OUT versions bigint[], OUT positions bigint[], OUT listened boolean) RETURNS record
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
@@ -8,8 +8,15 @@ CREATE FUNCTION leftfold.append_v1(p_together boolean, p_streams text[], p_expec
     AS $$
 DECLARE
     event_streams   text[] := '{}';
-    event_versions  bigint[] := array_fill(NULL::bigint, ARRAY[cardinality(p_ids)]);
+    event_versions  bigint[];
+    event_moments   timestamptz[] := '{}';
     event_positions bigint[];
+    tail_versions   bigint[];
+    tail_positions  bigint[];
+    busy_log     bool;
+    busy_streams int[];
+    busy_keys    int[];
+    waits    bool := false; -- whether anybody is busy
     repeats  bool;
     moment   timestamptz;
     tail     record;
@@ -34,18 +41,24 @@ BEGIN
     IF current_setting('synchronous_commit') = 'off' THEN
         PERFORM set_config('synchronous_commit', 'on', true); -- acknowledged means flushed, whatever the default
     END IF;
-    IF cardinality(p_streams) = 1 THEN
+
+    IF cardinality(p_streams) = 1 AND cardinality(p_ids) = 1 AND p_tags IS NULL AND p_unless IS NULL THEN
+        -- The commonest append by far, one event that may be stored, takes a short way through the same steps. Whatever
+        -- else is the case with it is found out below, with the same locks.
         name := p_streams[1];
         expected := p_expected[1];
-        locked := pg_advisory_xact_lock(leftfold.stream_space_v1(), hashtext(name))::text;
-    ELSE
-        PERFORM pg_advisory_xact_lock(leftfold.stream_space_v1(), k.key)
-           FROM (SELECT DISTINCT hashtext(s) AS key FROM unnest(p_streams) s ORDER BY 1) k;
-    END IF;
-
-    IF cardinality(p_streams) = 1 AND cardinality(p_ids) = 1 AND p_tags IS NULL THEN
-        -- The commonest append by far, one event that may be stored, takes a short way through the same steps. Whatever
-        -- else is the case with it is found out below.
+        IF p_wait THEN
+            locked := pg_advisory_xact_lock_shared(leftfold.log_space_v1(), 0)::text;
+            locked := pg_advisory_xact_lock(leftfold.stream_space_v1(), hashtext(name))::text;
+            locked := pg_advisory_xact_lock_shared(leftfold.log_space_v1(), leftfold.type_key_v1(p_types[1]))::text;
+        ELSIF NOT (pg_try_advisory_xact_lock_shared(leftfold.log_space_v1(), 0)
+               AND pg_try_advisory_xact_lock(leftfold.stream_space_v1(), hashtext(name))
+               AND pg_try_advisory_xact_lock_shared(leftfold.log_space_v1(), leftfold.type_key_v1(p_types[1]))) THEN
+            statuses := ARRAY[5];
+            versions := ARRAY[0];
+            positions := ARRAY[0];
+            RETURN;
+        END IF;
         SELECT e.version, e.recorded_at INTO tail
           FROM leftfold.events e WHERE e.stream = name ORDER BY e.version DESC LIMIT 1;
         current := coalesce(tail.version, 0);
@@ -62,28 +75,57 @@ BEGIN
             statuses := ARRAY[0];
             versions := ARRAY[current + 1];
             positions := ARRAY[place];
+            listened := leftfold.listened_v1();
             RETURN;
         END IF;
+    ELSE
+        SELECT t.busy_log, t.busy_streams, t.busy_keys INTO busy_log, busy_streams, busy_keys
+          FROM leftfold.take_locks_v1(p_wait, p_streams, p_types, p_tags, p_unless) t;
+        IF busy_log THEN
+            statuses := array_fill(5, ARRAY[cardinality(p_streams)]);
+            versions := array_fill(0, ARRAY[cardinality(p_streams)]);
+            positions := versions;
+            RETURN;
+        END IF;
+        waits := busy_streams IS NOT NULL OR busy_keys IS NOT NULL;
     END IF;
 
-    moment := clock_timestamp();
     repeats := EXISTS (SELECT 1 FROM leftfold.events e WHERE e.id = ANY (p_ids));
+    SELECT array_agg(coalesce(t.version, 0)), array_agg(coalesce(t.position, 0)),
+           greatest(clock_timestamp(), max(t.recorded_at)) -- never decreasing within a stream, whatever the clock does
+      INTO tail_versions, tail_positions, moment
+      FROM unnest(p_streams) s(stream)
+      LEFT JOIN LATERAL (SELECT e.version, e.position, e.recorded_at FROM leftfold.events e
+                          WHERE e.stream = s.stream ORDER BY e.version DESC LIMIT 1) t ON true;
+    event_versions := array_fill(NULL::bigint, ARRAY[cardinality(p_ids)]);
     FOREACH name IN ARRAY p_streams LOOP
         number := number + 1;
         count := p_counts[number];
         expected := p_expected[number];
         IF name IS DISTINCT FROM previous THEN
-            SELECT e.version, e.position, e.recorded_at INTO tail
-              FROM leftfold.events e WHERE e.stream = name ORDER BY e.version DESC LIMIT 1;
-            current := coalesce(tail.version, 0);
-            place := coalesce(tail.position, 0);
-            moment := greatest(moment, tail.recorded_at); -- never decreasing within a stream, whatever the clock does
+            current := tail_versions[number];
+            place := tail_positions[number];
             previous := name;
         END IF;
-        FOR i IN 1 .. count LOOP
-            event_streams[start + i] := name;
+        FOR i IN start + 1 .. start + count LOOP
+            event_streams[i] := name;
+            event_moments[i] := moment;
         END LOOP;
+        IF NOT p_together THEN -- what was recorded at one moment is one call
+            moment := moment + interval '1 microsecond';
+        END IF;
         stored := 0;
+        IF waits AND (hashtext(name) = ANY (busy_streams) OR EXISTS (
+               SELECT 1 FROM unnest(p_types[start + 1 : start + count], p_tags[start + 1 : start + count]) u(type, tags)
+                WHERE leftfold.type_key_v1(u.type) = ANY (busy_keys)
+                   OR EXISTS (SELECT 1 FROM unnest(u.tags::text[]) g(tag)
+                               WHERE leftfold.tag_key_v1(g.tag) = ANY (busy_keys)))) THEN
+            statuses[number] := 5;
+            versions[number] := 0;
+            positions[number] := 0;
+            start := start + count;
+            CONTINUE;
+        END IF;
         IF repeats AND count > 0 THEN
             SELECT count(*) AS found,
                    count(*) FILTER (WHERE e.stream = name AND e.type = g.type AND e.data::text = g.data) AS same,
@@ -135,7 +177,18 @@ BEGIN
         END IF;
         RETURN;
     END IF;
-    IF accepted = 0 OR (p_together AND 2 = ANY (statuses)) THEN
+    IF p_together AND 2 = ANY (statuses) THEN
+        RETURN;
+    END IF;
+    IF p_unless IS NOT NULL THEN
+        place := leftfold.first_match_v1(p_unless, p_after, p_seen);
+        IF place IS NOT NULL THEN
+            statuses := array_fill(4, ARRAY[number]);
+            positions := array_fill(place, ARRAY[number]);
+            RETURN;
+        END IF;
+    END IF;
+    IF accepted = 0 THEN
         RETURN;
     END IF;
 
@@ -150,10 +203,10 @@ BEGIN
     INSERT INTO leftfold.events
            (position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at, recorded_at)
     SELECT g.position, g.stream, g.version, g.id, g.type, g.schema_version, g.data::json, g.metadata::json,
-           coalesce(g.tags::text[], '{}'), coalesce(g.occurred_at, moment), moment
-      FROM unnest(event_positions, event_streams, event_versions, p_ids, p_types, p_schema_versions, p_datas,
-                  p_metadatas, p_tags, p_occurred)
-           AS g(position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at)
+           coalesce(g.tags::text[], '{}'), coalesce(g.occurred_at, g.moment), g.moment
+      FROM unnest(event_positions, event_streams, event_versions, event_moments, p_ids, p_types, p_schema_versions,
+                  p_datas, p_metadatas, p_tags, p_occurred)
+           AS g(position, stream, version, moment, id, type, schema_version, data, metadata, tags, occurred_at)
      WHERE g.version IS NOT NULL;
     IF p_tags IS NOT NULL THEN
         INSERT INTO leftfold.event_tags (tag, position)
@@ -165,6 +218,58 @@ BEGIN
             positions[i] := event_positions[-positions[i]];
         END IF;
     END LOOP;
+    listened := leftfold.listened_v1();
+END $$;
+
+CREATE FUNCTION leftfold.first_match_v1(p_unless json, p_after bigint, p_seen bigint[]) RETURNS bigint
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    criterion json;
+    types     text[];
+    tags      text[];
+    one       text;
+    found     bigint;
+    first     bigint;
+BEGIN
+    FOR criterion IN SELECT c.value FROM json_array_elements(p_unless) c LOOP
+        types := ARRAY(SELECT json_array_elements_text(criterion -> 'types'));
+        tags := ARRAY(SELECT json_array_elements_text(criterion -> 'tags'));
+        IF cardinality(tags) > 0 THEN
+            SELECT t.position INTO found
+              FROM leftfold.event_tags t
+             CROSS JOIN LATERAL (SELECT * FROM leftfold.events a WHERE a.position = t.position OFFSET 0) e
+             WHERE t.tag = tags[1] AND t.position > p_after AND t.position <> ALL (p_seen)
+               AND e.tags @> tags AND (cardinality(types) = 0 OR e.type = ANY (types))
+               AND leftfold.within_v1(criterion, e.stream, e.occurred_at, e.recorded_at)
+             ORDER BY t.position LIMIT 1;
+            first := least(first, found);
+        ELSIF cardinality(types) > 0 THEN
+            FOREACH one IN ARRAY types LOOP
+                SELECT e.position INTO found
+                  FROM leftfold.events e
+                 WHERE e.type = one AND e.position > p_after AND e.position <> ALL (p_seen)
+                   AND leftfold.within_v1(criterion, e.stream, e.occurred_at, e.recorded_at)
+                 ORDER BY e.position LIMIT 1;
+                first := least(first, found);
+            END LOOP;
+        ELSE
+            SELECT e.position INTO found
+              FROM leftfold.events e
+             WHERE e.position > p_after AND e.position <> ALL (p_seen)
+               AND leftfold.within_v1(criterion, e.stream, e.occurred_at, e.recorded_at)
+             ORDER BY e.position LIMIT 1;
+            first := least(first, found);
+        END IF;
+    END LOOP;
+    RETURN first;
 END $$;
 
 CREATE FUNCTION leftfold.head_v1() RETURNS bigint
@@ -201,6 +306,27 @@ CREATE FUNCTION leftfold.horizon_space_v1() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT 'leftfold.events'::regclass::oid::bigint::bit(32)::int $$;
 
+CREATE FUNCTION leftfold.listened_v1() RETURNS boolean
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    freed bool;
+BEGIN
+    IF pg_try_advisory_lock(leftfold.listener_space_v1(), 0) THEN
+        freed := pg_advisory_unlock(leftfold.listener_space_v1(), 0);
+        RETURN false;
+    END IF;
+    RETURN true;
+END $$;
+
+CREATE FUNCTION leftfold.listener_space_v1() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT 'leftfold.position'::regclass::oid::bigint::bit(32)::int $$;
+
+CREATE FUNCTION leftfold.log_space_v1() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT 'leftfold.event_tags'::regclass::oid::bigint::bit(32)::int $$;
+
 CREATE FUNCTION leftfold.refuse_change_v1() RETURNS trigger
     LANGUAGE plpgsql
     AS $$
@@ -212,6 +338,89 @@ END $$;
 CREATE FUNCTION leftfold.stream_space_v1() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT 'leftfold.events_stream_version'::regclass::oid::bigint::bit(32)::int $$;
+
+CREATE FUNCTION leftfold.tag_key_v1(tag text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT -1 - (hashtextextended(tag, 2) & 1073741823)::int $$;
+
+CREATE FUNCTION leftfold.take_locks_v1(p_wait boolean, p_streams text[], p_types text[], p_tags text[], p_unless json, OUT busy_log boolean, OUT busy_streams integer[], OUT busy_keys integer[]) RETURNS record
+    LANGUAGE plpgsql
+    AS $$
+DECLARE
+    streams int[];
+    keys    int[];
+    modes   bool[]; -- exclusive?
+    whole   bool;
+BEGIN
+    SELECT array_agg(s.key ORDER BY s.key) INTO streams
+      FROM (SELECT DISTINCT hashtext(u.stream) FROM unnest(p_streams) u(stream)) s(key);
+    IF p_unless IS NULL AND p_tags IS NULL THEN
+        SELECT array_agg(t.key ORDER BY t.key) INTO keys
+          FROM (SELECT DISTINCT leftfold.type_key_v1(u.type) FROM unnest(p_types) u(type)) t(key);
+    ELSE
+        SELECT array_agg(a.key ORDER BY a.key), array_agg(a.exclusive ORDER BY a.key) INTO keys, modes
+          FROM (SELECT k.key, bool_or(k.exclusive)
+                  FROM (SELECT leftfold.type_key_v1(u.type), false FROM unnest(p_types) u(type)
+                        UNION ALL
+                        SELECT leftfold.tag_key_v1(g.tag), false FROM unnest(p_tags) u(tags), unnest(u.tags::text[]) g(tag)
+                        UNION ALL
+                        SELECT leftfold.tag_key_v1(c.value -> 'tags' ->> 0), true FROM json_array_elements(p_unless) c
+                         WHERE json_array_length(c.value -> 'tags') > 0
+                        UNION ALL
+                        SELECT leftfold.type_key_v1(t.value), true
+                          FROM json_array_elements(p_unless) c, json_array_elements_text(c.value -> 'types') t
+                         WHERE json_array_length(c.value -> 'tags') = 0) k(key, exclusive)
+                 GROUP BY k.key) a(key, exclusive);
+    END IF;
+    whole := coalesce(cardinality(streams), 0) + coalesce(cardinality(keys), 0) > 500;
+    IF p_unless IS NOT NULL AND NOT whole THEN
+        whole := EXISTS (SELECT 1 FROM json_array_elements(p_unless) c
+                          WHERE json_array_length(c.value -> 'tags') = 0 AND json_array_length(c.value -> 'types') = 0);
+    END IF;
+
+    IF whole THEN
+        IF p_wait THEN
+            PERFORM pg_advisory_xact_lock(leftfold.log_space_v1(), 0);
+        ELSE
+            busy_log := NOT pg_try_advisory_xact_lock(leftfold.log_space_v1(), 0);
+        END IF;
+        RETURN;
+    END IF;
+    IF p_wait THEN
+        PERFORM pg_advisory_xact_lock_shared(leftfold.log_space_v1(), 0);
+        PERFORM pg_advisory_xact_lock(leftfold.stream_space_v1(), s.key) FROM unnest(streams) s(key);
+        FOR i IN 1 .. coalesce(cardinality(keys), 0) LOOP
+            IF modes[i] THEN
+                PERFORM pg_advisory_xact_lock(leftfold.log_space_v1(), keys[i]);
+            ELSE
+                PERFORM pg_advisory_xact_lock_shared(leftfold.log_space_v1(), keys[i]);
+            END IF;
+        END LOOP;
+        RETURN;
+    END IF;
+    busy_log := NOT pg_try_advisory_xact_lock_shared(leftfold.log_space_v1(), 0);
+    SELECT array_agg(s.key) INTO busy_streams
+      FROM unnest(streams) s(key) WHERE NOT pg_try_advisory_xact_lock(leftfold.stream_space_v1(), s.key);
+    SELECT array_agg(k.key) INTO busy_keys
+      FROM unnest(keys, modes) k(key, exclusive)
+     WHERE NOT CASE WHEN k.exclusive THEN pg_try_advisory_xact_lock(leftfold.log_space_v1(), k.key)
+                    ELSE pg_try_advisory_xact_lock_shared(leftfold.log_space_v1(), k.key) END;
+END $$;
+
+CREATE FUNCTION leftfold.type_key_v1(type text) RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT 1 + (hashtextextended(type, 1) & 1073741823)::int $$;
+
+CREATE FUNCTION leftfold.within_v1(criterion json, stream text, occurred_at timestamp with time zone, recorded_at timestamp with time zone) RETURNS boolean
+    LANGUAGE sql STABLE
+    AS $$
+    SELECT (criterion ->> 'from' IS NULL
+            OR stream COLLATE "C" >= criterion ->> 'from' AND stream COLLATE "C" < criterion ->> 'below')
+       AND occurred_at >= coalesce((criterion -> 'occurred' ->> 0)::timestamptz, '-infinity')
+       AND occurred_at <= coalesce((criterion -> 'occurred' ->> 1)::timestamptz, 'infinity')
+       AND recorded_at >= coalesce((criterion -> 'recorded' ->> 0)::timestamptz, '-infinity')
+       AND recorded_at <= coalesce((criterion -> 'recorded' ->> 1)::timestamptz, 'infinity')
+$$;
 
 CREATE TABLE leftfold.checkpoints (
     name text NOT NULL COLLATE pg_catalog."C",

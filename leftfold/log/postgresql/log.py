@@ -11,20 +11,34 @@ import random
 from collections.abc import Awaitable, Callable, Sequence
 from typing import TypeVar
 
-from psycopg.errors import UniqueViolation
+import psycopg
+from psycopg import DataError
+from psycopg.errors import DeadlockDetected, ProgramLimitExceeded, StatementTooComplex, UniqueViolation
 
 from leftfold.database.postgresql import ConnectionLost, PostgresqlConnection, PostgresqlDatabase
 from leftfold.database.protocol import Row
 from leftfold.database.statements import statement
-from leftfold.errors import ConcurrencyError, DuplicateEvent, StoreUnavailable
+from leftfold.errors import (
+    ConcurrencyError,
+    ConditionFailed,
+    DuplicateEvent,
+    InvalidEvent,
+    LeftfoldError,
+    StoreUnavailable,
+)
 from leftfold.events import Query, RecordedEvent, Registry
-from leftfold.log.contract import Append, AppendResult, Log, Outcome
+from leftfold.log.condition import AppendCondition
+from leftfold.log.contract import Log
 from leftfold.log.postgresql.parameters import append_parameters
 from leftfold.log.selection import Range, Terms, select_events
+from leftfold.log.writes import BUSY, Append, AppendResult, Outcome
 
 Result = TypeVar("Result")
 
 ATTEMPTS = 6
+REFUSALS = (UniqueViolation, DataError, ProgramLimitExceeded, StatementTooComplex)
+"""What the server says of an append, not of itself."""
+_CONDITION_FAILED = 4
 _FROM_2000_TO_1970 = 946_684_800_000_000
 _COLUMNS = (
     "e.position, e.stream, e.version, e.id, e.type, e.schema_version, e.data, e.metadata, NULLIF(e.tags, '{}'), "
@@ -39,6 +53,7 @@ class PostgresqlLog(Log):
     def __init__(self, database: PostgresqlDatabase, registry: Registry) -> None:
         super().__init__(database, registry)
         self._postgresql = database
+        self._patient = database.waiting.turns(max(1, database.pool_size - 2))
         self.terms = Terms(
             events=database.table("events"),
             event_tags=database.table("event_tags"),
@@ -47,28 +62,35 @@ class PostgresqlLog(Log):
             moment_mark="%s::timestamptz",
         )
 
-    async def append_batch(self, appends: Sequence[Append]) -> list[Outcome]:
+    async def append_batch(self, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:
         """The function wants the appends of one stream side by side; sorting is stable, so their order stays."""
+        if len(appends) == 1:
+            return await self._append_sorted(appends, wait)
         order = sorted(range(len(appends)), key=lambda number: appends[number].stream)
-        outcomes = await self._append_sorted([appends[number] for number in order])
+        outcomes = await self._append_sorted([appends[number] for number in order], wait)
         return [outcome for _, outcome in sorted(zip(order, outcomes, strict=True), key=lambda pair: pair[0])]
 
-    async def _append_sorted(self, appends: Sequence[Append]) -> list[Outcome]:
+    async def _append_sorted(self, appends: Sequence[Append], wait: bool) -> list[Outcome]:
+        """What the server refuses is refused with the whole batch; so each goes once more by itself."""
         try:
-            rows = await self._append(appends, together=False)
-        except UniqueViolation:
+            rows = await self._append(appends, together=False, wait=wait)
+        except REFUSALS as error:
             if len(appends) == 1:
-                return [_clash(appends)]
-            return [(await self.append_batch([append]))[0] for append in appends]
+                return [_refusal(appends, error)]
+            return [(await self._append_sorted([append], wait))[0] for append in appends]
         return [_outcome(append, *row) for append, row in zip(appends, rows, strict=True)]
 
-    async def append_together(self, appends: Sequence[Append]) -> list[AppendResult]:
+    async def append_together(
+        self, appends: Sequence[Append], condition: AppendCondition | None = None
+    ) -> list[AppendResult]:
         try:
-            rows = await self._append(appends, together=True)
-        except UniqueViolation:
-            raise _clash(appends) from None
+            rows = await self._append(appends, together=True, wait=True, condition=condition)
+        except REFUSALS as error:
+            raise _refusal(appends, error) from None
+        if condition is not None and rows[0][0] == _CONDITION_FAILED:
+            raise ConditionFailed(condition, rows[0][2])
         outcomes = [_outcome(append, *row) for append, row in zip(appends, rows, strict=True)]
-        refusals = [outcome for outcome in outcomes if not isinstance(outcome, AppendResult)]
+        refusals = [outcome for outcome in outcomes if isinstance(outcome, LeftfoldError)]
         if refusals:
             raise refusals[0]
         return [outcome for outcome in outcomes if isinstance(outcome, AppendResult)]
@@ -92,15 +114,29 @@ class PostgresqlLog(Log):
         sql, parameters = select_events(query, Range(after, until, limit, backwards), self.terms)
         return await self._fetch(sql, parameters)
 
-    async def _append(self, appends: Sequence[Append], *, together: bool) -> list[Row]:
+    async def _append(
+        self, appends: Sequence[Append], *, together: bool, wait: bool, condition: AppendCondition | None = None
+    ) -> list[Row]:
         """A former attempt of somebody's that was on its way may be judged a repetition only once it has committed."""
         sql = self._statement("append")
-        parameters = append_parameters(appends, together=together)
-        try:
-            [outcome] = await self._retried(lambda connection: connection.execute(sql, parameters))
-        except UniqueViolation:
-            [outcome] = await self._retried(lambda connection: connection.execute(sql, parameters))
-        return list(zip(*outcome, strict=True))
+        parameters = append_parameters(appends, together=together, wait=wait, condition=condition)
+
+        async def ask(connection: PostgresqlConnection) -> list[Row]:
+            try:
+                return await connection.execute(sql, parameters)
+            except UniqueViolation:
+                if len(appends) > 1 and not together:
+                    raise
+                return await connection.execute(sql, parameters)
+
+        if wait:
+            async with self._patient:
+                [(statuses, versions, positions, listened)] = await self._retried(ask)
+        else:
+            [(statuses, versions, positions, listened)] = await self._retried(ask)
+        if listened is not None:
+            self.audience.wake()
+        return list(zip(statuses, versions, positions, strict=True))
 
     async def _fetch(self, sql: str, parameters: Sequence[object]) -> list[RecordedEvent]:
         rows = await self._retried(lambda connection: connection.execute_raw(sql, parameters))
@@ -123,12 +159,16 @@ class PostgresqlLog(Log):
         ]
 
     async def _retried(self, ask: Callable[[PostgresqlConnection], Awaitable[Result]]) -> Result:
-        """Ask on a connection, and on another one when that dies; `StoreUnavailable` when it keeps dying."""
+        """Ask on a connection, and on another one when that dies; `StoreUnavailable` when it keeps dying.
+
+        The victim of a deadlock (with transactions of a user's, which lock in an order of their own) asks again, too.
+        """
+        failure: Exception
         for attempt in range(ATTEMPTS):
             try:
                 async with self._postgresql.connection() as connection:
                     return await ask(connection)
-            except ConnectionLost as lost:
+            except (ConnectionLost, DeadlockDetected) as lost:
                 failure = lost
                 await self.database.sleep(random.uniform(0, 0.05 * 2**attempt))
         raise StoreUnavailable(f"{failure}; {ATTEMPTS} attempts failed") from failure
@@ -138,11 +178,21 @@ class PostgresqlLog(Log):
 
 
 def _outcome(append: Append, status: int, version: int, position: int) -> Outcome:
-    if status == 2:
-        return ConcurrencyError(append.stream, append.expected, version)
-    if status == 3:
-        return _clash([append])
-    return AppendResult(version, position, duplicate=status == 1)
+    match status:
+        case 0 | 1:
+            return AppendResult(version, position, duplicate=status == 1)
+        case 2:
+            return ConcurrencyError(append.stream, append.expected, version)
+        case 3:
+            return _clash([append])
+        case _:
+            return BUSY
+
+
+def _refusal(appends: Sequence[Append], error: psycopg.Error) -> LeftfoldError:
+    if isinstance(error, UniqueViolation):
+        return _clash(appends)
+    return InvalidEvent(f"the server refuses the append to {appends[0].stream!r}: {error}")
 
 
 def _clash(appends: Sequence[Append]) -> DuplicateEvent:

@@ -1,4 +1,4 @@
-"""A batch of appends as the parameters of ``append_v1``: array literals, one entry for each append or for each event.
+"""A batch of appends as the parameters of ``append_v2``: array literals, one entry for each append or for each event.
 
 They are written here because psycopg converts a list item by item, in Python, which a large batch feels.
 """
@@ -7,15 +7,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from leftfold.events import moment
-from leftfold.log.contract import Append
+import msgspec
+
+from leftfold.events import Criterion, moment
+from leftfold.events.query import Span
+from leftfold.log.condition import AppendCondition
+from leftfold.log.selection import category_range
+from leftfold.log.writes import Append
 
 
-def append_parameters(appends: Sequence[Append], *, together: bool) -> tuple[object, ...]:
-    """Eleven parameters, in the function's order."""
+def append_parameters(
+    appends: Sequence[Append], *, together: bool, wait: bool = True, condition: AppendCondition | None = None
+) -> tuple[object, ...]:
+    """Fifteen parameters, in the function's order."""
     events = [event for append in appends for event in append.events]
     return (
         together,
+        wait,
+        None if condition is None else _json([_criterion(one) for one in condition.unless.criteria]),
+        0 if condition is None else condition.after,
+        "{}" if condition is None else _plain(condition.seen),
         _texts(append.stream for append in appends),
         _plain(append.expected for append in appends),
         _plain(len(append.events) for append in appends),
@@ -27,6 +38,25 @@ def append_parameters(appends: Sequence[Append], *, together: bool) -> tuple[obj
         _texts(_texts(event.tags) for event in events) if any(event.tags for event in events) else None,
         _plain("NULL" if event.occurred_at is None else moment.to_text(event.occurred_at) for event in events),
     )
+
+
+def _json(value: object) -> str:
+    return msgspec.json.encode(value).decode()
+
+
+def _criterion(criterion: Criterion) -> dict[str, object]:
+    """As ``first_match_v1`` reads it. Sorted, because the first tag is what everybody locks."""
+    told: dict[str, object] = {"types": sorted(criterion.types), "tags": sorted(criterion.tags)}
+    if criterion.category is not None:
+        told["from"], told["below"] = category_range(criterion.category)
+    for name, span in (("occurred", criterion.occurred), ("recorded", criterion.recorded)):
+        if span is not None:
+            told[name] = _moments(span)
+    return told
+
+
+def _moments(span: Span) -> list[str | None]:
+    return [None if one is None else moment.to_text(one) for one in span]
 
 
 def _plain(values: Iterable[object]) -> str:

@@ -7,60 +7,71 @@ the horizon is simply the last position.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 from uuid import UUID
 
 import msgspec
 
 from leftfold import expected as expectation
-from leftfold.database import statements as sql
 from leftfold.database.sqlite import roll_back
-from leftfold.errors import ConcurrencyError, DuplicateEvent, LeftfoldError
+from leftfold.errors import ConcurrencyError, ConditionFailed, DuplicateEvent, InvalidEvent, LeftfoldError
 from leftfold.events import EncodedEvent, moment
-from leftfold.log.contract import Append, AppendResult, Outcome
+from leftfold.log.condition import AppendCondition
+from leftfold.log.selection import Range, select_events
+from leftfold.log.sqlite.statements import TERMS, statement
+from leftfold.log.writes import Append, AppendResult, Outcome
 
+Result = TypeVar("Result")
+_TICK = timedelta(microseconds=1)
 _ID_CHUNK = 500
-
-
-statement = partial(sql.statement, "leftfold.log.sqlite")
+_POSITIONS = replace(TERMS, columns="e.position")
+_LARGEST = 2**63 - 1
 
 
 def append_independent(raw: sqlite3.Connection, appends: Sequence[Append]) -> list[Outcome]:
-    """One transaction; an outcome for each append."""
-    raw.execute("BEGIN IMMEDIATE")
+    """One transaction; an outcome for each append. What SQLite itself refuses makes each go once more by itself."""
     try:
-        writer = _Writer(raw)
-        outcomes = [_outcome(writer, append) for append in appends]
-        raw.execute("COMMIT")
-    except BaseException:
-        roll_back(raw)
-        raise
-    return outcomes
+        return _in_transaction(raw, lambda writer: [_outcome(writer, append) for append in appends])
+    except (sqlite3.DataError, sqlite3.IntegrityError) as error:
+        if len(appends) == 1:
+            return [InvalidEvent(f"SQLite refuses the append to {appends[0].stream!r}: {error}")]
+        return [append_independent(raw, [append])[0] for append in appends]
 
 
-def append_together(raw: sqlite3.Connection, appends: Sequence[Append]) -> list[AppendResult]:
+def append_together(
+    raw: sqlite3.Connection, appends: Sequence[Append], condition: AppendCondition | None
+) -> list[AppendResult]:
     """One transaction; everything, or the first refusal."""
+    try:
+        return _in_transaction(raw, lambda writer: _together(writer, appends, condition))
+    except (sqlite3.DataError, sqlite3.IntegrityError) as error:
+        streams = ", ".join(append.stream for append in appends)
+        raise InvalidEvent(f"SQLite refuses the append to {streams}: {error}") from error
+
+
+def _in_transaction(raw: sqlite3.Connection, write: Callable[[_Writer], Result]) -> Result:
     raw.execute("BEGIN IMMEDIATE")
     try:
-        results = _together(_Writer(raw), appends)
+        result = write(_Writer(raw))
         raw.execute("COMMIT")
     except BaseException:
         roll_back(raw)
         raise
-    return results
+    return result
 
 
 def _outcome(writer: _Writer, append: Append) -> Outcome:
     try:
+        writer.tick()
         return writer.repeated(append) or writer.append(append)
     except LeftfoldError as refusal:  # raised before anything of this append was inserted
         return refusal
 
 
-def _together(writer: _Writer, appends: Sequence[Append]) -> list[AppendResult]:
+def _together(writer: _Writer, appends: Sequence[Append], condition: AppendCondition | None) -> list[AppendResult]:
     repeated = [writer.repeated(append) for append in appends if append.events]
     if any(repeated):
         ids = [event.id for append in appends for event in append.events]
@@ -73,6 +84,8 @@ def _together(writer: _Writer, appends: Sequence[Append]) -> list[AppendResult]:
         ]
     for append in appends:
         writer.check(append)
+    if condition is not None:
+        writer.check_condition(condition)
     return [writer.append(append) for append in appends]
 
 
@@ -92,7 +105,14 @@ class _Writer:
     def __init__(self, raw: sqlite3.Connection) -> None:
         self._raw = raw
         self._now = moment.to_text(datetime.now(UTC))
+        self._ticked = False
         [(self._position,)] = raw.execute(statement("last_position"))
+
+    def tick(self) -> None:
+        """Another call begins: what was recorded at one moment is one call."""
+        if self._ticked:
+            self._now = moment.to_text(moment.from_stored(self._now) + _TICK)
+        self._ticked = True
 
     def tail(self, stream: str) -> tuple[int, int, str]:
         """Version, position and recorded_at of a stream's last event; 0, 0 and nothing if it has none."""
@@ -127,6 +147,14 @@ class _Writer:
             self._now = max(self._now, tail[2])  # never decreasing within a stream, whatever the clock does
             return tail
         raise ConcurrencyError(append.stream, expected, actual)
+
+    def check_condition(self, condition: AppendCondition) -> None:
+        """`ConditionFailed` if an event stands there that the condition does not want."""
+        seen = set(condition.seen)
+        part = Range(condition.after, _LARGEST, len(seen) + 1, backwards=False)
+        for (position,) in self._raw.execute(*select_events(condition.unless, part, _POSITIONS)):
+            if position not in seen:
+                raise ConditionFailed(condition, position)
 
     def append(self, append: Append) -> AppendResult:
         """Insert the events, one version and one position after the other."""

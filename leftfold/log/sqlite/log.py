@@ -9,20 +9,13 @@ import msgspec
 
 from leftfold.database.sqlite import SqliteDatabase
 from leftfold.events import Query, RecordedEvent, Registry
-from leftfold.log.contract import Append, AppendResult, Log, Outcome
-from leftfold.log.selection import Range, Terms, select_events
-from leftfold.log.sqlite.append import append_independent, append_together, statement
+from leftfold.log.condition import AppendCondition
+from leftfold.log.contract import Log
+from leftfold.log.selection import Range, select_events
+from leftfold.log.sqlite.append import append_independent, append_together
+from leftfold.log.sqlite.statements import TERMS, statement
+from leftfold.log.writes import Append, AppendResult, Outcome
 
-TERMS = Terms(
-    events="leftfold_events",
-    event_tags="leftfold_event_tags",
-    columns=(
-        "e.position, e.stream, e.version, e.id, e.type, e.schema_version, CAST(e.data AS BLOB), "
-        "CAST(e.metadata AS BLOB), e.tags, e.occurred_at, e.recorded_at"
-    ),
-    mark="?",
-    moment_mark="?",
-)
 _BARE_COLUMNS = "e.position, e.version, e.type, e.schema_version, CAST(e.data AS BLOB)"
 _decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
 
@@ -34,11 +27,19 @@ class SqliteLog(Log):
         super().__init__(database, registry)
         self._sqlite = database
 
-    async def append_batch(self, appends: Sequence[Append]) -> list[Outcome]:
-        return await self._sqlite.write(lambda raw: append_independent(raw, appends))
+    async def append_batch(self, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:
+        """``wait`` makes no difference: there is one lock, and everybody waits for it."""
+        outcomes = await self._sqlite.write(lambda raw: append_independent(raw, appends))
+        if any(isinstance(outcome, AppendResult) for outcome in outcomes):
+            self.audience.wake()
+        return outcomes
 
-    async def append_together(self, appends: Sequence[Append]) -> list[AppendResult]:
-        return await self._sqlite.write(lambda raw: append_together(raw, appends))
+    async def append_together(
+        self, appends: Sequence[Append], condition: AppendCondition | None = None
+    ) -> list[AppendResult]:
+        results = await self._sqlite.write(lambda raw: append_together(raw, appends, condition))
+        self.audience.wake()
+        return results
 
     async def head(self) -> int:
         async with self.database.connection() as connection:

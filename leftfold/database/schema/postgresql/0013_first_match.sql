@@ -1,0 +1,67 @@
+-- What no index orders by: the category and the two times.
+CREATE FUNCTION {schema}.within_v1(
+    criterion json, stream text, occurred_at timestamptz, recorded_at timestamptz
+) RETURNS bool LANGUAGE sql STABLE AS $$
+    SELECT (criterion ->> 'from' IS NULL
+            OR stream COLLATE "C" >= criterion ->> 'from' AND stream COLLATE "C" < criterion ->> 'below')
+       AND occurred_at >= coalesce((criterion -> 'occurred' ->> 0)::timestamptz, '-infinity')
+       AND occurred_at <= coalesce((criterion -> 'occurred' ->> 1)::timestamptz, 'infinity')
+       AND recorded_at >= coalesce((criterion -> 'recorded' ->> 0)::timestamptz, '-infinity')
+       AND recorded_at <= coalesce((criterion -> 'recorded' ->> 1)::timestamptz, 'infinity')
+$$;
+-- The position of the first event after p_after that matches any of a condition's criteria, those in p_seen apart; null
+-- if there is none. Judged without any horizon: whatever is committed counts.
+--
+-- Each criterion is an object with "types" and "tags" (arrays, empty means any) and, where given, "from" and "below" (the
+-- stream names of a category), "occurred" and "recorded" (pairs of moments or nulls, inclusive). Every one is a walk
+-- along an index that ends at its first hit; the settings leave the planner no other way, whatever it believes of the
+-- table's size.
+CREATE FUNCTION {schema}.first_match_v1(p_unless json, p_after bigint, p_seen bigint[]) RETURNS bigint
+    LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    criterion json;
+    types     text[];
+    tags      text[];
+    one       text;
+    found     bigint;
+    first     bigint;
+BEGIN
+    FOR criterion IN SELECT c.value FROM json_array_elements(p_unless) c LOOP
+        types := ARRAY(SELECT json_array_elements_text(criterion -> 'types'));
+        tags := ARRAY(SELECT json_array_elements_text(criterion -> 'tags'));
+        IF cardinality(tags) > 0 THEN
+            SELECT t.position INTO found
+              FROM {schema}.event_tags t
+             CROSS JOIN LATERAL (SELECT * FROM {schema}.events a WHERE a.position = t.position OFFSET 0) e
+             WHERE t.tag = tags[1] AND t.position > p_after AND t.position <> ALL (p_seen)
+               AND e.tags @> tags AND (cardinality(types) = 0 OR e.type = ANY (types))
+               AND {schema}.within_v1(criterion, e.stream, e.occurred_at, e.recorded_at)
+             ORDER BY t.position LIMIT 1;
+            first := least(first, found);
+        ELSIF cardinality(types) > 0 THEN
+            FOREACH one IN ARRAY types LOOP
+                SELECT e.position INTO found
+                  FROM {schema}.events e
+                 WHERE e.type = one AND e.position > p_after AND e.position <> ALL (p_seen)
+                   AND {schema}.within_v1(criterion, e.stream, e.occurred_at, e.recorded_at)
+                 ORDER BY e.position LIMIT 1;
+                first := least(first, found);
+            END LOOP;
+        ELSE
+            SELECT e.position INTO found
+              FROM {schema}.events e
+             WHERE e.position > p_after AND e.position <> ALL (p_seen)
+               AND {schema}.within_v1(criterion, e.stream, e.occurred_at, e.recorded_at)
+             ORDER BY e.position LIMIT 1;
+            first := least(first, found);
+        END IF;
+    END LOOP;
+    RETURN first;
+END $$;
+ALTER FUNCTION {schema}.first_match_v1 SET plan_cache_mode = force_generic_plan;
+ALTER FUNCTION {schema}.first_match_v1 SET enable_seqscan = off;
+ALTER FUNCTION {schema}.first_match_v1 SET enable_bitmapscan = off;
+ALTER FUNCTION {schema}.first_match_v1 SET enable_sort = off;
+ALTER FUNCTION {schema}.first_match_v1 SET enable_hashjoin = off;
+ALTER FUNCTION {schema}.first_match_v1 SET enable_mergejoin = off;
+ALTER FUNCTION {schema}.first_match_v1 SET jit = off;

@@ -1,0 +1,76 @@
+"""Dynamic consistency boundaries: an append on condition that nothing has happened that its decision did not know of.
+
+The idea and the words are those of dcb.events (Sara Pellegrini, Bastian Waidelich): a decision reads the events that it
+depends on, whatever their streams, and is appended unless another such event has come in between.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from leftfold.errors import InvalidArgument
+from leftfold.events import Query, RecordedEvent
+
+if TYPE_CHECKING:
+    from leftfold.log.contract import Log
+
+_LARGEST = 2**63 - 1
+_FIRST_LIMIT = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class AppendCondition:
+    """Fail with `ConditionFailed` if an event matching ``unless`` stands after position ``after``.
+
+    ``seen`` are positions after it that the decision did read. `EventStore.decision` makes such a condition together
+    with the events to decide on. Every committed event counts, above the horizon too.
+    """
+
+    unless: Query
+    after: int = 0
+    seen: Iterable[int] = ()
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.unless, Query):
+            raise InvalidArgument(
+                f"unless is a query, for example lf.Query.of(tags=['student:7']), not {self.unless!r}"
+            )
+        if not _is_position(self.after):
+            raise InvalidArgument(f"after is a position, a whole number from 0 to 2^63 - 1, not {self.after!r}")
+        seen: Any = self.seen
+        if isinstance(seen, str) or not isinstance(seen, Iterable):
+            raise InvalidArgument(f"seen is a list of positions, not {seen!r}")
+        object.__setattr__(self, "seen", tuple(seen))
+        for one in self.seen:
+            if not _is_position(one):
+                raise InvalidArgument(f"seen is a list of positions, and {one!r} is none")
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """What a decision may rest on: every event that matched, in log order, and the condition that there are no more."""
+
+    events: tuple[RecordedEvent, ...]
+    condition: AppendCondition
+
+
+async def read_decision(log: Log, query: Query) -> Decision:
+    """Every matching event that is committed, those above the horizon too, in one consistent picture.
+
+    The horizon is taken first: nothing at or below it can still appear. What stands above it is read in one statement,
+    hence in one snapshot, and named in ``seen``, so that a slow append somewhere in the log makes no decision fail.
+    """
+    events: list[RecordedEvent] = []
+    horizon = await log.head()
+    async for page in log.read_log(query, until=horizon):
+        events.extend(page)
+    limit = _FIRST_LIMIT
+    while len(above := await log.read_log_page(query, horizon, _LARGEST, limit, False)) == limit:
+        limit *= 4
+    return Decision((*events, *above), AppendCondition(query, horizon, [one.position for one in above]))
+
+
+def _is_position(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST

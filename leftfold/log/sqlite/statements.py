@@ -1,0 +1,20 @@
+"""The SQL of this back end: its files, and its words for a query."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from leftfold.database import statements as sql
+from leftfold.log.selection import Terms
+
+statement = partial(sql.statement, "leftfold.log.sqlite")
+TERMS = Terms(
+    events="leftfold_events",
+    event_tags="leftfold_event_tags",
+    columns=(
+        "e.position, e.stream, e.version, e.id, e.type, e.schema_version, CAST(e.data AS BLOB), "
+        "CAST(e.metadata AS BLOB), e.tags, e.occurred_at, e.recorded_at"
+    ),
+    mark="?",
+    moment_mark="?",
+)

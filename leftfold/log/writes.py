@@ -1,0 +1,52 @@
+"""What goes into an append, and what comes out of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any, Final
+
+from leftfold import expected as expectation
+from leftfold.errors import LeftfoldError
+from leftfold.events import EncodedEvent
+
+
+@dataclass(frozen=True, slots=True)
+class Write:
+    """What one stream gets in an `append_all`: its new events, and the version that it must have before."""
+
+    stream: str
+    events: Iterable[Any]
+    expected: int = expectation.ANY
+
+
+@dataclass(frozen=True, slots=True)
+class Append:
+    """A checked and encoded append to one stream."""
+
+    stream: str
+    events: tuple[EncodedEvent, ...]
+    expected: int
+
+
+@dataclass(frozen=True, slots=True)
+class AppendResult:
+    """Where the append ended: the stream's version and the position of its last event (0 and 0 if it has none).
+
+    ``duplicate`` tells that these very events were stored before, and this is the first result again.
+    """
+
+    version: int
+    position: int
+    duplicate: bool = False
+
+
+class Busy(Enum):
+    """The outcome of an append that would have had to wait for somebody else's locks, and was not to."""
+
+    BUSY = "busy"
+
+
+BUSY: Final = Busy.BUSY
+Outcome = AppendResult | LeftfoldError | Busy
