@@ -15,13 +15,14 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from leftfold.database.protocol import Connection, Dialect, Row, Signal
-from leftfold.database.url import SqliteUrl
+from leftfold.database.url import SqliteUrl, Synchronous
 from leftfold.database.waiting import Waiting, Worker
 from leftfold.errors import NotSupported, StoreUnavailable
 
 Result = TypeVar("Result")
 
 BUSY_SECONDS = 10.0
+_FLUSHES: dict[Synchronous, str] = {"full": "FULL", "normal": "NORMAL"}
 _READERS = 8
 _OLDEST = (3, 35, 0)
 
@@ -56,10 +57,12 @@ class SqliteConnection:
 
 
 class SqliteDatabase:
-    """A `Database` in one SQLite file (WAL, every commit flushed), or in memory, where one connection does it all."""
+    """A `Database` in one SQLite file (WAL, every commit flushed unless the URL says ``synchronous=normal``), or in
+    memory, where one connection does it all."""
 
     def __init__(self, url: SqliteUrl, waiting: Waiting) -> None:
         self._path = url.path
+        self._synchronous = url.synchronous
         self._place = str(url)
         self.waiting = waiting
         self._writer: SqliteConnection | None = None
@@ -152,7 +155,7 @@ class SqliteDatabase:
     async def _connect(self) -> SqliteConnection:
         worker = self.waiting.worker()
         try:
-            raw = await worker.call(_open, self._path)
+            raw = await worker.call(_open, self._path, self._synchronous)
         except sqlite3.Error as error:
             worker.close()
             raise as_unavailable(error, self._place) or _unusable(error, self._place) from error
@@ -190,7 +193,7 @@ def _unusable(error: sqlite3.Error, place: str) -> StoreUnavailable:
     return StoreUnavailable(f"{place} cannot be used: {error}")
 
 
-def _open(path: str | None) -> sqlite3.Connection:
+def _open(path: str | None, synchronous: Synchronous) -> sqlite3.Connection:
     if path is not None and Path(path).is_dir():
         raise _cannot_open(f"{path} is a folder")
     raw = sqlite3.connect(
@@ -203,7 +206,7 @@ def _open(path: str | None) -> sqlite3.Connection:
     try:
         if path is not None:
             _use_wal(raw)
-        raw.execute("PRAGMA synchronous = FULL")
+        raw.execute(f"PRAGMA synchronous = {_FLUSHES[synchronous]}")
         raw.execute("SELECT count(*) FROM sqlite_master").fetchall()
     except BaseException:
         raw.close()

@@ -1,14 +1,16 @@
-"""Where a store is: ``sqlite:///file``, ``sqlite://`` (memory) or ``postgresql://…`` with ``?schema=`` and
-``pool_size=``."""
+"""Where a store is: ``sqlite:///file`` with ``?synchronous=``, ``sqlite://`` (memory), or ``postgresql://…`` with
+``?schema=`` and ``pool_size=``."""
 
 from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Literal
 from urllib.parse import parse_qsl, quote, unquote, urlencode, urlsplit
 
 from leftfold.errors import InvalidArgument
 
+Synchronous = Literal["full", "normal"]
 DEFAULT_SCHEMA = "leftfold"
 DEFAULT_POOL_SIZE = 10
 _SCHEMA = re.compile(r"[a-z_][a-z0-9_]{0,62}")
@@ -17,12 +19,18 @@ _EXAMPLES = "sqlite:///bank.db, sqlite:// (in memory) or postgresql://user@host/
 
 @dataclass(frozen=True, slots=True)
 class SqliteUrl:
-    """An SQLite file, or a private database in memory (``path`` is None)."""
+    """An SQLite file, or a private database in memory (``path`` is None).
+
+    ``synchronous`` is what an acknowledged append has outlived: ``"full"`` a power cut, for each commit is flushed;
+    ``"normal"`` only the end of the process, for commits are flushed when the WAL is moved into the file.
+    """
 
     path: str | None
+    synchronous: Synchronous = "full"
 
     def __str__(self) -> str:
-        return f"sqlite:///{self.path}" if self.path else "sqlite://"
+        options = "" if self.synchronous == "full" else f"?synchronous={self.synchronous}"
+        return f"sqlite:///{self.path}{options}" if self.path else "sqlite://"
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +63,9 @@ def parse_url(url: str) -> SqliteUrl | PostgresqlUrl:
 
 
 def _parse_sqlite(url: str) -> SqliteUrl:
-    rest = url.removeprefix("sqlite:")
+    rest, question, query = url.removeprefix("sqlite:").partition("?")
+    if question and rest in ("//", "///:memory:", "//:memory:"):
+        raise InvalidArgument(f"{url!r}: a database in memory has no options, found {query!r}")
     if rest in ("//", "///:memory:", "//:memory:"):
         return SqliteUrl(None)
     if not rest.startswith("///") or len(rest) == 3:
@@ -63,10 +73,16 @@ def _parse_sqlite(url: str) -> SqliteUrl:
             f"{url!r}: an SQLite file takes three slashes (sqlite:///bank.db is beside you, sqlite:////var/bank.db is "
             "absolute), and sqlite:// alone is a database in memory"
         )
-    path, question, query = rest[3:].partition("?")
-    if question:
-        raise InvalidArgument(f"{url!r}: an SQLite URL has no options, found {query!r}")
-    return SqliteUrl(unquote(path))
+    path = unquote(rest[3:])
+    match query if question else "synchronous=full":
+        case "synchronous=full":
+            return SqliteUrl(path)
+        case "synchronous=normal":
+            return SqliteUrl(path, "normal")
+    raise InvalidArgument(
+        f"{url!r}: an SQLite URL has one option, synchronous=full (every commit is flushed, the default) or "
+        f"synchronous=normal (a power cut may take the latest commits), found {query!r}"
+    )
 
 
 def _parse_postgresql(url: str) -> PostgresqlUrl:

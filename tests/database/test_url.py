@@ -31,9 +31,20 @@ def test_the_number_of_slashes_is_explained(url: str) -> None:
         parse_url(url)
 
 
-def test_an_sqlite_url_has_no_options() -> None:
-    with pytest.raises(lf.InvalidArgument, match="has no options, found 'mode=ro'"):
-        parse_url("sqlite:///bank.db?mode=ro")
+def test_an_sqlite_url_says_what_a_commit_outlives() -> None:
+    assert parse_url("sqlite:///bank.db?synchronous=full") == SqliteUrl("bank.db", "full")
+    assert parse_url("sqlite:///bank.db?synchronous=normal") == SqliteUrl("bank.db", "normal")
+
+
+@pytest.mark.parametrize("query", ["mode=ro", "synchronous=off", "synchronous=FULL", "synchronous", "", "a=1&b=2"])
+def test_another_option_of_an_sqlite_url_is_refused(query: str) -> None:
+    with pytest.raises(lf.InvalidArgument, match=f"has one option, synchronous=full .* found {query!r}"):
+        parse_url(f"sqlite:///bank.db?{query}")
+
+
+def test_a_database_in_memory_has_no_options() -> None:
+    with pytest.raises(lf.InvalidArgument, match="in memory has no options, found 'synchronous=normal'"):
+        parse_url("sqlite://?synchronous=normal")
 
 
 def test_schema_and_pool_size_are_ours_and_the_rest_is_libpqs() -> None:
@@ -105,6 +116,7 @@ def test_a_password_is_not_in_an_error_either(url: str) -> None:
 def test_a_place_is_shown_as_its_url() -> None:
     for url in (
         "sqlite:///bank.db",
+        "sqlite:///bank.db?synchronous=normal",
         "sqlite://",
         "postgresql:///bank",
         "postgresql://db/bank",
