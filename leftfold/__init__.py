@@ -1,11 +1,13 @@
 """Event sourcing and CQRS for Python: current state is a left fold over what happened."""
 
+from leftfold.checkpoint import Checkpoint
 from leftfold.errors import (
     AggregateNotFound,
     ConcurrencyError,
     ConditionFailed,
     DecodeError,
     DuplicateEvent,
+    EpochChanged,
     EventTooLarge,
     EventTypeConflict,
     HistoricalState,
@@ -63,6 +65,7 @@ __all__ = [
     "AsyncSubscription",
     "AsyncView",
     "CaughtUp",
+    "Checkpoint",
     "ConcurrencyError",
     "ConditionFailed",
     "Decider",
@@ -72,6 +75,7 @@ __all__ = [
     "Delete",
     "Digits",
     "DuplicateEvent",
+    "EpochChanged",
     "Event",
     "EventStore",
     "EventTooLarge",

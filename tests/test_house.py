@@ -16,7 +16,7 @@ from leftfold.read import AsyncProjector, AsyncView, Projector, View
 PACKAGE = Path(lf.__file__).parent
 SOURCES = sorted(PACKAGE.rglob("*.py"))
 FLOORS = [
-    {"errors", "expected", "fold"},
+    {"errors", "expected", "fold", "checkpoint"},
     {"events"},
     {"database"},
     {"log"},

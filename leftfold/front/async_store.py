@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from leftfold import expected as expectation
+from leftfold.checkpoint import Checkpoint
 from leftfold.events import Query, RecordedEvent
 from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
 from leftfold.log.condition import read_decision
@@ -82,13 +83,17 @@ class AsyncEventStore:
         """The events of the log that match, up to the horizon; see `EventStore.read_all`."""
         return _each(self.log.read_log(query, after=after, until=until, limit=limit, backwards=backwards))
 
-    def subscribe(self, query: Query = Query.ALL, *, after: int = 0) -> AsyncSubscription:
+    def subscribe(self, query: Query = Query.ALL, *, after: int | Checkpoint = 0) -> AsyncSubscription:
         """Every matching event after a position, for ever; see `EventStore.subscribe`."""
         return AsyncSubscription(Following(self.log, query, after))
 
     async def head(self) -> int:
         """The horizon: the position of the last event that is settled; 0 in an empty log."""
         return await self.log.head()
+
+    async def checkpoint(self) -> Checkpoint:
+        """The head as a checkpoint; see `EventStore.checkpoint`."""
+        return (await self.log.survey(0)).checkpoint
 
     @overload
     def repository(
@@ -133,19 +138,25 @@ class AsyncSubscription:
     def __init__(self, following: Following) -> None:
         self._following = following
         self._events = self._follow()
-        self._handed_out = following.position
+        self._last: RecordedEvent | None = None
 
     @property
     def position(self) -> int:
         """Of the last event handed out, or later if what follows did not match."""
-        return max(self._handed_out, self._following.position)
+        gone = self._following.position
+        return gone if self._last is None else max(self._last.position, gone)
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The same as a `Checkpoint`, to keep and to subscribe after; None until the store has been asked."""
+        return self._following.checkpoint(self._last)
 
     async def _follow(self) -> AsyncIterator[RecordedEvent]:
         async for page in self._following.pages():
             for recorded in page:
                 if self._following.closed:
                     return
-                self._handed_out = recorded.position
+                self._last = recorded
                 yield recorded
 
     def close(self) -> None:

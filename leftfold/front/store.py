@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from leftfold import expected as expectation
+from leftfold.checkpoint import Checkpoint
 from leftfold.database.stepping import step, step_each
 from leftfold.events import Query, RecordedEvent
 from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
@@ -98,13 +99,21 @@ class EventStore:
         pages = self.log.read_log(query, after=after, until=until, limit=limit, backwards=backwards)
         return (recorded for page in step_each(pages) for recorded in page)
 
-    def subscribe(self, query: Query = Query.ALL, *, after: int = 0) -> Subscription:
-        """Every matching event after a position: those that are there, then each new one; never ends by itself."""
+    def subscribe(self, query: Query = Query.ALL, *, after: int | Checkpoint = 0) -> Subscription:
+        """Every matching event after a position: those that are there, then each new one; never ends by itself.
+
+        ``after`` is a position, which is believed, or a `Checkpoint`, which is verified. `EpochChanged` stops the
+        iteration when this is not the log that was followed so far, now or later.
+        """
         return Subscription(Following(self.log, query, after))
 
     def head(self) -> int:
         """The horizon: the position of the last event that is settled; 0 in an empty log."""
         return step(self.log.head())
+
+    def checkpoint(self) -> Checkpoint:
+        """The head as a checkpoint: subscribe after it for what happens from now on, verified."""
+        return step(self.log.survey(0)).checkpoint
 
     @overload
     def repository(
@@ -150,19 +159,25 @@ class Subscription:
     def __init__(self, following: Following) -> None:
         self._following = following
         self._events = self._follow()
-        self._handed_out = following.position
+        self._last: RecordedEvent | None = None
 
     @property
     def position(self) -> int:
         """Of the last event handed out, or later if what follows did not match."""
-        return max(self._handed_out, self._following.position)
+        gone = self._following.position
+        return gone if self._last is None else max(self._last.position, gone)
+
+    @property
+    def checkpoint(self) -> Checkpoint | None:
+        """The same as a `Checkpoint`, to keep and to subscribe after; None until the store has been asked."""
+        return self._following.checkpoint(self._last)
 
     def _follow(self) -> Iterator[RecordedEvent]:
         for page in step_each(self._following.pages()):
             for recorded in page:
                 if self._following.closed:
                     return
-                self._handed_out = recorded.position
+                self._last = recorded
                 yield recorded
 
     def close(self) -> None:

@@ -19,6 +19,7 @@ from leftfold.events import Query, RecordedEvent, Registry, check_stream, encode
 from leftfold.log.audience import Audience
 from leftfold.log.committing import Committing
 from leftfold.log.condition import AppendCondition
+from leftfold.log.epochs import Ground, Survey
 from leftfold.log.paging import PageSize
 from leftfold.log.writes import Append, AppendResult, Outcome, Write
 
@@ -101,6 +102,10 @@ class Log(ABC):
         """The horizon: the position of the last event that is settled. Nothing at or below it can still appear."""
 
     @abstractmethod
+    async def survey(self, position: int) -> Survey:
+        """In one look: the horizon, the store's identity and epoch, the ids of the events there and at ``position``."""
+
+    @abstractmethod
     async def read_stream_page(
         self, stream: str, after: int, until: int | None, limit: int, backwards: bool, bare: bool
     ) -> list[RecordedEvent]:
@@ -111,9 +116,12 @@ class Log(ABC):
 
     @abstractmethod
     async def read_log_page(
-        self, query: Query, after: int, until: int, limit: int, backwards: bool
+        self, query: Query, after: int, until: int, limit: int, backwards: bool, ground: Ground | None = None
     ) -> list[RecordedEvent]:
-        """Up to ``limit`` events with after < position <= until, in order; ``until`` is at or below the horizon."""
+        """Up to ``limit`` events with after < position <= until, in order; ``until`` is at or below the horizon.
+
+        None if ``ground`` is given and does not stand there any more.
+        """
 
     def read_stream(
         self,
@@ -169,11 +177,20 @@ class Log(ABC):
             yield page
 
     async def read_settled(
-        self, query: Query, after: int, until: int, size: PageSize, backwards: bool = False
+        self,
+        query: Query,
+        after: int,
+        until: int,
+        size: PageSize,
+        backwards: bool = False,
+        ground: Ground | None = None,
     ) -> AsyncIterator[list[RecordedEvent]]:
-        """The same for whoever has asked for the horizon already: ``until`` is at or below it."""
+        """The same for whoever has asked for the horizon already: ``until`` is at or below it.
+
+        With ``ground``, the event that the first page follows, each page is read only while the event before it stands.
+        """
         while size.next and after < until:
-            page = await self.read_log_page(query, after, until, size.next, backwards)
+            page = await self.read_log_page(query, after, until, size.next, backwards, ground)
             if page:
                 yield page
             if len(page) < size.next:
@@ -183,6 +200,7 @@ class Log(ABC):
                 until = page[-1].position - 1
             else:
                 after = page[-1].position
+                ground = ground and Ground(after, page[-1].id)
 
 
 def check_range(after: int, until: int | None, limit: int | None) -> None:

@@ -7,32 +7,37 @@ costs what it has, not what the log has, and no planner has to guess.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from leftfold.events import Criterion, Query, moment
+from leftfold.log.epochs import Ground
 
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """What a dialect writes: the tables' names, the columns read, the marks of a parameter and of a moment."""
+    """What a dialect writes: the tables' names, the columns read, the marks of a parameter and of a moment, an id."""
 
     events: str
     event_tags: str
     columns: str
     mark: str
     moment_mark: str
+    id: Callable[[UUID], Any]
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """after < position <= until, at most ``limit``, in either direction."""
+    """after < position <= until, at most ``limit``, in either direction; nothing at all without its ``ground``."""
 
     after: int
     until: int
     limit: int
     backwards: bool
+    ground: Ground | None = None
 
     @property
     def order(self) -> str:
@@ -58,17 +63,21 @@ def select_events(query: Query, part: Range, terms: Terms) -> tuple[str, list[An
     sources = [source for criterion in query.criteria for source in _sources(criterion, part, terms)]
     union = " UNION ".join(f"SELECT position FROM ({sql}) AS s{number}" for number, (sql, _) in enumerate(sources))
     parameters = [value for _, values in sources for value in values]
+    standing = _Condition()
+    _add_ground(standing, part, terms)
+    where = f"WHERE {standing.sql[0]} " if standing.sql else ""
     return (
         f"SELECT {terms.columns} FROM {terms.events} e JOIN ("
         f"SELECT position FROM ({union}) AS merged ORDER BY position {part.order} LIMIT {terms.mark}"
-        f") AS page ON page.position = e.position ORDER BY e.position {part.order}",
-        [*parameters, part.limit],
+        f") AS page ON page.position = e.position {where}ORDER BY e.position {part.order}",
+        [*parameters, part.limit, *standing.parameters],
     )
 
 
 def _from_log(criterion: Criterion, part: Range, terms: Terms) -> tuple[str, list[Any]]:
     where = _in_range("e", part, terms)
     _add_filters(where, criterion, terms)
+    _add_ground(where, part, terms)
     return (
         f"SELECT {terms.columns} FROM {terms.events} e WHERE {' AND '.join(where.sql)} "
         f"ORDER BY e.position {part.order} LIMIT {terms.mark}",
@@ -116,6 +125,16 @@ def _in_range(alias: str, part: Range, terms: Terms) -> _Condition:
     condition.add(f"{alias}.position > {terms.mark}", part.after)
     condition.add(f"{alias}.position <= {terms.mark}", part.until)
     return condition
+
+
+def _add_ground(where: _Condition, part: Range, terms: Terms) -> None:
+    """Asked once for the page, in the page's own snapshot."""
+    if part.ground is not None:
+        where.add(
+            f"EXISTS (SELECT 1 FROM {terms.events} g WHERE g.position = {terms.mark} AND g.id = {terms.mark})",
+            part.ground.position,
+            terms.id(part.ground.id),
+        )
 
 
 def _add_filters(where: _Condition, criterion: Criterion, terms: Terms) -> None:

@@ -339,6 +339,23 @@ CREATE FUNCTION leftfold.stream_space_v1() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT 'leftfold.events_stream_version'::regclass::oid::bigint::bit(32)::int $$;
 
+CREATE FUNCTION leftfold.survey_v1(p_position bigint, OUT head bigint, OUT head_id uuid, OUT found_id uuid, OUT store uuid, OUT epoch integer) RETURNS record
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+BEGIN
+    head := leftfold.head_v1();
+    SELECT e.id INTO head_id FROM leftfold.events e WHERE e.position = head;
+    IF p_position = head THEN
+        found_id := head_id;
+    ELSIF p_position > 0 THEN
+        SELECT e.id INTO found_id FROM leftfold.events e WHERE e.position = p_position;
+    END IF;
+    SELECT s.store, s.epoch INTO store, epoch FROM leftfold.epochs s ORDER BY s.epoch DESC LIMIT 1;
+END $$;
+
 CREATE FUNCTION leftfold.tag_key_v1(tag text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT -1 - (hashtextextended(tag, 2) & 1073741823)::int $$;
@@ -427,7 +444,18 @@ CREATE TABLE leftfold.checkpoints (
     version integer NOT NULL,
     "position" bigint NOT NULL,
     event_id text,
-    updated_at text NOT NULL
+    updated_at text NOT NULL,
+    epoch integer DEFAULT 1 NOT NULL,
+    rebuild text
+);
+
+CREATE TABLE leftfold.epochs (
+    epoch integer NOT NULL,
+    store uuid NOT NULL,
+    "position" bigint NOT NULL,
+    event_id uuid,
+    reason text NOT NULL,
+    began_at text NOT NULL
 );
 
 CREATE TABLE leftfold.event_tags (
@@ -475,6 +503,9 @@ CREATE TABLE leftfold.snapshots (
 
 ALTER TABLE ONLY leftfold.checkpoints
     ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (name, version);
+
+ALTER TABLE ONLY leftfold.epochs
+    ADD CONSTRAINT epochs_pkey PRIMARY KEY (epoch);
 
 ALTER TABLE ONLY leftfold.event_tags
     ADD CONSTRAINT event_tags_pkey PRIMARY KEY (tag, "position");

@@ -31,8 +31,17 @@ CREATE TABLE leftfold_checkpoints (
     version    INTEGER NOT NULL,
     position   INTEGER NOT NULL,
     event_id   TEXT, -- of the event at that position; NULL before the first
-    updated_at TEXT    NOT NULL,
+    updated_at TEXT    NOT NULL, epoch INTEGER NOT NULL DEFAULT 1, rebuild TEXT,
     PRIMARY KEY (name, version)
+);
+
+CREATE TABLE leftfold_epochs (
+    epoch    INTEGER PRIMARY KEY,
+    store    BLOB    NOT NULL, -- the store's identity in this epoch: the 16 bytes of a UUID
+    position INTEGER NOT NULL, -- of the last event when it began
+    event_id BLOB,             -- of that event; NULL in an empty log
+    reason   TEXT    NOT NULL,
+    began_at TEXT    NOT NULL  -- fixed-width UTC
 );
 
 CREATE TABLE leftfold_event_tags (

@@ -29,6 +29,7 @@ from leftfold.errors import (
 from leftfold.events import Query, RecordedEvent, Registry
 from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
+from leftfold.log.epochs import Ground, Survey, survey_of
 from leftfold.log.postgresql.parameters import append_parameters
 from leftfold.log.selection import Range, Terms, select_events
 from leftfold.log.writes import BUSY, Append, AppendResult, Outcome
@@ -60,6 +61,7 @@ class PostgresqlLog(Log):
             columns=_COLUMNS,
             mark="%s",
             moment_mark="%s::timestamptz",
+            id=lambda id: id,
         )
 
     async def append_batch(self, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:
@@ -100,6 +102,11 @@ class PostgresqlLog(Log):
         [(position,)] = await self._retried(lambda connection: connection.execute(sql))
         return int(position)
 
+    async def survey(self, position: int) -> Survey:
+        sql = self._statement("survey")
+        [row] = await self._retried(lambda connection: connection.execute(sql, (position,)))
+        return survey_of(row)
+
     async def read_stream_page(
         self, stream: str, after: int, until: int | None, limit: int, backwards: bool, bare: bool
     ) -> list[RecordedEvent]:
@@ -109,9 +116,9 @@ class PostgresqlLog(Log):
         return await (self._fetch_bare(stream, sql, parameters) if bare else self._fetch(sql, parameters))
 
     async def read_log_page(
-        self, query: Query, after: int, until: int, limit: int, backwards: bool
+        self, query: Query, after: int, until: int, limit: int, backwards: bool, ground: Ground | None = None
     ) -> list[RecordedEvent]:
-        sql, parameters = select_events(query, Range(after, until, limit, backwards), self.terms)
+        sql, parameters = select_events(query, Range(after, until, limit, backwards, ground), self.terms)
         return await self._fetch(sql, parameters)
 
     async def _append(

@@ -11,6 +11,7 @@ from leftfold.database.sqlite import SqliteDatabase
 from leftfold.events import Query, RecordedEvent, Registry
 from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
+from leftfold.log.epochs import Ground, Survey, survey_of
 from leftfold.log.selection import Range, select_events
 from leftfold.log.sqlite.append import append_independent, append_together
 from leftfold.log.sqlite.statements import TERMS, statement
@@ -46,6 +47,11 @@ class SqliteLog(Log):
             [(position,)] = await connection.execute(statement("last_position"))
         return int(position)
 
+    async def survey(self, position: int) -> Survey:
+        async with self.database.connection() as connection:
+            [row] = await connection.execute(statement("survey"), (position,))
+        return survey_of(row)
+
     async def read_stream_page(
         self, stream: str, after: int, until: int | None, limit: int, backwards: bool, bare: bool
     ) -> list[RecordedEvent]:
@@ -55,9 +61,9 @@ class SqliteLog(Log):
         return await (self._fetch_bare(stream, sql, parameters) if bare else self._fetch(sql, parameters))
 
     async def read_log_page(
-        self, query: Query, after: int, until: int, limit: int, backwards: bool
+        self, query: Query, after: int, until: int, limit: int, backwards: bool, ground: Ground | None = None
     ) -> list[RecordedEvent]:
-        sql, parameters = select_events(query, Range(after, until, limit, backwards), TERMS)
+        sql, parameters = select_events(query, Range(after, until, limit, backwards, ground), TERMS)
         return await self._fetch(sql, parameters)
 
     async def _fetch(self, sql: str, parameters: Sequence[object]) -> list[RecordedEvent]:

@@ -17,4 +17,5 @@ TERMS = Terms(
     ),
     mark="?",
     moment_mark="?",
+    id=lambda id: id.bytes,
 )

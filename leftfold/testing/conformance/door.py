@@ -38,11 +38,15 @@ class Door(Protocol):
 
     async def head(self) -> int: ...
 
+    async def checkpoint(self) -> lf.Checkpoint: ...
+
     async def execute(self, sql: str) -> list[Row]: ...
 
     def table(self, name: str) -> str: ...
 
-    def follow(self, query: lf.Query = lf.Query.ALL, *, after: int = 0) -> AbstractAsyncContextManager[Follower]: ...
+    def follow(
+        self, query: lf.Query = lf.Query.ALL, *, after: int | lf.Checkpoint = 0
+    ) -> AbstractAsyncContextManager[Follower]: ...
 
 
 class Follower(Protocol):
@@ -52,6 +56,9 @@ class Follower(Protocol):
 
     @property
     def position(self) -> int: ...
+
+    @property
+    def checkpoint(self) -> lf.Checkpoint | None: ...
 
     def close(self) -> None: ...
 
@@ -83,6 +90,9 @@ class AsyncDoor:
     async def head(self) -> int:
         return await self._store.head()
 
+    async def checkpoint(self) -> lf.Checkpoint:
+        return await self._store.checkpoint()
+
     def table(self, name: str) -> str:
         return self._store.log.database.table(name)
 
@@ -90,7 +100,9 @@ class AsyncDoor:
         return await _execute(self._store.log, sql)
 
     @asynccontextmanager
-    async def follow(self, query: lf.Query = lf.Query.ALL, *, after: int = 0) -> AsyncIterator[Follower]:
+    async def follow(
+        self, query: lf.Query = lf.Query.ALL, *, after: int | lf.Checkpoint = 0
+    ) -> AsyncIterator[Follower]:
         async with self._store.subscribe(query, after=after) as subscription:
             yield _AsyncFollower(subscription)
 
@@ -120,6 +132,9 @@ class SyncDoor:
     async def head(self) -> int:
         return await self._run(self._store.head)
 
+    async def checkpoint(self) -> lf.Checkpoint:
+        return await self._run(self._store.checkpoint)
+
     def table(self, name: str) -> str:
         return self._store.log.database.table(name)
 
@@ -127,7 +142,9 @@ class SyncDoor:
         return await self._run(lambda: step(_execute(self._store.log, sql)))
 
     @asynccontextmanager
-    async def follow(self, query: lf.Query = lf.Query.ALL, *, after: int = 0) -> AsyncIterator[Follower]:
+    async def follow(
+        self, query: lf.Query = lf.Query.ALL, *, after: int | lf.Checkpoint = 0
+    ) -> AsyncIterator[Follower]:
         with self._store.subscribe(query, after=after) as subscription:
             yield _SyncFollower(subscription, self._run)
 
@@ -144,6 +161,10 @@ class _AsyncFollower:
     def position(self) -> int:
         return self._subscription.position
 
+    @property
+    def checkpoint(self) -> lf.Checkpoint | None:
+        return self._subscription.checkpoint
+
     async def next(self) -> lf.RecordedEvent:
         return await anext(self._subscription)
 
@@ -159,6 +180,10 @@ class _SyncFollower:
     @property
     def position(self) -> int:
         return self._subscription.position
+
+    @property
+    def checkpoint(self) -> lf.Checkpoint | None:
+        return self._subscription.checkpoint
 
     async def next(self) -> lf.RecordedEvent:
         found: lf.RecordedEvent | None = await self._run(lambda: next(self._subscription, None))

@@ -1,0 +1,36 @@
+-- Who the store is, and its epochs: the last row holds now. An epoch begins when the log may have lost a tail (a restored
+-- backup, a failover) or when a copy becomes a store of its own: what stands at or below its position is shared with the
+-- epoch before, what the former epoch wrote beyond it is not history here.
+CREATE TABLE {schema}.epochs (
+    epoch    int    PRIMARY KEY,
+    store    uuid   NOT NULL, -- the store's identity in this epoch
+    position bigint NOT NULL, -- of the last event when it began
+    event_id uuid,            -- of that event; NULL in an empty log
+    reason   text   NOT NULL,
+    began_at text   NOT NULL  -- fixed-width UTC
+);
+INSERT INTO {schema}.epochs VALUES (1, gen_random_uuid(), 0, NULL, 'the store was made',
+    to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'));
+
+-- A checkpoint is epoch, position and id. Where its rows do not follow from the log any more, ``rebuild`` says why.
+ALTER TABLE {schema}.checkpoints ADD COLUMN epoch int NOT NULL DEFAULT 1, ADD COLUMN rebuild text;
+
+-- The horizon, and what a follower needs to know that it still follows the same log: the store's identity and epoch, the
+-- id of the event at its own position, and that of the event at the horizon. The epoch is read after the horizon, so
+-- that whoever is shown an event of a new epoch is shown the epoch, too.
+CREATE FUNCTION {schema}.survey_v1(
+    p_position bigint, OUT head bigint, OUT head_id uuid, OUT found_id uuid, OUT store uuid, OUT epoch int
+) LANGUAGE plpgsql VOLATILE AS $$
+BEGIN
+    head := {schema}.head_v1();
+    SELECT e.id INTO head_id FROM {schema}.events e WHERE e.position = head;
+    IF p_position = head THEN
+        found_id := head_id;
+    ELSIF p_position > 0 THEN
+        SELECT e.id INTO found_id FROM {schema}.events e WHERE e.position = p_position;
+    END IF;
+    SELECT s.store, s.epoch INTO store, epoch FROM {schema}.epochs s ORDER BY s.epoch DESC LIMIT 1;
+END $$;
+ALTER FUNCTION {schema}.survey_v1 SET plan_cache_mode = force_generic_plan;
+ALTER FUNCTION {schema}.survey_v1 SET enable_seqscan = off;
+ALTER FUNCTION {schema}.survey_v1 SET jit = off;
