@@ -70,6 +70,7 @@ class PostgresqlDatabase:
         self.place = str(url)
         self._schema = url.schema
         self.pool_size = url.pool_size
+        self.conninfo = url.conninfo
         self.driver = driver
         self.waiting = waiting
 

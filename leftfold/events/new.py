@@ -60,7 +60,7 @@ def encode_events(
 
     ``metadata`` is added to that of the surrounding ``with lf.metadata(…)``, an event's own to both.
     """
-    if isinstance(events, (str, bytes, Mapping)) or not isinstance(events, Iterable):
+    if type(events) is not list and (isinstance(events, (str, bytes, Mapping)) or not isinstance(events, Iterable)):
         raise InvalidArgument(f"an append takes a list of events, not {events!r}")
     around = current_metadata().merged(metadata)
     common = encode_mapping(around, "metadata")

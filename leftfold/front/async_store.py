@@ -121,7 +121,7 @@ class AsyncEventStore:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self.log.database.close()
+        await self.log.close()
 
     async def __aenter__(self) -> Self:
         return await self.open()

@@ -60,5 +60,5 @@ async def _open(log: Log, policy: Policy, url: str) -> None:
         await log.database.open()
         await migrate(log.database, policy, str(parse_url(url)))
     except BaseException:
-        await log.database.close()
+        await log.close()
         raise

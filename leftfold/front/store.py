@@ -139,7 +139,7 @@ class EventStore:
 
     def close(self) -> None:
         """Close every connection."""
-        step(self.log.database.close())
+        step(self.log.close())
 
     def __enter__(self) -> Self:
         return self

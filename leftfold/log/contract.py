@@ -13,7 +13,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from leftfold import expected as expectation
-from leftfold.database.protocol import Database
+from leftfold.database.protocol import Database, Signal
 from leftfold.errors import InvalidArgument, LeftfoldError
 from leftfold.events import Query, RecordedEvent, Registry, check_stream, encode_events
 from leftfold.log.audience import Audience
@@ -29,11 +29,14 @@ class Log(ABC):
 
     lines = 1
     """How many batches of gathered appends may be under way at a time."""
+    poll_seconds = 0.01
+    """How long a follower waits before it looks by itself, when nobody wakes it."""
 
     def __init__(self, database: Database, registry: Registry) -> None:
         self.database = database
         self.registry = registry
         self.audience = Audience()
+        """Who waits for new events in this process; woken after each append."""
         self._committing = Committing(self, self.lines)
 
     async def append(
@@ -73,6 +76,18 @@ class Log(ABC):
         if len(set(ids)) < len(ids):
             raise InvalidArgument("append_all carries two events with the same id: every fact needs its own")
         return await self.append_together(appends, condition) if appends else []
+
+    def join(self, signal: Signal) -> None:
+        """Set this signal from now on when new events may have come, from this process or another."""
+        self.audience.join(signal)
+
+    def leave(self, signal: Signal) -> None:
+        """Do not set it any more."""
+        self.audience.leave(signal)
+
+    async def close(self) -> None:
+        """Let go of the database. Closing twice is fine."""
+        await self.database.close()
 
     def _prepare(self, write: Write, metadata: Mapping[str, Any] | None) -> Append:
         expected = write.expected

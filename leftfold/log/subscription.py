@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from time import monotonic
 
 from leftfold.checkpoint import Checkpoint
 from leftfold.database.protocol import Signal
@@ -14,7 +15,10 @@ from leftfold.log.contract import Log
 from leftfold.log.paging import PageSize
 from leftfold.log.standing import Standing
 
-POLL_SECONDS = 0.02
+HOT_SECONDS = 0.1
+"""How long after a sign of life the log is looked at often: others' signs are told once in a while, see the herald."""
+HOT_PAUSE = 0.005
+FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 2.0
 logger = logging.getLogger("leftfold")
 
@@ -22,13 +26,16 @@ logger = logging.getLogger("leftfold")
 class Following:
     """The engine of a subscription: pages of events for ever, until closed. ``position`` is up to where it has gone.
 
-    Polling asks for the horizon, and whether this still is the log that was followed (`EpochChanged`), and for events
-    only when the horizon has moved. A position is gone past when its page has been handed out whole, or when the query
-    does not match what stands there. While the database is away it keeps trying, and goes on from where it was.
+    It is woken when something has been appended, here or elsewhere, and looks by itself now and then, because a sign
+    may be lost and an older append may still be in flight. Looking asks for the horizon, and whether this still is the
+    log that was followed (`EpochChanged`), and for events only when the horizon has moved. A position is gone past when
+    its page has been handed out whole, or when the query does not match what stands there. While the database is away
+    it keeps trying, and goes on from where it was.
     """
 
     def __init__(self, log: Log, query: Query, after: int | Checkpoint) -> None:
         self.closed = False
+        self._log = log
         self._standing = Standing.behind(log, after)
         self._query = query
         self._woken: Signal = log.database.signal()
@@ -47,22 +54,35 @@ class Following:
 
     async def pages(self) -> AsyncIterator[list[RecordedEvent]]:
         """Pages in log order; ends only after `close`."""
-        failures = 0
-        while not self.closed:
+        self._log.join(self._woken)
+        try:
+            async for page in self._followed():
+                yield page
+        finally:
+            self._log.leave(self._woken)
+
+    async def _followed(self) -> AsyncIterator[list[RecordedEvent]]:
+        failures, hot_until = 0, 0.0
+        while True:
+            self._woken.clear()
+            if self.closed:
+                return
             try:
-                head = await self._standing.head()
+                before, head = self.position, await self._standing.head()
                 async for page in self._standing.read(self._query, PageSize()):
-                    failures = 0
                     yield page
                     self._standing.passed(page[-1])
-                pause = POLL_SECONDS if head <= self.position else 0
+                failures = 0
                 self._standing.reached()
+                if head > before:
+                    hot_until = monotonic() + HOT_SECONDS
+                pause = HOT_PAUSE if monotonic() < hot_until else self._log.poll_seconds
             except StoreUnavailable as error:
                 failures += 1
-                pause = min(LONGEST_PAUSE, POLL_SECONDS * 2**failures)
+                pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures)
                 logger.warning("a subscription waits %.2f s for the store: %s", pause, error)
-            if pause:
-                await self._woken.wait(pause)
+            if await self._woken.wait(pause):
+                hot_until = monotonic() + HOT_SECONDS
 
     def close(self) -> None:
         """End the subscription promptly, from any thread or task."""

@@ -183,7 +183,7 @@ def migrate(
         step(log.database.open())
         done = step(apply_migrations(log.database, "upgrade", str(place)))
     finally:
-        step(log.database.close())
+        step(log.close())
     for one in done:
         print(f"applied {one.number:04} {one.name}")
     print(f"{place} is up to date" + ("" if done else " already"))

@@ -30,7 +30,7 @@ async def opened(url: str, *, blocking: bool = True, judge: bool = True) -> Asyn
             await migrate(log.database, "never", str(place))
         yield log
     finally:
-        await log.database.close()
+        await log.close()
 
 
 def is_store(place: SqliteUrl) -> bool:

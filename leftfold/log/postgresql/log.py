@@ -16,7 +16,7 @@ from psycopg import DataError
 from psycopg.errors import DeadlockDetected, ProgramLimitExceeded, StatementTooComplex, UniqueViolation
 
 from leftfold.database.postgresql import ConnectionLost, PostgresqlConnection, PostgresqlDatabase
-from leftfold.database.protocol import Row
+from leftfold.database.protocol import Row, Signal
 from leftfold.database.statements import statement
 from leftfold.errors import (
     ConcurrencyError,
@@ -30,6 +30,7 @@ from leftfold.events import Query, RecordedEvent, Registry
 from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
 from leftfold.log.epochs import Ground, Survey, survey_of
+from leftfold.log.postgresql.herald import Herald
 from leftfold.log.postgresql.parameters import append_parameters
 from leftfold.log.selection import Range, Terms, select_events
 from leftfold.log.writes import BUSY, Append, AppendResult, Outcome
@@ -51,10 +52,14 @@ _BARE_COLUMNS = "e.position, e.version, e.type, e.schema_version, e.data"
 class PostgresqlLog(Log):
     """The log in a PostgreSQL schema."""
 
+    poll_seconds = 0.1
+    lines = 2  # while one batch is flushed, the next is being made and judged
+
     def __init__(self, database: PostgresqlDatabase, registry: Registry) -> None:
         super().__init__(database, registry)
         self._postgresql = database
         self._patient = database.waiting.turns(max(1, database.pool_size - 2))
+        self._herald = Herald(database.conninfo, str(database.schema), self.audience.wake)
         self.terms = Terms(
             events=database.table("events"),
             event_tags=database.table("event_tags"),
@@ -63,6 +68,14 @@ class PostgresqlLog(Log):
             moment_mark="%s::timestamptz",
             id=lambda id: id,
         )
+
+    def join(self, signal: Signal) -> None:
+        super().join(signal)
+        self._herald.listen()
+
+    async def close(self) -> None:
+        self._herald.close()
+        await super().close()
 
     async def append_batch(self, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:
         """The function wants the appends of one stream side by side; sorting is stable, so their order stays."""
@@ -141,8 +154,10 @@ class PostgresqlLog(Log):
                 [(statuses, versions, positions, listened)] = await self._retried(ask)
         else:
             [(statuses, versions, positions, listened)] = await self._retried(ask)
-        if listened is not None:
+        if listened is not None:  # something was stored
             self.audience.wake()
+        if listened:
+            self._herald.tell()
         return list(zip(statuses, versions, positions, strict=True))
 
     async def _fetch(self, sql: str, parameters: Sequence[object]) -> list[RecordedEvent]:
