@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Sequence
 from typing import Any
-from uuid import UUID
 
 from leftfold.errors import SchemaOutdated
-from leftfold.events import Query, RecordedEvent
+from leftfold.events import RecordedEvent
 from leftfold.log import Log
 from leftfold.log.paging import PageSize
-from leftfold.read.checkpoint import Checkpoint, Checkpoints
+from leftfold.log.standing import Standing
+from leftfold.read.checkpoint import Checkpoints, Stored
 from leftfold.read.folding import Folded, RowCache, Rows, assign_keys, changes, fold_page
 from leftfold.read.projection import Projection
 from leftfold.read.tables import table_in
+
+logger = logging.getLogger("leftfold")
 
 
 class Applier:
@@ -29,32 +32,34 @@ class Applier:
         self._size = PageSize(most=page_events)
         self._cached_rows = cached_rows
         self._cache = RowCache(cached_rows)
-        self._seen: Checkpoint | None = None
+        self._seen: Stored | None = None
         self._home: str | None = None
 
-    async def catch_up(self, head: int) -> tuple[int, int]:
-        """Apply the events up to ``head``: how many were folded, and the position then. `ProjectionFailed`."""
+    async def catch_up(self) -> tuple[int, int]:
+        """Apply the events up to the head as of now: how many were folded, and the position then.
+
+        `ProjectionFailed`, `EpochChanged`, `SchemaOutdated`.
+        """
         applied = 0
-        seen = await self._resume(head)
-        while seen.position < head:
-            events = await self._log.read_log_page(self._query, seen.position, head, self._size.next, False)
-            until = events[-1].position if len(events) == self._size.next else head
+        seen, standing, head = await self._resume()
+        while standing.position < head:
+            size = self._size.next
+            events = await self._log.read_log_page(self._query, standing.position, head, size, False, standing.ground)
             self._size.note(events)
-            folded, moved = await self._apply(seen, events, until)
+            folded, moved = await self._apply(seen, standing, events, is_last=len(events) < size)
             if moved is None:
-                seen = await self._resume(head)
+                seen, standing, head = await self._resume()
                 continue
             seen = self._seen = moved
             applied += folded.events
             if folded.failure is not None:
                 raise folded.failure
-        return applied, seen.position
+        return applied, standing.position
 
     async def reset(self) -> None:
         """Drop rows and checkpoint and begin with an empty table, in one transaction."""
         async with self._database.transaction() as connection:
-            had_begun = await self._checkpoints.forget(connection)
-            await self._checkpoints.create(connection)
+            had_begun = await self._checkpoints.restart(connection)
             existing = await self._table.existing(connection)
             if existing and not had_begun and existing != self._table.expected():
                 raise SchemaOutdated(
@@ -64,20 +69,25 @@ class Applier:
             await self._table.drop(connection)
             await self._table.create(connection)
 
-    async def _resume(self, head: int) -> Checkpoint:
-        """Where the projection stands now. Rows remembered from anywhere else are forgotten."""
+    async def _resume(self) -> tuple[Stored, Standing, int]:
+        """Where the projection stands now, and the head. Rows remembered from anywhere else are forgotten."""
         async with self._database.connection() as connection:
             found = await self._checkpoints.load(connection)
-            if found is not None and found == self._seen:
-                return found
-            ready = found is not None and await self._table.check(connection)
-        self._cache = RowCache(self._cached_rows)
+            known = found is not None and found == self._seen
+            ready = known or (found is not None and found.rebuild is None and await self._table.check(connection))
+        if not known:
+            self._cache = RowCache(self._cached_rows)
+        if found is not None and found.rebuild is not None:
+            logger.warning("projection %r is rebuilt from history: %s", self._projection.name, found.rebuild)
+            await self.reset()
         self._seen = found if found is not None and ready else await self._begin()
+        standing = self._seen.standing_in(self._log, self._projection.name)
+        head = await standing.head()
         if self._projection.mixes_categories and self._home is None:
             self._home = await self._first_category(head)
-        return self._seen
+        return self._seen, standing, head
 
-    async def _begin(self) -> Checkpoint:
+    async def _begin(self) -> Stored:
         """Make checkpoint and table, together; `SchemaOutdated` if only one of them is there already."""
         async with self._database.transaction() as connection:
             begun = await self._checkpoints.create(connection)
@@ -98,26 +108,25 @@ class Applier:
         return first[0].category if first else None
 
     async def _apply(
-        self, seen: Checkpoint, events: Sequence[RecordedEvent], until: int
-    ) -> tuple[Folded, Checkpoint | None]:
+        self, seen: Stored, standing: Standing, events: Sequence[RecordedEvent], *, is_last: bool
+    ) -> tuple[Folded, Stored | None]:
         """Fold a page and write what it changed; no checkpoint if another projector has moved it meanwhile."""
         page = assign_keys(self._projection, events, self._home)
         before = await self._rows_of(page.all_keys())
         folded = fold_page(self._projection, page, before)
-        if folded.failure is not None:
-            until = events[folded.events - 1].position if folded.events else seen.position
-        event_id = await self._id_at(until, events[: folded.events], seen)
-        moved = await self._write(seen, until, event_id, before, folded.rows)
+        if is_last and folded.failure is None:
+            standing.reached()
+        elif folded.events:
+            standing.passed(events[folded.events - 1])
+        moved = await self._write(seen, standing, before, folded.rows)
         if moved is not None:
             self._cache.remember(folded.rows)
         return folded, moved
 
-    async def _write(
-        self, seen: Checkpoint, until: int, event_id: UUID | None, before: Rows, after: Rows
-    ) -> Checkpoint | None:
+    async def _write(self, seen: Stored, standing: Standing, before: Rows, after: Rows) -> Stored | None:
         rows, deleted = changes(before, after)
         async with self._database.transaction() as connection:
-            moved = await self._checkpoints.move(connection, seen, until, event_id)
+            moved = await self._checkpoints.move(connection, seen, standing)
             if moved is not None and rows:
                 await self._table.write(connection, rows)
             if moved is not None and deleted:
@@ -131,15 +140,6 @@ class Applier:
             async with self._database.connection() as connection:
                 rows |= await self._table.fetch(connection, missing)
         return rows
-
-    async def _id_at(self, position: int, applied: Sequence[RecordedEvent], seen: Checkpoint) -> UUID | None:
-        """The id of the event at a position, which may be one that is none of this projection's."""
-        if applied and applied[-1].position == position:
-            return applied[-1].id
-        if position == seen.position:
-            return None if seen.event_id is None else UUID(seen.event_id)
-        there = await self._log.read_log_page(Query.ALL, position - 1, position, 1, False)
-        return there[0].id if there else None
 
     def _unfit(self, what: str) -> SchemaOutdated:
         name = self._projection.name

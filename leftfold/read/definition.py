@@ -17,7 +17,7 @@ from leftfold.read.fields import MAX_NAME_BYTES, Field, fields_of
 
 _MAX_KEY_COLUMNS = 4
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_RESERVED = {"checkpoints", "event_tags", "events", "migrations", "position", "snapshots"}
+_RESERVED = {"checkpoints", "epochs", "event_tags", "events", "migrations", "position", "snapshots"}
 _astuple = msgspec.structs.astuple
 
 

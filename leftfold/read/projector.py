@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from leftfold.database.stepping import step
-from leftfold.errors import InvalidArgument, LeftfoldError, ProjectionFailed, SchemaOutdated
+from leftfold.errors import EpochChanged, InvalidArgument, LeftfoldError, ProjectionFailed, SchemaOutdated
 from leftfold.log import Log
 from leftfold.log.paging import PAGE_EVENTS
 from leftfold.read.applying import Applier
@@ -56,16 +56,16 @@ class AsyncProjector:
 
         `ProjectionFailed`: a projection raised, or an event could not be decoded. Everything before that event is
         applied, and so are the other projections; the next run begins at that event. `SchemaOutdated`: the table in
-        the database is not the model's. Further failures of the run are in the error's ``others``.
+        the database is not the model's. `EpochChanged`: the rows may tell of events that the log has lost; `reset`
+        rebuilds them. Further failures of the run are in the error's ``others``.
         """
-        head = await self._log.head()
         done: list[CaughtUp] = []
         failures: list[LeftfoldError] = []
         for name, projection in self._projections.items():
             applier = self._appliers.pop(name, None) or self._applier(projection)  # popped: one run has it at a time
             try:
-                done.append(CaughtUp(name, *await applier.catch_up(head)))
-            except (ProjectionFailed, SchemaOutdated) as failure:
+                done.append(CaughtUp(name, *await applier.catch_up()))
+            except (ProjectionFailed, SchemaOutdated, EpochChanged) as failure:
                 failures.append(failure)
             self._appliers[name] = applier
         if failures:
