@@ -234,20 +234,20 @@ CREATE FUNCTION leftfold.first_match_v1(p_unless json, p_after bigint, p_seen bi
 DECLARE
     criterion json;
     types     text[];
-    tags      text[];
+    tagged    text[];
     one       text;
     found     bigint;
     first     bigint;
 BEGIN
     FOR criterion IN SELECT c.value FROM json_array_elements(p_unless) c LOOP
         types := ARRAY(SELECT json_array_elements_text(criterion -> 'types'));
-        tags := ARRAY(SELECT json_array_elements_text(criterion -> 'tags'));
-        IF cardinality(tags) > 0 THEN
+        tagged := ARRAY(SELECT json_array_elements_text(criterion -> 'tags'));
+        IF cardinality(tagged) > 0 THEN
             SELECT t.position INTO found
               FROM leftfold.event_tags t
              CROSS JOIN LATERAL (SELECT * FROM leftfold.events a WHERE a.position = t.position OFFSET 0) e
-             WHERE t.tag = tags[1] AND t.position > p_after AND t.position <> ALL (p_seen)
-               AND e.tags @> tags AND (cardinality(types) = 0 OR e.type = ANY (types))
+             WHERE t.tag = tagged[1] AND t.position > p_after AND t.position <> ALL (p_seen)
+               AND e.tags @> tagged AND (cardinality(types) = 0 OR e.type = ANY (types))
                AND leftfold.within_v1(criterion, e.stream, e.occurred_at, e.recorded_at)
              ORDER BY t.position LIMIT 1;
             first := least(first, found);
