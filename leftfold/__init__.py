@@ -19,12 +19,22 @@ from leftfold.errors import (
     ProjectionFailed,
     SchemaOutdated,
     StoreUnavailable,
+    TransactionConflict,
     UnknownEventType,
 )
 from leftfold.events import Event, Metadata, NewEvent, Query, RawEvent, RecordedEvent, Registry, event_type, metadata
 from leftfold.expected import ANY, EXISTS, NO_STREAM
 from leftfold.fold import Fold
-from leftfold.front import AsyncEventStore, AsyncSubscription, EventStore, Subscription, connect, connect_async
+from leftfold.front import (
+    AsyncEventStore,
+    AsyncSubscription,
+    AsyncTransaction,
+    EventStore,
+    Subscription,
+    Transaction,
+    connect,
+    connect_async,
+)
 from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
 from leftfold.read import (
     DELETE,
@@ -63,6 +73,7 @@ __all__ = [
     "AsyncProjector",
     "AsyncRepository",
     "AsyncSubscription",
+    "AsyncTransaction",
     "AsyncView",
     "CaughtUp",
     "Checkpoint",
@@ -103,6 +114,8 @@ __all__ = [
     "SchemaOutdated",
     "StoreUnavailable",
     "Subscription",
+    "Transaction",
+    "TransactionConflict",
     "UnknownEventType",
     "View",
     "Write",

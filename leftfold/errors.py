@@ -163,6 +163,13 @@ class StoreUnavailable(LeftfoldError):
     """The database cannot be reached or used. An append in flight may or may not have been stored."""
 
 
+class TransactionConflict(LeftfoldError):
+    """A transaction of the user's collided with another one (a deadlock, a serialization failure, a stale snapshot).
+
+    Nothing of it can be committed: roll it back and run all of it again.
+    """
+
+
 class SchemaOutdated(LeftfoldError):
     """The tables in the database and this version of leftfold do not fit each other."""
 

@@ -36,6 +36,7 @@ DOORS = [
     (lf.Repository, lf.AsyncRepository),
     (lf.DeciderRepository, lf.AsyncDeciderRepository),
     (lf.Subscription, lf.AsyncSubscription),
+    (lf.Transaction, lf.AsyncTransaction),
     (Projector, AsyncProjector),
     (View, AsyncView),
 ]

@@ -11,7 +11,7 @@ from psycopg import errors
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from leftfold.database.protocol import Dialect, Row, Signal
-from leftfold.database.psycopg_drivers import CONNECT_SECONDS, Driver
+from leftfold.database.psycopg_drivers import CONNECT_SECONDS, Driver, Statements
 from leftfold.database.url import PostgresqlUrl
 from leftfold.database.waiting import Waiting
 from leftfold.errors import NotSupported, StoreUnavailable
@@ -36,7 +36,7 @@ class ConnectionLost(StoreUnavailable):
 class PostgresqlConnection:
     """A `Connection` over psycopg."""
 
-    def __init__(self, raw: Any, driver: Driver, place: str) -> None:
+    def __init__(self, raw: Any, driver: Statements, place: str) -> None:
         self._raw = raw
         self._driver = driver
         self._place = place
@@ -67,6 +67,7 @@ class PostgresqlDatabase:
     """A `Database` on a PostgreSQL server; everything of leftfold's lives in one schema."""
 
     def __init__(self, url: PostgresqlUrl, driver: Driver, waiting: Waiting) -> None:
+        self.url = url
         self.place = str(url)
         self._schema = url.schema
         self.pool_size = url.pool_size

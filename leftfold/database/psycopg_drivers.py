@@ -17,7 +17,20 @@ CONNECT_SECONDS = 10.0
 _OPTIONS: dict[str, Any] = {"autocommit": True, "application_name": "leftfold", "connect_timeout": int(CONNECT_SECONDS)}
 
 
-class Driver(Protocol):
+class Statements(Protocol):
+    """How to run a statement on a psycopg connection."""
+
+    async def execute(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        """Run one statement, in text format."""
+
+    async def execute_raw(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        """Run one statement, in binary format: uuid and json as bytes, timestamptz as microseconds since 2000."""
+
+    async def execute_many(self, connection: Any, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
+        """Run one statement for each set of parameters."""
+
+
+class Driver(Statements, Protocol):
     """A pool of psycopg connections in autocommit, and how to run a statement on one."""
 
     async def open(self) -> None:
@@ -28,15 +41,6 @@ class Driver(Protocol):
 
     async def give_back(self, connection: Any) -> None:
         """Return one; a broken one is replaced."""
-
-    async def execute(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
-        """Run one statement, in text format."""
-
-    async def execute_raw(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
-        """Run one statement, in binary format: uuid and json as bytes, timestamptz as microseconds since 2000."""
-
-    async def execute_many(self, connection: Any, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
-        """Run one statement for each set of parameters."""
 
     async def close(self) -> None:
         """Close the pool."""
@@ -63,10 +67,10 @@ class BlockingDriver:
 
     async def execute(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
         cursor = connection.execute(sql, parameters or None)
-        return cursor.fetchall() if _has_rows(cursor) else []
+        return cursor.fetchall() if has_rows(cursor) else []
 
     async def execute_raw(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
-        cursor = _raw_cursor(connection)
+        cursor = read_raw(connection.cursor(binary=True))
         rows: list[Row] = cursor.execute(sql, parameters).fetchall()
         return rows
 
@@ -113,10 +117,10 @@ class AsyncDriver:
 
     async def execute(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
         cursor = await connection.execute(sql, parameters or None)
-        return await cursor.fetchall() if _has_rows(cursor) else []
+        return await cursor.fetchall() if has_rows(cursor) else []
 
     async def execute_raw(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
-        cursor = _raw_cursor(connection)
+        cursor = read_raw(connection.cursor(binary=True))
         await cursor.execute(sql, parameters)
         rows: list[Row] = await cursor.fetchall()
         return rows
@@ -141,14 +145,13 @@ def _has_news(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]
     return bool(poll.poll(0))
 
 
-def _has_rows(cursor: Any) -> bool:
+def has_rows(cursor: Any) -> bool:
     """Whether a statement returned a table, empty or not. (``description`` would tell too, and build it anew.)"""
     return cursor.pgresult is not None and cursor.pgresult.nfields > 0
 
 
-def _raw_cursor(connection: Any) -> Any:
-    """A cursor whose loaders all run in C and make no objects that a reader may not need."""
-    cursor = connection.cursor(binary=True)
+def read_raw(cursor: Any) -> Any:
+    """The same cursor, in binary format, with loaders that all run in C and make no objects that nobody may need."""
     cursor.adapters.register_loader("uuid", ByteaBinaryLoader)
     cursor.adapters.register_loader("json", ByteaBinaryLoader)
     cursor.adapters.register_loader("timestamptz", Int8BinaryLoader)

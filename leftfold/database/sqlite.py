@@ -14,6 +14,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from typing import Any, TypeVar
 
+from leftfold.database.inside import check_outside
 from leftfold.database.protocol import Connection, Dialect, Row, Signal
 from leftfold.database.url import SqliteUrl, Synchronous
 from leftfold.database.waiting import Waiting, Worker
@@ -61,6 +62,7 @@ class SqliteDatabase:
     memory, where one connection does it all."""
 
     def __init__(self, url: SqliteUrl, waiting: Waiting) -> None:
+        self.url = url
         self._path = url.path
         self._synchronous = url.synchronous
         self._place = str(url)
@@ -106,6 +108,7 @@ class SqliteDatabase:
     @asynccontextmanager
     async def writer(self) -> AsyncIterator[SqliteConnection]:
         """The one connection that writes, in autocommit; others of this process wait for their turn."""
+        check_outside(self)
         async with self._writing:
             if self._writer is None:
                 raise StoreUnavailable(f"{self._place} is closed")
@@ -113,6 +116,7 @@ class SqliteDatabase:
 
     async def write(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
         """``function(raw connection)`` on the connection that writes: a whole transaction in one hop."""
+        check_outside(self)
         async with self._writing:
             if self._writer is None:
                 raise StoreUnavailable(f"{self._place} is closed")

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from leftfold import expected as expectation
 from leftfold.checkpoint import Checkpoint
 from leftfold.events import Query, RecordedEvent
+from leftfold.front.async_transaction import AsyncTransaction, each_recorded
 from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
 from leftfold.log.condition import read_decision
+from leftfold.log.joining import transaction
 from leftfold.log.subscription import Following
 from leftfold.read import AsyncProjector, AsyncView, Projection, ReadModel
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, AsyncDeciderRepository, AsyncRepository, Decider
@@ -69,7 +72,7 @@ class AsyncEventStore:
         backwards: bool = False,
     ) -> AsyncIterator[RecordedEvent]:
         """The committed events of a stream; see `EventStore.read`."""
-        return _each(self.log.read_stream(stream, after=after, until=until, limit=limit, backwards=backwards))
+        return each_recorded(self.log.read_stream(stream, after=after, until=until, limit=limit, backwards=backwards))
 
     def read_all(
         self,
@@ -81,7 +84,7 @@ class AsyncEventStore:
         backwards: bool = False,
     ) -> AsyncIterator[RecordedEvent]:
         """The events of the log that match, up to the horizon; see `EventStore.read_all`."""
-        return _each(self.log.read_log(query, after=after, until=until, limit=limit, backwards=backwards))
+        return each_recorded(self.log.read_log(query, after=after, until=until, limit=limit, backwards=backwards))
 
     def subscribe(self, query: Query = Query.ALL, *, after: int | Checkpoint = 0) -> AsyncSubscription:
         """Every matching event after a position, for ever; see `EventStore.subscribe`."""
@@ -118,6 +121,20 @@ class AsyncEventStore:
     def view(self, model: type[Model]) -> AsyncView[Model]:
         """A read model, to ask questions of; see `EventStore.view`."""
         return AsyncView(self.log.database, model)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[AsyncTransaction]:
+        """Several appends and SQL of your own in one transaction; see `EventStore.transaction`."""
+        async with transaction(self.log) as joined:
+            yield AsyncTransaction(joined)
+
+    def using(self, connection: Any) -> AsyncTransaction:
+        """Appends inside a transaction that you hold, and commit; see `EventStore.using`.
+
+        ``connection`` is a psycopg AsyncConnection, an aiosqlite Connection, or a SQLAlchemy AsyncConnection or
+        AsyncSession through one of these drivers.
+        """
+        return AsyncTransaction(self.log.joined(connection))
 
     async def close(self) -> None:
         """Close every connection."""
@@ -176,9 +193,3 @@ class AsyncSubscription:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-async def _each(pages: AsyncIterator[list[RecordedEvent]]) -> AsyncIterator[RecordedEvent]:
-    async for page in pages:
-        for recorded in page:
-            yield recorded

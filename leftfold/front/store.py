@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from leftfold import expected as expectation
 from leftfold.checkpoint import Checkpoint
-from leftfold.database.stepping import step, step_each
+from leftfold.database.stepping import step, step_each, step_inside
 from leftfold.events import Query, RecordedEvent
+from leftfold.front.transaction import Transaction
 from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
 from leftfold.log.condition import read_decision
+from leftfold.log.joining import transaction
 from leftfold.log.subscription import Following
 from leftfold.read import Projection, Projector, ReadModel, View
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, Decider, DeciderRepository, Repository
@@ -136,6 +139,27 @@ class EventStore:
     def view(self, model: type[Model]) -> View[Model]:
         """A read model, to ask questions of; it shows what a projector has committed."""
         return View(self.log.database, model)
+
+    @contextmanager
+    def transaction(self) -> Iterator[Transaction]:
+        """Several appends and SQL of your own in one transaction, committed on a clean exit, rolled back on an error.
+
+        On PostgreSQL it is READ COMMITTED; on SQLite it is the one writer while it lasts. Inside, use ``tx``: the
+        store itself refuses to append (`InvalidArgument`), because it would wait for this very transaction.
+        """
+        with step_inside(transaction(self.log)) as joined:
+            yield Transaction(joined)
+
+    def using(self, connection: Any) -> Transaction:
+        """Appends inside a transaction that you hold, and commit: with your own tables, or not at all. ::
+
+            store.using(connection).append("Order-7", [OrderPlaced(…)])
+
+        ``connection`` leads to the store's own database: a psycopg or sqlite3 connection, a SQLAlchemy Connection or
+        Session (through one of these drivers), or Django's connection. One in autocommit and in no transaction is
+        refused (`InvalidArgument`). It is not used before the first call on what comes back.
+        """
+        return Transaction(self.log.joined(connection))
 
     def close(self) -> None:
         """Close every connection."""

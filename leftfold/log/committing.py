@@ -45,6 +45,15 @@ class Committing:
         return await self._log.append_batch(appends, wait=False)
 
 
+class Alone(Committing):
+    """In place of a line, for a log joined to a transaction: what happens on its connection is not gathered."""
+
+    async def append(self, append: Append) -> AppendResult | LeftfoldError:
+        [outcome] = await self._log.append_batch([append])
+        assert not isinstance(outcome, Busy), "busy, though it was to wait"
+        return outcome
+
+
 class _Batch:
     """What a batch holds so far; see `leftfold.database.gathering.Room`."""
 

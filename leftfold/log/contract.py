@@ -13,6 +13,7 @@ from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from typing import Any
 
 from leftfold import expected as expectation
+from leftfold.database.inside import check_outside
 from leftfold.database.protocol import Database, Signal
 from leftfold.errors import InvalidArgument, LeftfoldError
 from leftfold.events import Query, RecordedEvent, Registry, check_stream, encode_events
@@ -29,6 +30,7 @@ class Log(ABC):
 
     lines = 1
     """How many batches of gathered appends may be under way at a time."""
+    committing: type[Committing] = Committing
     poll_seconds = 0.01
     """How long a follower waits before it looks by itself, when nobody wakes it."""
 
@@ -37,7 +39,7 @@ class Log(ABC):
         self.registry = registry
         self.audience = Audience()
         """Who waits for new events in this process; woken after each append."""
-        self._committing = Committing(self, self.lines)
+        self._committing = self.committing(self, self.lines)
 
     async def append(
         self,
@@ -49,6 +51,7 @@ class Log(ABC):
         condition: AppendCondition | None = None,
     ) -> AppendResult:
         """Append to one stream, all or nothing; see `leftfold.front.EventStore.append`."""
+        check_outside(self.database)
         if condition is not None:
             write = Write(stream, events, expected)
             [result] = await self.append_all([write], metadata=metadata, condition=condition)
@@ -67,6 +70,7 @@ class Log(ABC):
         condition: AppendCondition | None = None,
     ) -> list[AppendResult]:
         """Append to several streams, all or nothing; see `leftfold.front.EventStore.append_all`."""
+        check_outside(self.database)
         if not isinstance(condition, AppendCondition | None):
             raise InvalidArgument(f"condition is an lf.AppendCondition, not {condition!r}")
         appends = [self._prepare(write, metadata) for write in writes]
@@ -88,6 +92,10 @@ class Log(ABC):
     async def close(self) -> None:
         """Let go of the database. Closing twice is fine."""
         await self.database.close()
+
+    def announce(self, *, elsewhere: bool) -> None:
+        """Events were committed: wake this process's followers, and those of other processes if any listen there."""
+        self.audience.wake()
 
     def _prepare(self, write: Write, metadata: Mapping[str, Any] | None) -> Append:
         expected = write.expected
@@ -111,6 +119,10 @@ class Log(ABC):
 
         Judged in this order: repetitions, versions, the condition.
         """
+
+    @abstractmethod
+    def joined(self, held: Any) -> Log:
+        """The same log, through one connection that somebody holds in a transaction; see `leftfold.log.joining`."""
 
     @abstractmethod
     async def head(self) -> int:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import psycopg
 from psycopg import DataError
@@ -73,6 +73,11 @@ class PostgresqlLog(Log):
         super().join(signal)
         self._herald.listen()
 
+    def announce(self, *, elsewhere: bool) -> None:
+        super().announce(elsewhere=elsewhere)
+        if elsewhere:
+            self._herald.tell()
+
     async def close(self) -> None:
         self._herald.close()
         await super().close()
@@ -109,6 +114,11 @@ class PostgresqlLog(Log):
         if refusals:
             raise refusals[0]
         return [outcome for outcome in outcomes if isinstance(outcome, AppendResult)]
+
+    def joined(self, held: Any) -> Log:
+        from leftfold.log.postgresql.joined import JoinedPostgresqlLog
+
+        return JoinedPostgresqlLog(self, held)
 
     async def head(self) -> int:
         sql = self._statement("head")
@@ -155,9 +165,7 @@ class PostgresqlLog(Log):
         else:
             [(statuses, versions, positions, listened)] = await self._retried(ask)
         if listened is not None:  # something was stored
-            self.audience.wake()
-        if listened:
-            self._herald.tell()
+            self.announce(elsewhere=listened)
         return list(zip(statuses, versions, positions, strict=True))
 
     async def _fetch(self, sql: str, parameters: Sequence[object]) -> list[RecordedEvent]:

@@ -10,7 +10,7 @@ import sqlite3
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Protocol, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -31,31 +31,37 @@ _POSITIONS = replace(TERMS, columns="e.position")
 _LARGEST = 2**63 - 1
 
 
-def append_independent(raw: sqlite3.Connection, appends: Sequence[Append]) -> list[Outcome]:
+class Run(Protocol):
+    """How what is written becomes all or nothing: as a transaction, or within one."""
+
+    def __call__(self, raw: sqlite3.Connection, write: Callable[[Writer], Result], /) -> Result: ...
+
+
+def append_independent(raw: sqlite3.Connection, appends: Sequence[Append], run: Run) -> list[Outcome]:
     """One transaction; an outcome for each append. What SQLite itself refuses makes each go once more by itself."""
     try:
-        return _in_transaction(raw, lambda writer: [_outcome(writer, append) for append in appends])
+        return run(raw, lambda writer: [_outcome(writer, append) for append in appends])
     except (sqlite3.DataError, sqlite3.IntegrityError) as error:
         if len(appends) == 1:
             return [InvalidEvent(f"SQLite refuses the append to {appends[0].stream!r}: {error}")]
-        return [append_independent(raw, [append])[0] for append in appends]
+        return [append_independent(raw, [append], run)[0] for append in appends]
 
 
 def append_together(
-    raw: sqlite3.Connection, appends: Sequence[Append], condition: AppendCondition | None
+    raw: sqlite3.Connection, appends: Sequence[Append], condition: AppendCondition | None, run: Run
 ) -> list[AppendResult]:
     """One transaction; everything, or the first refusal."""
     try:
-        return _in_transaction(raw, lambda writer: _together(writer, appends, condition))
+        return run(raw, lambda writer: _together(writer, appends, condition))
     except (sqlite3.DataError, sqlite3.IntegrityError) as error:
         streams = ", ".join(append.stream for append in appends)
         raise InvalidEvent(f"SQLite refuses the append to {streams}: {error}") from error
 
 
-def _in_transaction(raw: sqlite3.Connection, write: Callable[[_Writer], Result]) -> Result:
+def in_transaction(raw: sqlite3.Connection, write: Callable[[Writer], Result]) -> Result:
     raw.execute("BEGIN IMMEDIATE")
     try:
-        result = write(_Writer(raw))
+        result = write(Writer(raw))
         raw.execute("COMMIT")
     except BaseException:
         roll_back(raw)
@@ -63,7 +69,7 @@ def _in_transaction(raw: sqlite3.Connection, write: Callable[[_Writer], Result])
     return result
 
 
-def _outcome(writer: _Writer, append: Append) -> Outcome:
+def _outcome(writer: Writer, append: Append) -> Outcome:
     try:
         writer.tick()
         return writer.repeated(append) or writer.append(append)
@@ -71,7 +77,7 @@ def _outcome(writer: _Writer, append: Append) -> Outcome:
         return refusal
 
 
-def _together(writer: _Writer, appends: Sequence[Append], condition: AppendCondition | None) -> list[AppendResult]:
+def _together(writer: Writer, appends: Sequence[Append], condition: AppendCondition | None) -> list[AppendResult]:
     repeated = [writer.repeated(append) for append in appends if append.events]
     if any(repeated):
         ids = [event.id for append in appends for event in append.events]
@@ -99,7 +105,7 @@ class _Stored:
     recorded_at: str
 
 
-class _Writer:
+class Writer:
     """Judges and inserts inside one transaction, with one reading of the clock."""
 
     def __init__(self, raw: sqlite3.Connection) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from typing import Any
 
 import msgspec
 
@@ -13,7 +14,7 @@ from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
 from leftfold.log.epochs import Ground, Survey, survey_of
 from leftfold.log.selection import Range, select_events
-from leftfold.log.sqlite.append import append_independent, append_together
+from leftfold.log.sqlite.append import Run, append_independent, append_together, in_transaction
 from leftfold.log.sqlite.statements import TERMS, statement
 from leftfold.log.writes import Append, AppendResult, Outcome
 
@@ -24,13 +25,15 @@ _decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode
 class SqliteLog(Log):
     """The log in an SQLite file, or in memory."""
 
+    run: Run = staticmethod(in_transaction)
+
     def __init__(self, database: SqliteDatabase, registry: Registry) -> None:
         super().__init__(database, registry)
         self._sqlite = database
 
     async def append_batch(self, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:
         """``wait`` makes no difference: there is one lock, and everybody waits for it."""
-        outcomes = await self._sqlite.write(lambda raw: append_independent(raw, appends))
+        outcomes = await self._sqlite.write(lambda raw: append_independent(raw, appends, self.run))
         if any(isinstance(outcome, AppendResult) for outcome in outcomes):
             self.audience.wake()
         return outcomes
@@ -38,9 +41,14 @@ class SqliteLog(Log):
     async def append_together(
         self, appends: Sequence[Append], condition: AppendCondition | None = None
     ) -> list[AppendResult]:
-        results = await self._sqlite.write(lambda raw: append_together(raw, appends, condition))
+        results = await self._sqlite.write(lambda raw: append_together(raw, appends, condition, self.run))
         self.audience.wake()
         return results
+
+    def joined(self, held: Any) -> Log:
+        from leftfold.log.sqlite.joined import JoinedSqliteLog
+
+        return JoinedSqliteLog(self, held)
 
     async def head(self) -> int:
         async with self.database.connection() as connection:

@@ -1,0 +1,121 @@
+"""The async twin of `leftfold.front.transaction`. Names, arguments and meanings are the same."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn, TypeVar, overload
+
+from leftfold import expected as expectation
+from leftfold.checkpoint import Checkpoint
+from leftfold.events import Query, RecordedEvent
+from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
+from leftfold.log.condition import read_decision
+from leftfold.log.joining import refuse_to_follow
+from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, AsyncDeciderRepository, AsyncRepository, Decider
+
+AggregateType = TypeVar("AggregateType", bound=Aggregate)
+State = TypeVar("State")
+Command = TypeVar("Command")
+
+
+class AsyncTransaction:
+    """Appends inside a transaction, for asyncio; see `leftfold.front.transaction.Transaction`.
+
+    From `AsyncEventStore.transaction`, which commits it, or `AsyncEventStore.using`.
+    """
+
+    def __init__(self, log: Log) -> None:
+        self.log = log
+
+    async def append(
+        self,
+        stream: str,
+        events: Iterable[Any],
+        *,
+        expected: int = expectation.ANY,
+        metadata: Mapping[str, Any] | None = None,
+        condition: AppendCondition | None = None,
+    ) -> AppendResult:
+        """Append events to a stream; stored when the transaction commits. See `Transaction.append`."""
+        return await self.log.append(stream, events, expected=expected, metadata=metadata, condition=condition)
+
+    async def append_all(
+        self,
+        writes: Iterable[Write],
+        *,
+        metadata: Mapping[str, Any] | None = None,
+        condition: AppendCondition | None = None,
+    ) -> list[AppendResult]:
+        """Append to several streams, all or nothing; see `Transaction.append_all`."""
+        return await self.log.append_all(writes, metadata=metadata, condition=condition)
+
+    async def decision(self, query: Query) -> Decision:
+        """Every event that matches, and the condition that there are no more; see `Transaction.decision`."""
+        return await read_decision(self.log, query)
+
+    def read(
+        self,
+        stream: str,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int | None = None,
+        backwards: bool = False,
+    ) -> AsyncIterator[RecordedEvent]:
+        """The events of a stream as the transaction sees them; see `Transaction.read`."""
+        return each_recorded(self.log.read_stream(stream, after=after, until=until, limit=limit, backwards=backwards))
+
+    def read_all(
+        self,
+        query: Query = Query.ALL,
+        *,
+        after: int = 0,
+        until: int | None = None,
+        limit: int | None = None,
+        backwards: bool = False,
+    ) -> AsyncIterator[RecordedEvent]:
+        """The events of the log that match, up to the horizon; see `Transaction.read_all`."""
+        return each_recorded(self.log.read_log(query, after=after, until=until, limit=limit, backwards=backwards))
+
+    def subscribe(self, query: Query = Query.ALL, *, after: int | Checkpoint = 0) -> NoReturn:
+        """`NotSupported`: a subscription never ends, and a transaction must. Subscribe with the store."""
+        refuse_to_follow()
+
+    async def head(self) -> int:
+        """The horizon; see `EventStore.head`. `NotSupported` at REPEATABLE READ and SERIALIZABLE."""
+        return await self.log.head()
+
+    @overload
+    def repository(
+        self, of: Decider[State, Command, Any], *, attempts: int = DEFAULT_ATTEMPTS
+    ) -> AsyncDeciderRepository[State, Command]: ...
+
+    @overload
+    def repository(
+        self, of: type[AggregateType], *, attempts: int = DEFAULT_ATTEMPTS
+    ) -> AsyncRepository[AggregateType]: ...
+
+    def repository(self, of: Any, *, attempts: int = DEFAULT_ATTEMPTS) -> Any:
+        """Aggregates, or states of a decider, loaded and saved inside the transaction; see `Transaction.repository`."""
+        if isinstance(of, Decider):
+            return AsyncDeciderRepository(self.log, of, attempts=attempts)
+        return AsyncRepository(self.log, of, attempts=attempts)
+
+    async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
+        """Run one statement of your own and return its rows; see `Transaction.execute`."""
+        async with self.log.database.connection() as connection:
+            return await connection.execute(sql, parameters)
+
+    @asynccontextmanager
+    async def savepoint(self) -> AsyncIterator[None]:
+        """What happens in the block is undone alone if the block raises; the transaction goes on."""
+        async with self.log.database.transaction():
+            yield
+
+
+async def each_recorded(pages: AsyncIterator[list[RecordedEvent]]) -> AsyncIterator[RecordedEvent]:
+    """The events of pages, one by one."""
+    async for page in pages:
+        for recorded in page:
+            yield recorded
