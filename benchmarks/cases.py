@@ -10,6 +10,10 @@ BackEnd = Literal["postgresql", "sqlite"]
 Side = Literal["ours", "peer", "raw"]
 Unit = Literal["/s", "s"]
 
+PEER_AT_8 = "more than 8 at once: the peer with 8 threads, which is its best"
+RAW_AT_32 = "more than 32 at once: pgbench with 32 clients, which is its best"
+NO_SUBSCRIPTIONS = "SQLite: the peer has no subscriptions there"
+
 
 @dataclass(frozen=True)
 class Size:
@@ -23,9 +27,10 @@ class Size:
     peer_events: int = 3_000
     """How many events the peer's projection works off; it would take a minute for all."""
     times: int = 5
+    deliveries: int = 50
 
 
-QUICK = Size(rounds=1, seconds=0.1, accounts=20, events=200, long=100, peer_events=50, times=1)
+QUICK = Size(rounds=1, seconds=0.1, accounts=20, events=200, long=100, peer_events=50, times=1, deliveries=3)
 
 
 @dataclass(frozen=True)
@@ -41,10 +46,17 @@ class Measurement:
 
 @dataclass(frozen=True)
 class Target:
-    """What is asked of leftfold: at least ``ratio`` times as good as ``side``."""
+    """What is asked of leftfold: at least ``ratio`` times as good as ``side``; "itself" is the case's other figure."""
 
-    side: Side
+    side: Side | Literal["itself"]
     ratio: float
+
+
+@dataclass(frozen=True)
+class Limit:
+    """What is asked of leftfold: at most so many seconds."""
+
+    seconds: float
 
 
 @dataclass(frozen=True)
@@ -56,7 +68,9 @@ class Case:
     peer: Measurement | None = None
     raw: Measurement | None = None
     unit: Unit = "/s"
-    target: Target | None = None
+    targets: tuple[Target | Limit, ...] = ()
+    itself: Measurement | None = None
+    """Something else that leftfold does, to compare with."""
     notes: Mapping[Side, str] = field(default_factory=dict)
     """What is to be known about a side's figure, or why it has none."""
 
@@ -67,7 +81,7 @@ class Case:
 
     def measurements(self) -> Iterator[Measurement]:
         """What the sides do for it."""
-        yield from (one for one in (self.ours, self.peer, self.raw) if one is not None)
+        yield from (one for one in (self.ours, self.peer, self.raw, self.itself) if one is not None)
 
 
 def cases(size: Size) -> list[Case]:
@@ -80,24 +94,49 @@ def _postgresql(size: Size) -> Iterator[Case]:
         return Measurement(side, "postgresql", measure, tuple(arguments.items()))
 
     seconds = size.seconds
-    for callers, words, at_least in ((1, "one after another", 2.5), (8, "8 at once", 3.0), (64, "64 at once", None)):
-        peer = on("peer", "append", callers=callers, seconds=seconds)
+    for_one: Any = {"callers": 1, "seconds": seconds}
+    peer_at_8 = on("peer", "append", callers=8, seconds=seconds)
+    yield Case(
+        "append, one after another",
+        on("ours", "append", **for_one),
+        on("peer", "append", **for_one),
+        on("raw", "pgbench", **for_one),
+        targets=(Target("peer", 2.5), Target("raw", 0.55)),
+    )
+    yield Case("save an aggregate, one after another", on("ours", "save", **for_one), on("peer", "save", **for_one))
+    asked: dict[int, tuple[Target, ...]] = {
+        8: (Target("peer", 3.0),),
+        64: (Target("peer", 15.0), Target("raw", 1.0)),
+        256: (Target("raw", 1.3),),
+    }
+    for callers, targets in asked.items():
+        asynchronous = on("ours", "append_async", callers=callers, seconds=seconds)
         raw = on("raw", "pgbench", callers=min(callers, 32), seconds=seconds)
-        target = Target("peer", at_least) if at_least else None
-        notes: dict[Side, str] = (
-            {"raw": "64 at once: pgbench with 32 clients, which is its best"} if callers > 32 else {}
+        notes: dict[Side, str] = {} if callers == 8 else {"peer": PEER_AT_8, "raw": RAW_AT_32}
+        yield Case(f"append, {callers} at once (asyncio)", asynchronous, peer_at_8, raw, targets=targets, notes=notes)
+        yield Case(
+            f"append, {callers} at once (threads)",
+            on("ours", "append", callers=callers, seconds=seconds),
+            peer_at_8,
+            raw,
+            itself=asynchronous,
+            targets=(Target("itself", 0.6),) if callers == 64 else (),
+            notes=notes,
         )
-        if callers == 1:
-            yield Case(f"append, {words}", on("ours", "append", callers=1, seconds=seconds), peer, raw, target=target)
-            yield Case(
-                f"save an aggregate, {words}",
-                on("ours", "save", callers=1, seconds=seconds),
-                on("peer", "save", callers=1, seconds=seconds),
-            )
-            continue
-        for door, measure in (("asyncio", "append_async"), ("threads", "append")):
-            ours = on("ours", measure, callers=callers, seconds=seconds)
-            yield Case(f"append, {words} ({door})", ours, peer, raw, target=target, notes=notes)
+    contended: Any = {"callers": 16, "seconds": seconds}
+    yield Case(
+        "append, 16 processes, one at a time each",
+        on("ours", "append_from_processes", **contended),
+        on("peer", "append_from_processes", **contended),
+        targets=(Target("peer", 3.0),),
+    )
+    yield Case(
+        "from commit to delivery, another store's subscription",
+        on("ours", "deliver", times=size.deliveries),
+        on("peer", "deliver", times=size.deliveries),
+        unit="s",
+        targets=(Limit(0.010),),
+    )
     yield from _reading(size, "postgresql", load=8.0, project=40.0)
 
 
@@ -105,12 +144,13 @@ def _sqlite(size: Size) -> Iterator[Case]:
     def on(side: Side, measure: str, **arguments: Any) -> Measurement:
         return Measurement(side, "sqlite", measure, (*arguments.items(), ("seconds", size.seconds)))
 
+    alone = on("ours", "append", callers=1)
     yield Case(
         "append, one after another",
-        on("ours", "append", callers=1),
+        alone,
         on("peer", "append", callers=1),
         on("raw", "loop"),
-        target=Target("raw", 0.75),
+        targets=(Target("raw", 0.75),),
     )
     yield Case("save an aggregate, one after another", on("ours", "save", callers=1), on("peer", "save", callers=1))
     for callers in (8, 64):
@@ -119,7 +159,15 @@ def _sqlite(size: Size) -> Iterator[Case]:
                 f"append, {callers} at once ({door})",
                 on("ours", measure, callers=callers),
                 on("peer", "append", callers=callers),
+                itself=alone,
+                targets=(Target("itself", 6.0),) if (callers, door) == (64, "asyncio") else (),
             )
+    yield Case(
+        "from commit to delivery, another store's subscription",
+        Measurement("ours", "sqlite", "deliver", (("times", size.deliveries),)),
+        unit="s",
+        notes={"peer": NO_SUBSCRIPTIONS},
+    )
     yield from _reading(size, "sqlite", load=None, project=None)
 
 
@@ -130,7 +178,7 @@ def _reading(size: Size, back_end: BackEnd, *, load: float | None, project: floa
         Measurement("ours", back_end, "load", times, "filled"),
         Measurement("peer", back_end, "load", times, "filled"),
         unit="s",
-        target=Target("peer", load) if load else None,
+        targets=(Target("peer", load),) if load else (),
     )
     yield Case(
         "read and decode the whole log (events)",
@@ -142,6 +190,6 @@ def _reading(size: Size, back_end: BackEnd, *, load: float | None, project: floa
         "catch a projection up (events)",
         Measurement("ours", back_end, "project", (("events", size.events + size.long),), "copy"),
         peer if back_end == "postgresql" else None,
-        target=Target("peer", project) if project else None,
-        notes={} if back_end == "postgresql" else {"peer": "SQLite: the peer has no subscriptions there"},
+        targets=(Target("peer", project),) if project else (),
+        notes={} if back_end == "postgresql" else {"peer": NO_SUBSCRIPTIONS},
     )

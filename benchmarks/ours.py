@@ -5,10 +5,13 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import statistics
+from collections.abc import Callable
 from decimal import Decimal
 from importlib.metadata import version
 from itertools import count
-from time import perf_counter
+from queue import Queue
+from threading import Thread
+from time import perf_counter, sleep
 from uuid import uuid4
 
 import psycopg
@@ -17,9 +20,13 @@ import leftfold as lf
 from benchmarks.bank import AccountOpened, BankAccount, MoneyDeposited, account_summary
 from benchmarks.serving import serve
 from benchmarks.timing import (
+    PATIENCE,
+    PAUSE,
     Act,
     AsyncAct,
+    calls_for,
     calls_per_second,
+    calls_per_second_of_processes,
     calls_per_second_of_tasks,
     calls_per_second_of_threads,
     seconds_taken,
@@ -50,6 +57,44 @@ def append_async(url: str, callers: int, seconds: float) -> float:
             return await calls_per_second_of_tasks([_appending_async(store) for _ in range(callers)], seconds)
 
     return asyncio.run(run())
+
+
+def append_from_processes(url: str, callers: int, seconds: float) -> float:
+    """The same from processes, each with a store of its own."""
+    lf.connect(url).close()
+    return calls_per_second_of_processes(_contend, url, callers, seconds)
+
+
+def _contend(url: str, seconds: float, wait: Callable[[], object]) -> int:
+    with lf.connect(url) as store:
+        act = _appending(store)
+        act()
+        wait()
+        return calls_for(act, seconds)
+
+
+def deliver(url: str, times: int) -> float:
+    """Seconds from the end of an append until another store's subscription hands the event out; the median."""
+    with lf.connect(url) as store, lf.connect(url) as other, other.subscribe() as subscription:
+        delivered = Queue[float]()
+
+        def follow() -> None:
+            for _ in subscription:
+                delivered.put(perf_counter())
+
+        following = Thread(target=follow)
+        following.start()
+        act, took = _appending(store), list[float]()
+        act()
+        delivered.get(timeout=PATIENCE)
+        for _ in range(times):
+            sleep(PAUSE)
+            act()
+            appended = perf_counter()
+            took.append(max(0.0, delivered.get(timeout=PATIENCE) - appended))
+        subscription.close()
+        following.join()
+        return statistics.median(took)
 
 
 def save(url: str, callers: int, seconds: float) -> float:
@@ -137,6 +182,8 @@ if __name__ == "__main__":
             "about": about,
             "append": append,
             "append_async": append_async,
+            "append_from_processes": append_from_processes,
+            "deliver": deliver,
             "save": save,
             "seed": seed,
             "load": load,

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Literal
 
 from rich.table import Table
 
-from benchmarks.cases import Case, Measurement, Side, Unit
+from benchmarks.cases import Case, Limit, Measurement, Side, Target, Unit
 
 COLUMNS = ("", "leftfold", "eventsourcing", "× peer", "raw database", "× raw", "asked for")
 BACK_ENDS = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
@@ -23,20 +24,28 @@ class Line:
     ours: float
     peer: float | None
     raw: float | None
+    itself: float | None = None
 
-    def ratio(self, side: Side) -> float | None:
+    def ratio(self, side: Side | Literal["itself"]) -> float | None:
         """How many times as good as that side leftfold is; for a duration, less is good."""
-        other = self.peer if side == "peer" else self.raw
+        others: dict[str, float | None] = {"peer": self.peer, "raw": self.raw, "itself": self.itself}
+        other = others[side]
         if other is None:
             return None
         return other / self.ours if self.case.unit == "s" else self.ours / other
 
     @property
     def met(self) -> bool | None:
-        """Whether the target is met; None without one, or without the side that it is about."""
-        target = self.case.target
-        ratio = self.ratio(target.side) if target else None
-        return None if target is None or ratio is None else ratio >= target.ratio
+        """Whether every target that was measured is met; None if none was."""
+        found = [met for met in map(self.meets, self.case.targets) if met is not None]
+        return all(found) if found else None
+
+    def meets(self, target: Target | Limit) -> bool | None:
+        """Whether it is met; None if the side that it is about was left out."""
+        if isinstance(target, Limit):
+            return self.ours <= target.seconds
+        ratio = self.ratio(target.side)
+        return None if ratio is None else ratio >= target.ratio
 
     def cells(self) -> tuple[str, ...]:
         """What stands in the table's columns."""
@@ -52,11 +61,17 @@ class Line:
         )
 
     def _target(self) -> str:
-        target = self.case.target
-        if target is None:
-            return ""
-        verdict = {True: "met", False: "MISSED", None: "not measured"}[self.met]
-        return f"≥ {target.ratio:g} × {target.side}: {verdict}"
+        verdicts = {True: "met", False: "MISSED", None: "not measured"}
+        return "; ".join(f"{self._told(target)}: {verdicts[self.meets(target)]}" for target in self.case.targets)
+
+    def _told(self, target: Target | Limit) -> str:
+        if isinstance(target, Limit):
+            return f"≤ {_figure(target.seconds, 's')}"
+        if target.side != "itself":
+            return f"≥ {target.ratio:g} × {target.side}"
+        return (
+            f"≥ {target.ratio:g} × its own {_figure(self.itself, self.case.unit)} (is {_times(self.ratio('itself'))})"
+        )
 
 
 def lines(rows: Sequence[Case], figures: Mapping[Measurement, float]) -> list[Line]:
@@ -65,7 +80,7 @@ def lines(rows: Sequence[Case], figures: Mapping[Measurement, float]) -> list[Li
     def of(one: Measurement | None) -> float | None:
         return None if one is None else figures.get(one)
 
-    return [Line(row, figures[row.ours], of(row.peer), of(row.raw)) for row in rows]
+    return [Line(row, figures[row.ours], of(row.peer), of(row.raw), of(row.itself)) for row in rows]
 
 
 def footnotes(found: Sequence[Line]) -> list[str]:

@@ -6,14 +6,22 @@ Standard library only, because the peer's interpreter, which has nothing of ours
 from __future__ import annotations
 
 import asyncio
+import multiprocessing
 import threading
 from collections.abc import Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from contextlib import suppress
 from time import perf_counter
+from typing import Any
 
 WARM_UP_CALLS = 30
 """Calls before the clock starts: connections are open, statements prepared, plans cached."""
+
+PATIENCE = 60.0
+"""Seconds until processes that do not start are given up."""
+
+PAUSE = 0.15
+"""Seconds between appends whose delivery is timed: whoever follows has come to rest."""
 
 Act = Callable[[], object]
 AsyncAct = Callable[[], Awaitable[object]]
@@ -38,11 +46,7 @@ def calls_per_second_of_threads(acts: list[Act], seconds: float) -> float:
     def call(act: Act) -> int:
         act()
         ready.wait()
-        calls, deadline = 0, perf_counter() + seconds
-        while perf_counter() < deadline:
-            act()
-            calls += 1
-        return calls
+        return calls_for(act, seconds)
 
     with ThreadPoolExecutor(len(acts)) as pool:
         futures = [pool.submit(call, act) for act in acts]
@@ -53,6 +57,49 @@ def calls_per_second_of_threads(acts: list[Act], seconds: float) -> float:
         started = perf_counter()
         calls = sum(future.result() for future in futures)
         return calls / (perf_counter() - started)
+
+
+def calls_per_second_of_processes(
+    contend: Callable[[str, float, Callable[[], object]], int], url: str, callers: int, seconds: float
+) -> float:
+    """How often all together can do it, each caller in a process of its own, one call after another.
+
+    ``contend(url, seconds, wait)`` does it from ``wait()`` on for so long, and tells how often.
+    """
+    context = multiprocessing.get_context("spawn")
+    ready = context.Barrier(callers)
+    with ProcessPoolExecutor(callers, context, initializer=_get_ready, initargs=(ready,)) as pool:
+        futures = [pool.submit(_contend, contend, url, seconds) for _ in range(callers)]
+        failures = [error for future in futures if (error := future.exception()) is not None]
+        for error in failures:
+            if not isinstance(error, threading.BrokenBarrierError):  # which is what the others met because of it
+                raise error
+        return sum(future.result() for future in futures) / seconds
+
+
+_ready: Any = None
+
+
+def _get_ready(barrier: Any) -> None:
+    global _ready
+    _ready = barrier
+
+
+def _contend(contend: Callable[[str, float, Callable[[], object]], int], url: str, seconds: float) -> int:
+    try:
+        return contend(url, seconds, lambda: _ready.wait(PATIENCE))
+    except BaseException:
+        _ready.abort()  # or the others would wait for this one in vain
+        raise
+
+
+def calls_for(act: Act, seconds: float) -> int:
+    """How often one caller does it in that time."""
+    calls, deadline = 0, perf_counter() + seconds
+    while perf_counter() < deadline:
+        act()
+        calls += 1
+    return calls
 
 
 async def calls_per_second_of_tasks(acts: list[AsyncAct], seconds: float) -> float:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 import statistics
+from collections.abc import Callable
 from decimal import Decimal
 from importlib.metadata import version
 from itertools import count, islice
-from time import perf_counter
+from queue import Queue
+from threading import Thread
+from time import perf_counter, sleep
 from uuid import UUID, uuid4
 
 import psycopg
@@ -16,7 +19,16 @@ from eventsourcing.projection import ProjectionRunner
 
 from benchmarks.peer.bank import AccountSummaries, AccountSummary, Bank, BankAccount, environment
 from benchmarks.serving import serve
-from benchmarks.timing import Act, calls_per_second, calls_per_second_of_threads, seconds_taken
+from benchmarks.timing import (
+    PATIENCE,
+    PAUSE,
+    Act,
+    calls_for,
+    calls_per_second,
+    calls_per_second_of_processes,
+    calls_per_second_of_threads,
+    seconds_taken,
+)
 
 AMOUNT = Decimal("12.50")
 PAGE = 5000
@@ -32,6 +44,47 @@ def append(url: str, callers: int, seconds: float) -> float:
     """Appends a second: one deposit each, put into the application's event store (mapped to JSON and recorded)."""
     with Bank(env=environment(url)) as bank:
         return _measured([_putting(bank) for _ in range(callers)], seconds)
+
+
+def append_from_processes(url: str, callers: int, seconds: float) -> float:
+    """The same from processes, each with an application of its own."""
+    with Bank(env=environment(url)):
+        return calls_per_second_of_processes(_contend, url, callers, seconds)
+
+
+def _contend(url: str, seconds: float, wait: Callable[[], object]) -> int:
+    # The tables are there. Several processes that make sure of it at once fail with "tuple concurrently updated".
+    with Bank(env={**environment(url), "CREATE_TABLE": "no"}) as bank:
+        put = _putting(bank)
+        put()
+        wait()
+        return calls_for(put, seconds)
+
+
+def deliver(url: str, times: int) -> float:
+    """Seconds from the end of an append until another application's subscription hands the event out; the median."""
+    with Bank(env=environment(url)) as bank, Bank(env=environment(url)) as other:
+        delivered = Queue[float]()
+        subscription = other.recorder.subscribe(gt=0)
+
+        def follow() -> None:
+            with subscription:
+                for _ in subscription:
+                    delivered.put(perf_counter())
+
+        following = Thread(target=follow)
+        following.start()
+        put, took = _putting(bank), list[float]()
+        put()
+        delivered.get(timeout=PATIENCE)
+        for _ in range(times):
+            sleep(PAUSE)
+            put()
+            appended = perf_counter()
+            took.append(max(0.0, delivered.get(timeout=PATIENCE) - appended))
+        subscription.stop()
+        following.join()
+        return statistics.median(took)
 
 
 def save(url: str, callers: int, seconds: float) -> float:
@@ -120,5 +173,15 @@ def project(url: str, events: int) -> float:
 
 if __name__ == "__main__":
     serve(
-        {"about": about, "append": append, "save": save, "seed": seed, "load": load, "read": read, "project": project}
+        {
+            "about": about,
+            "append": append,
+            "append_from_processes": append_from_processes,
+            "deliver": deliver,
+            "save": save,
+            "seed": seed,
+            "load": load,
+            "read": read,
+            "project": project,
+        }
     )

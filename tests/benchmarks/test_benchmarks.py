@@ -44,21 +44,21 @@ def test_every_case_of_the_peer_can_be_measured() -> None:
     ("ours", "peer", "unit", "ratio"), [(500.0, 100.0, "/s", 5.0), (0.02, 0.1, "s", 5.0), (50.0, 100.0, "/s", 0.5)]
 )
 def test_a_ratio_is_over_one_when_leftfold_is_better(ours: float, peer: float, unit: str, ratio: float) -> None:
-    case = Case("a case", OURS, PEER, unit="s" if unit == "s" else "/s", target=Target("peer", 2.5))
+    case = Case("a case", OURS, PEER, unit="s" if unit == "s" else "/s", targets=(Target("peer", 2.5),))
     [line] = lines([case], {OURS: ours, PEER: peer})
     assert line.ratio("peer") == pytest.approx(ratio)
     assert line.met is (ratio >= 2.5)
 
 
 def test_a_target_whose_side_was_left_out_is_neither_met_nor_missed() -> None:
-    case = Case("a case", OURS, PEER, target=Target("peer", 2.5))
+    case = Case("a case", OURS, PEER, targets=(Target("peer", 2.5),))
     [line] = lines([case], {OURS: 500.0})
     assert line.met is None
     assert "not measured" in markdown([line])
 
 
 def test_a_missed_target_is_told() -> None:
-    case = Case("a case", OURS, PEER, target=Target("peer", 2.5), notes={"peer": "on Sundays"})
+    case = Case("a case", OURS, PEER, targets=(Target("peer", 2.5),), notes={"peer": "on Sundays"})
     line = Line(case, ours=200.0, peer=100.0, raw=None)
     assert r"| a case | 200/s | 100/s\* | 2.00 | – | – | ≥ 2.5 × peer: MISSED |" in markdown([line])
     assert footnotes([line]) == ["* on Sundays"]
