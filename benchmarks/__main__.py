@@ -102,7 +102,7 @@ def _print(found: list[Line], circumstances: list[str], *, as_markdown: bool) ->
     if as_markdown:
         print(markdown(found), *(one.replace(MARK, f"\\{MARK}") for one in said), sep="\n\n")
         return
-    console = Console(width=None if sys.stdout.isatty() else 140)
+    console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(terminal(found))
     for sentence in said:
         console.print(sentence, style="dim", highlight=False)

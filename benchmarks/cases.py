@@ -131,7 +131,7 @@ def _postgresql(size: Size) -> Iterator[Case]:
         targets=(Target("peer", 3.0),),
     )
     yield Case(
-        "from commit to delivery, another store's subscription",
+        "deliver to another store's subscription",
         on("ours", "deliver", times=size.deliveries),
         on("peer", "deliver", times=size.deliveries),
         unit="s",
@@ -163,7 +163,7 @@ def _sqlite(size: Size) -> Iterator[Case]:
                 targets=(Target("itself", 6.0),) if (callers, door) == (64, "asyncio") else (),
             )
     yield Case(
-        "from commit to delivery, another store's subscription",
+        "deliver to another store's subscription",
         Measurement("ours", "sqlite", "deliver", (("times", size.deliveries),)),
         unit="s",
         notes={"peer": NO_SUBSCRIPTIONS},
