@@ -133,9 +133,7 @@ async def begin_epoch(database: Database, reason: str, *, new_store: bool) -> Ep
     two epochs. `StoreUnavailable` if that takes longer than ten seconds.
     """
     async with database.transaction() as connection:
-        if database.dialect == "postgresql":
-            await connection.execute("SET LOCAL lock_timeout = '10s'")
-            await connection.execute(f"LOCK TABLE {database.table('events')} IN SHARE ROW EXCLUSIVE MODE")
+        await lock_out_appends(connection, database)
         former = await epochs_of(connection, database)
         last = await connection.execute(
             f"SELECT position, id FROM {database.table('events')} ORDER BY position DESC LIMIT 1"
@@ -158,6 +156,16 @@ async def begin_epoch(database: Database, reason: str, *, new_store: bool) -> Ep
             ),
         )
     return epoch
+
+
+async def lock_out_appends(connection: Connection, database: Database) -> None:
+    """Wait for appends that are in flight, and keep others waiting until the transaction ends, as SQLite's does anyway.
+
+    `StoreUnavailable` if that takes longer than ten seconds.
+    """
+    if database.dialect == "postgresql":
+        await connection.execute("SET LOCAL lock_timeout = '10s'")
+        await connection.execute(f"LOCK TABLE {database.table('events')} IN SHARE ROW EXCLUSIVE MODE")
 
 
 def _itself(id: UUID) -> Any:

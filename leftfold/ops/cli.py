@@ -25,6 +25,7 @@ from leftfold.front.store import Subscription
 from leftfold.log.subscription import Following
 from leftfold.ops import display
 from leftfold.ops.diagnosis import diagnose
+from leftfold.ops.doctoring import examine_given, show_epoch, show_repairs
 from leftfold.ops.inspection import history, latest
 from leftfold.ops.inspection import streams as list_streams
 from leftfold.ops.opening import opened
@@ -190,10 +191,33 @@ def migrate(
 
 
 @app.command()
-def doctor(url: Url) -> None:
-    """Examine a store: reachable, up to date, durable; and known dangers."""
+def doctor(
+    url: Url,
+    new_epoch: Annotated[
+        bool, typer.Option("--new-epoch", help="After a restore, or a failover that may have lost events: say so.")
+    ] = False,
+    new_identity: Annotated[
+        bool, typer.Option("--new-identity", help="This is a copy that lives on as another store.")
+    ] = False,
+    reason: Annotated[str, typer.Option(help="Why there is a new epoch or identity; it is kept.")] = "",
+    checkpoint: Annotated[str | None, typer.Option(help="Whether a follower may go on from this one.")] = None,
+    repair: Annotated[bool, typer.Option("--repair", help="Say what can be put right, and with --yes do it.")] = False,
+    yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,
+) -> None:
+    """Examine a store: reachable, up to date, durable, one history; and known dangers. Put right what can be."""
+    console = Console()
+    if new_epoch or new_identity:
+        show_epoch(console, url, new_epoch, new_identity, reason)
+    elif reason:
+        raise InvalidArgument("--reason is for --new-epoch or --new-identity")
+    if repair:
+        show_repairs(console, url, do=yes)
+    elif yes:
+        raise InvalidArgument("--yes is for --repair")
     findings = step(diagnose(url))
-    display.show_findings(Console(), findings)
+    if checkpoint is not None:
+        findings.append(examine_given(url, checkpoint))
+    display.show_findings(console, findings)
     if any(finding.level == "wrong" for finding in findings):
         raise typer.Exit(1)
 

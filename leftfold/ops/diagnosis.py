@@ -3,30 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
 
 from leftfold.database import SqliteUrl, parse_url
 from leftfold.database.migrations import applied, migrations
 from leftfold.database.protocol import Connection, Dialect
 from leftfold.log import Log
+from leftfold.ops.epochs import examine
+from leftfold.ops.finding import Finding
 from leftfold.ops.opening import is_store, opened
-
-Level = Literal["fine", "warning", "wrong"]
 
 WAL_IS_SAFE = (3, 51, 3)
 """Before this version of SQLite, two connections that checkpoint a WAL at once can corrupt the file (since 3.7.0)."""
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at: what was found, how bad that is, and what to do if it is."""
-
-    level: Level
-    subject: str
-    text: str
-    remedy: str = ""
 
 
 async def diagnose(url: str, *, blocking: bool = True) -> list[Finding]:
@@ -42,7 +30,7 @@ async def diagnose(url: str, *, blocking: bool = True) -> list[Finding]:
             else:
                 found = await _postgresql(connection)
         schema = judge_schema(await applied(log.database), _newest(log.database.dialect))
-        events = [await _events(log)] if schema.level == "fine" else []
+        events = [await _events(log), *await examine(log)] if schema.level == "fine" else []
     return [reachable, *found, schema, *events]
 
 

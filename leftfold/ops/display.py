@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from leftfold.events import RecordedEvent
-from leftfold.ops.diagnosis import Finding
+from leftfold.ops.finding import Finding
 from leftfold.ops.inspection import Stream
 
 DATA_CHARACTERS = 300

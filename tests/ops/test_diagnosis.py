@@ -5,13 +5,13 @@ from __future__ import annotations
 import pytest
 
 from leftfold.ops.diagnosis import (
-    Level,
     judge_flushing,
     judge_journal,
     judge_schema,
     judge_sqlite,
     judge_synchronous,
 )
+from leftfold.ops.finding import Level
 
 
 @pytest.mark.parametrize(
