@@ -49,7 +49,7 @@ def _cut(json: bytes, characters: int | None) -> str:
 
 def show_streams(console: Console, streams: Sequence[Stream]) -> None:
     """One line for each stream."""
-    table = _table()
+    table = plain_table()
     table.add_column("stream", overflow="fold", ratio=3)
     table.add_column("events", justify="right", no_wrap=True)
     table.add_column("last event", overflow="fold", style="cyan", ratio=2)
@@ -64,7 +64,7 @@ def show_events(console: Console, events: Sequence[RecordedEvent], *, full: bool
     """A stream's events, one after the other. Where none has a time of day, none is shown."""
     days = all(one.occurred_at.time() == time.min for one in events)
     longest = max((len(one.type) for one in events), default=0)
-    table = _table()
+    table = plain_table()
     table.add_column("version", justify="right", no_wrap=True)
     table.add_column("position", justify="right", style="dim", no_wrap=True)
     table.add_column("type", overflow="fold", style="cyan", min_width=min(longest, _WIDEST_TYPE))
@@ -107,5 +107,6 @@ def show_findings(console: Console, findings: Sequence[Finding]) -> None:
     console.print(table)
 
 
-def _table() -> Table:
+def plain_table() -> Table:
+    """Columns without lines around them."""
     return Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), header_style="bold")

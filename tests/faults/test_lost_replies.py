@@ -11,7 +11,7 @@ import pytest
 import leftfold as lf
 from leftfold.testing.conformance import DoorKind, open_door, registry
 from leftfold.testing.conformance.facts import counted
-from tests.faults.proxy import Cut, CuttingProxy
+from leftfold.testing.proxy import CuttingProxy, Way
 
 
 def through(proxy: CuttingProxy, url: str) -> str:
@@ -22,7 +22,7 @@ def through(proxy: CuttingProxy, url: str) -> str:
 @pytest.mark.parametrize("kind", ["sync", "async"])
 @pytest.mark.parametrize("where", ["request", "reply"])
 def test_an_append_whose_connection_is_cut_is_stored_exactly_once(
-    postgres_url: str, kind: DoorKind, where: Cut
+    postgres_url: str, kind: DoorKind, where: Way
 ) -> None:
     server = urlsplit(postgres_url)
     assert server.hostname

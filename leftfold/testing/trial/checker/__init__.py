@@ -1,0 +1,39 @@
+"""The checker: from everything that was called, answered and seen, and from the final log, it decides exactly.
+
+A pure function: no clock, no database. What it decides rests on two bounds for each event, see `evidence`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from leftfold.testing.trial.checker.appends import check_appends
+from leftfold.testing.trial.checker.conditions import check_conditions
+from leftfold.testing.trial.checker.evidence import Evidence, Proof, Seen, Violation
+from leftfold.testing.trial.checker.money import check_money
+from leftfold.testing.trial.checker.order import check_answers, check_log, check_real_time
+from leftfold.testing.trial.checker.reads import check_followers, check_reads
+from leftfold.testing.trial.records import History, Stored
+
+__all__ = ["RULES", "Proof", "Seen", "Violation", "check"]
+
+RULES = (
+    check_log,
+    check_appends,
+    check_conditions,
+    check_real_time,
+    check_followers,
+    check_reads,
+    check_money,
+    check_answers,
+)
+
+
+def check(history: History, final: Sequence[Stored], *, waits: bool) -> list[Violation]:
+    """Every broken promise, those of the log itself first; none if the history is as promised.
+
+    ``final`` is the log when all is over. ``waits`` tells whether the horizon waits for appends that are in flight, as
+    on PostgreSQL, so that ``read_all`` and ``head`` need not show yet what was appended after such a one was called.
+    """
+    evidence = Evidence(history, final, waits=waits)
+    return [violation for rule in RULES for violation in rule(evidence)]

@@ -1,0 +1,49 @@
+"""Faults of an SQLite file: other connections that write, read for long, or check the log of pages point."""
+
+from __future__ import annotations
+
+import random
+import sqlite3
+import time
+from contextlib import closing
+
+from leftfold.testing.trial.stage import Stage
+
+
+def foreign_writer(stage: Stage, chance: random.Random) -> str | None:
+    """Somebody else's write transaction: everybody waits."""
+    with closing(_connect(stage)) as connection:
+        try:
+            connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return None
+        seconds = chance.uniform(0.05, 0.8)
+        time.sleep(seconds)
+        connection.execute("ROLLBACK")
+    return f"{seconds:.2f} s"
+
+
+def foreign_reader(stage: Stage, chance: random.Random) -> str | None:
+    """Somebody else reads for long: the write-ahead log cannot begin anew."""
+    with closing(_connect(stage)) as connection:
+        connection.execute("BEGIN")
+        connection.execute("SELECT count(*) FROM leftfold_events").fetchone()
+        seconds = chance.uniform(0.2, 2)
+        time.sleep(seconds)
+        connection.execute("ROLLBACK")
+    return f"{seconds:.2f} s"
+
+
+def checkpoint(stage: Stage, chance: random.Random) -> str | None:
+    """The write-ahead log is moved into the file, and cut."""
+    mode = chance.choice(["PASSIVE", "FULL", "RESTART", "TRUNCATE"])
+    with closing(_connect(stage)) as connection:
+        connection.execute(f"PRAGMA wal_checkpoint({mode})").fetchone()
+    return mode
+
+
+def _connect(stage: Stage) -> sqlite3.Connection:
+    return sqlite3.connect(stage.url.removeprefix("sqlite:///"), timeout=2, isolation_level=None)
+
+
+SQLITE_FAULTS = {"foreign writer": foreign_writer, "foreign reader": foreign_reader, "checkpoint": checkpoint}

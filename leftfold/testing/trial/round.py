@@ -1,0 +1,107 @@
+"""One round: a fresh store, workers at it, faults; then quiet, and the verdict on all that happened."""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import leftfold as lf
+from leftfold.testing.trial.checker import Violation, check
+from leftfold.testing.trial.facts import registry
+from leftfold.testing.trial.faults import inject
+from leftfold.testing.trial.final import check_tags, final_log
+from leftfold.testing.trial.hands import PATIENCE
+from leftfold.testing.trial.history import read_history
+from leftfold.testing.trial.places import Place
+from leftfold.testing.trial.plan import Fault, Scale, plan_faults
+from leftfold.testing.trial.records import History, Stored
+from leftfold.testing.trial.stage import Stage
+from leftfold.testing.trial.tallying import TrialTally, check_tally, tally
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a round came to."""
+
+    seed: str
+    directory: Path
+    """Where the history is kept."""
+    history: History
+    final: list[Stored]
+    violations: list[Violation]
+
+
+def run_round(place: Place, seed: str, scale: Scale, *, mutant: str | None = None) -> Verdict:
+    """Let it happen, and judge it. ``mutant`` is a ``module:function`` that every worker calls first."""
+    directory = Path(tempfile.mkdtemp(prefix="leftfold-history-"))
+    url = place.fresh(seed.replace("/", "_"))
+    lf.connect(url, registry=registry).close()
+    stage = Stage(place, url, directory, seed, scale, mutant)
+    try:
+        troubles = _act(stage, plan_faults(seed, place.kinds, scale.seconds))
+    finally:
+        stage.close()
+    final = final_log(url)
+    history = read_history(directory, stage.followers)
+    violations = [*troubles, *check(history, final, waits=place.waits), *check_tags(url, final)]
+    if not violations:
+        violations = _check_read_model(url, final)
+    if not violations:
+        place.drop(url)
+    return Verdict(seed, directory, history, final, violations)
+
+
+def _act(stage: Stage, faults: list[Fault]) -> list[Violation]:
+    """Everything from the first process to the last; what went wrong with the processes themselves."""
+    for hand in stage.hands:
+        stage.start(hand)
+    stuck = [hand.name for hand in stage.hands if not hand.hear("open")]
+    if not stuck:
+        _inject_all(stage, faults)
+        stuck = _come_to_rest(stage)
+    surprises = [surprise for hand in stage.hands for surprise in hand.surprises]
+    found = [Violation("processes", surprise, ()) for surprise in surprises]
+    if stuck and not surprises:
+        names = ", ".join(stuck)
+        found.append(Violation("processes", f"still busy {PATIENCE:.0f} seconds after all faults: {names}", ()))
+    return found
+
+
+def _inject_all(stage: Stage, faults: list[Fault]) -> None:
+    """Each at its moment, in a thread of its own; returns when all of them are over."""
+    begin = time.monotonic()
+    threads: list[threading.Thread] = []
+    for fault in faults:
+        time.sleep(max(0.0, begin + fault.at - time.monotonic()))
+        if not all(hand.notice() for hand in stage.hands if not hand.turn.locked()):
+            break  # a process has died by itself: the round is lost, and what it shows is fresh
+        threads.append(threading.Thread(target=inject, args=(stage, fault), daemon=True))
+        threads[-1].start()
+    else:
+        time.sleep(max(0.0, begin + stage.scale.seconds - time.monotonic()))
+    for thread in threads:
+        thread.join()
+
+
+def _come_to_rest(stage: Stage) -> list[str]:
+    """Callers end, then followers follow to the end of the log; the names of workers that do not get there."""
+    for proxy in stage.proxies.values():
+        proxy.heal()
+    for hand in stage.hands:
+        hand.hear("open")
+        hand.tell("quiet")
+    stuck = [hand.name for hand in stage.hands if not hand.hear("quiet")]
+    with lf.connect(stage.url, registry=registry) as store:
+        position = store.head()
+    for hand in stage.hands:
+        hand.tell(f"until {position}")
+    return stuck or [hand.name for hand in stage.hands if not hand.end()]
+
+
+def _check_read_model(url: str, final: list[Stored]) -> list[Violation]:
+    with lf.connect(url, registry=registry) as store:
+        store.projector([tally]).catch_up()
+        return check_tally(store.view(TrialTally).find(limit=None), final)

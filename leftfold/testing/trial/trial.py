@@ -1,0 +1,80 @@
+"""The trial: one round after the other until the time is up, or a promise is found broken; and what it all came to."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import msgspec
+
+from leftfold.testing.trial.history import CRASH, SETTLED
+from leftfold.testing.trial.places import Place
+from leftfold.testing.trial.plan import Scale
+from leftfold.testing.trial.round import Verdict, run_round
+
+LEAST_ROUND_SECONDS = 3.0
+
+
+@dataclass
+class Totals:
+    """How much was done, over all rounds."""
+
+    calls: Counter[tuple[str, str]] = field(default_factory=Counter)
+    """By kind of call and kind of answer, both as they are written in the history."""
+    faults: Counter[str] = field(default_factory=Counter)
+    events: int = 0
+    read: int = 0
+    """Events that reads returned."""
+    followed: int = 0
+    """Events that followers saw."""
+    subscriptions: int = 0
+    rounds: int = 0
+
+    def add(self, verdict: Verdict) -> None:
+        """Count a round."""
+        history = verdict.history
+        for one in history.operations:
+            self.calls[_tag(one.call), _tag(one.outcome)] += 1
+            self.read += len(getattr(one.answer, "events", ()))
+        self.faults.update(one.kind for one in history.incidents if one.kind not in (CRASH, SETTLED))
+        glimpses = [glimpse for follower in history.followers for glimpse in follower.glimpses]
+        self.followed += sum(len(glimpse.saw) for glimpse in glimpses)
+        self.subscriptions += sum(glimpse.began is not None for glimpse in glimpses)
+        self.events += len(verdict.final)
+        self.rounds += 1
+
+
+def _tag(record: msgspec.Struct) -> str:
+    return str(type(record).__struct_config__.tag)
+
+
+def run_trial(
+    place: Place,
+    seed: int,
+    minutes: float,
+    scale: Scale,
+    told: Callable[[Verdict], None],
+    *,
+    mutant: str | None = None,
+) -> tuple[Totals, Verdict]:
+    """Rounds until the time is up or one of them is not clean: everything counted, and the last verdict.
+
+    Each round has a fresh store and the seed ``SEED/ROUND``; ``told`` hears of each as soon as it has been judged. The
+    history of a clean round is removed.
+    """
+    totals = Totals()
+    deadline = time.monotonic() + 60 * minutes
+    number = 0
+    while True:
+        number += 1
+        left = max(LEAST_ROUND_SECONDS, min(scale.seconds, deadline - time.monotonic()))
+        part = Scale(scale.workers, scale.callers, scale.followers, left)
+        verdict = run_round(place, f"{seed}/{number}", part, mutant=mutant)
+        totals.add(verdict)
+        told(verdict)
+        if verdict.violations or time.monotonic() + LEAST_ROUND_SECONDS > deadline:
+            return totals, verdict
+        shutil.rmtree(verdict.directory)
