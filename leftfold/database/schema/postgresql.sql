@@ -42,6 +42,54 @@ BEGIN
     END IF;
 END $$;
 
+CREATE FUNCTION leftfold.append_one_v1(p_wait boolean, p_stream text, p_expected bigint, p_id uuid, p_type text, p_schema_version integer, p_data text, p_metadata text, p_occurred timestamp with time zone, OUT status integer, OUT version bigint, OUT "position" bigint, OUT listened boolean) RETURNS record
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    SET jit TO 'off'
+    AS $$
+DECLARE
+    tail    record;
+    moment  timestamptz;
+    settled bigint;
+    locked  text; -- nothing: an assignment costs less than PERFORM, which starts a query
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' THEN
+        RAISE EXCEPTION 'leftfold: an append needs READ COMMITTED, not %', current_setting('transaction_isolation')
+            USING ERRCODE = 'feature_not_supported';
+    END IF;
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'on', true); -- acknowledged means flushed, whatever the default
+    END IF;
+    IF p_wait THEN
+        locked := pg_advisory_xact_lock_shared(leftfold.log_space_v1(), 0)::text;
+        locked := pg_advisory_xact_lock(leftfold.stream_space_v1(), hashtext(p_stream))::text;
+        locked := pg_advisory_xact_lock_shared(leftfold.log_space_v1(), leftfold.type_key_v1(p_type))::text;
+    ELSIF NOT (pg_try_advisory_xact_lock_shared(leftfold.log_space_v1(), 0)
+           AND pg_try_advisory_xact_lock(leftfold.stream_space_v1(), hashtext(p_stream))
+           AND pg_try_advisory_xact_lock_shared(leftfold.log_space_v1(), leftfold.type_key_v1(p_type))) THEN
+        status := 5;
+        RETURN;
+    END IF;
+    SELECT e.version, e.recorded_at INTO tail
+      FROM leftfold.events e WHERE e.stream = p_stream ORDER BY e.version DESC LIMIT 1;
+    version := coalesce(tail.version, 0) + 1;
+    IF NOT (p_expected = -1 OR p_expected = version - 1 OR (p_expected = -2 AND version > 1))
+       OR EXISTS (SELECT 1 FROM leftfold.events e WHERE e.id = p_id) THEN
+        RETURN;
+    END IF;
+    moment := greatest(clock_timestamp(), tail.recorded_at); -- never decreasing within a stream, whatever the clock does
+    settled := coalesce(pg_sequence_last_value('leftfold.position'::regclass), 0);
+    locked := pg_advisory_xact_lock_shared(leftfold.horizon_space_v1(), settled::bit(32)::int)::text;
+    position := nextval('leftfold.position');
+    INSERT INTO leftfold.events
+           (position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at, recorded_at)
+    VALUES (append_one_v1.position, p_stream, append_one_v1.version, p_id, p_type, p_schema_version, p_data::json,
+            p_metadata::json, '{}', coalesce(p_occurred, moment), moment);
+    status := 0;
+    listened := leftfold.listened_v1();
+END $$;
+
 CREATE FUNCTION leftfold.append_v2(p_together boolean, p_wait boolean, p_unless json, p_after bigint, p_seen bigint[], p_streams text[], p_expected bigint[], p_counts integer[], p_ids uuid[], p_types text[], p_schema_versions integer[], p_datas text[], p_metadatas text[], p_tags text[], p_occurred timestamp with time zone[], OUT statuses integer[], OUT versions bigint[], OUT positions bigint[], OUT listened boolean) RETURNS record
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
@@ -58,10 +106,9 @@ DECLARE
     busy_log     bool;
     busy_streams int[];
     busy_keys    int[];
-    waits    bool := false; -- whether anybody is busy
+    waits    bool;      -- whether anybody is busy
     repeats  bool;
     moment   timestamptz;
-    tail     record;
     former   record;
     stored   int;       -- how many of the append's ids are stored already
     name     text;
@@ -85,53 +132,15 @@ BEGIN
         PERFORM set_config('synchronous_commit', 'on', true); -- acknowledged means flushed, whatever the default
     END IF;
 
-    IF cardinality(p_streams) = 1 AND cardinality(p_ids) = 1 AND p_tags IS NULL AND p_unless IS NULL THEN
-        -- The commonest append by far, one event that may be stored, takes a short way through the same steps. Whatever
-        -- else is the case with it is found out below, with the same locks.
-        name := p_streams[1];
-        expected := p_expected[1];
-        IF p_wait THEN
-            locked := pg_advisory_xact_lock_shared(leftfold.log_space_v1(), 0)::text;
-            locked := pg_advisory_xact_lock(leftfold.stream_space_v1(), hashtext(name))::text;
-            locked := pg_advisory_xact_lock_shared(leftfold.log_space_v1(), leftfold.type_key_v1(p_types[1]))::text;
-        ELSIF NOT (pg_try_advisory_xact_lock_shared(leftfold.log_space_v1(), 0)
-               AND pg_try_advisory_xact_lock(leftfold.stream_space_v1(), hashtext(name))
-               AND pg_try_advisory_xact_lock_shared(leftfold.log_space_v1(), leftfold.type_key_v1(p_types[1]))) THEN
-            statuses := ARRAY[5];
-            versions := ARRAY[0];
-            positions := ARRAY[0];
-            RETURN;
-        END IF;
-        SELECT e.version, e.recorded_at INTO tail
-          FROM leftfold.events e WHERE e.stream = name ORDER BY e.version DESC LIMIT 1;
-        current := coalesce(tail.version, 0);
-        IF (expected = -1 OR expected = current OR (expected = -2 AND current > 0))
-           AND NOT EXISTS (SELECT 1 FROM leftfold.events e WHERE e.id = p_ids[1]) THEN
-            moment := greatest(clock_timestamp(), tail.recorded_at);
-            settled := coalesce(pg_sequence_last_value('leftfold.position'::regclass), 0);
-            locked := pg_advisory_xact_lock_shared(leftfold.horizon_space_v1(), settled::bit(32)::int)::text;
-            place := nextval('leftfold.position');
-            INSERT INTO leftfold.events
-                   (position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at, recorded_at)
-            VALUES (place, name, current + 1, p_ids[1], p_types[1], p_schema_versions[1], p_datas[1]::json,
-                    p_metadatas[1]::json, '{}', coalesce(p_occurred[1], moment), moment);
-            statuses := ARRAY[0];
-            versions := ARRAY[current + 1];
-            positions := ARRAY[place];
-            listened := leftfold.listened_v1();
-            RETURN;
-        END IF;
-    ELSE
-        SELECT t.busy_log, t.busy_streams, t.busy_keys INTO busy_log, busy_streams, busy_keys
-          FROM leftfold.take_locks_v1(p_wait, p_streams, p_types, p_tags, p_unless) t;
-        IF busy_log THEN
-            statuses := array_fill(5, ARRAY[cardinality(p_streams)]);
-            versions := array_fill(0, ARRAY[cardinality(p_streams)]);
-            positions := versions;
-            RETURN;
-        END IF;
-        waits := busy_streams IS NOT NULL OR busy_keys IS NOT NULL;
+    SELECT t.busy_log, t.busy_streams, t.busy_keys INTO busy_log, busy_streams, busy_keys
+      FROM leftfold.take_locks_v1(p_wait, p_streams, p_types, p_tags, p_unless) t;
+    IF busy_log THEN
+        statuses := array_fill(5, ARRAY[cardinality(p_streams)]);
+        versions := array_fill(0, ARRAY[cardinality(p_streams)]);
+        positions := versions;
+        RETURN;
     END IF;
+    waits := busy_streams IS NOT NULL OR busy_keys IS NOT NULL;
 
     repeats := EXISTS (SELECT 1 FROM leftfold.events e WHERE e.id = ANY (p_ids));
     SELECT array_agg(coalesce(t.version, 0)), array_agg(coalesce(t.position, 0)),

@@ -31,7 +31,7 @@ from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
 from leftfold.log.epochs import Ground, Survey, survey_of
 from leftfold.log.postgresql.herald import Herald
-from leftfold.log.postgresql.parameters import append_parameters
+from leftfold.log.postgresql.parameters import append_one_parameters, append_parameters, is_plain
 from leftfold.log.selection import Range, Terms, select_events
 from leftfold.log.writes import BUSY, Append, AppendResult, Outcome
 
@@ -147,26 +147,44 @@ class PostgresqlLog(Log):
     async def _append(
         self, appends: Sequence[Append], *, together: bool, wait: bool, condition: AppendCondition | None = None
     ) -> list[Row]:
-        """A former attempt of somebody's that was on its way may be judged a repetition only once it has committed."""
-        sql = self._statement("append")
-        parameters = append_parameters(appends, together=together, wait=wait, condition=condition)
+        """Status, version and position of each."""
+        if not together and len(appends) == 1 and is_plain(appends[0]):
+            [(status, version, position, listened)] = await self._ask(
+                "append_one", append_one_parameters(appends[0], wait=wait), wait=wait, again=True
+            )
+            if status is not None:
+                self._stored(listened)
+                return [(status, version, position)]
+        [(statuses, versions, positions, listened)] = await self._ask(
+            "append",
+            append_parameters(appends, together=together, wait=wait, condition=condition),
+            wait=wait,
+            again=together or len(appends) == 1,
+        )
+        self._stored(listened)
+        return list(zip(statuses, versions, positions, strict=True))
+
+    async def _ask(self, name: str, parameters: Sequence[object], *, wait: bool, again: bool) -> list[Row]:
+        """Once more ``again`` after a collision: a former attempt of somebody's has committed meanwhile."""
+        sql = self._statement(name)
 
         async def ask(connection: PostgresqlConnection) -> list[Row]:
             try:
                 return await connection.execute(sql, parameters)
             except UniqueViolation:
-                if len(appends) > 1 and not together:
+                if not again:
                     raise
                 return await connection.execute(sql, parameters)
 
-        if wait:
-            async with self._patient:
-                [(statuses, versions, positions, listened)] = await self._retried(ask)
-        else:
-            [(statuses, versions, positions, listened)] = await self._retried(ask)
-        if listened is not None:  # something was stored
+        if not wait:
+            return await self._retried(ask)
+        async with self._patient:
+            return await self._retried(ask)
+
+    def _stored(self, listened: bool | None) -> None:
+        """``listened`` is null if nothing was."""
+        if listened is not None:
             self.announce(elsewhere=listened)
-        return list(zip(statuses, versions, positions, strict=True))
 
     async def _fetch(self, sql: str, parameters: Sequence[object]) -> list[RecordedEvent]:
         rows = await self._retried(lambda connection: connection.execute_raw(sql, parameters))

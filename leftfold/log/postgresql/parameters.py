@@ -40,6 +40,27 @@ def append_parameters(
     )
 
 
+def is_plain(append: Append) -> bool:
+    """Whether it can take the short way: one event, without tags."""
+    return len(append.events) == 1 and not append.events[0].tags
+
+
+def append_one_parameters(append: Append, *, wait: bool) -> tuple[object, ...]:
+    """Nine parameters for ``append_one_v1``. Numbers as text: psycopg would pick a type, and a plan, by their size."""
+    [event] = append.events
+    return (
+        wait,
+        append.stream,
+        str(append.expected),
+        event.id.hex,
+        event.type,
+        str(event.schema_version),
+        event.data.decode(),
+        event.metadata.decode(),
+        None if event.occurred_at is None else moment.to_text(event.occurred_at),
+    )
+
+
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 

@@ -6,7 +6,7 @@
 -- p_tags holds an array literal for each event, or is null if no event has tags.
 -- statuses: 0 stored (versions and positions tell its last event), 1 stored before (likewise), 2 conflict (the actual
 -- version), 3 some of its ids are stored as something else, 4 the condition failed (positions tell the event that it
--- fails on), 5  listened tells whether anybody listens for new events.
+-- fails on), 5 busy. listened tells whether anybody listens for new events.
 --
 -- In this order, the same for everybody, so that nothing can deadlock: (1) every wait, see take_locks_v1; (2) judge in
 -- new snapshots; (3) the sequence's last value and the horizon's lock, see head_v1; (4) only then draw positions and
@@ -32,10 +32,9 @@ DECLARE
     busy_log     bool;
     busy_streams int[];
     busy_keys    int[];
-    waits    bool := false; -- whether anybody is busy
+    waits    bool;      -- whether anybody is busy
     repeats  bool;
     moment   timestamptz;
-    tail     record;
     former   record;
     stored   int;       -- how many of the append's ids are stored already
     name     text;
@@ -59,53 +58,15 @@ BEGIN
         PERFORM set_config('synchronous_commit', 'on', true); -- acknowledged means flushed, whatever the default
     END IF;
 
-    IF cardinality(p_streams) = 1 AND cardinality(p_ids) = 1 AND p_tags IS NULL AND p_unless IS NULL THEN
-        -- The commonest append by far, one event that may be stored, takes a short way through the same steps. Whatever
-        -- else is the case with it is found out below, with the same locks.
-        name := p_streams[1];
-        expected := p_expected[1];
-        IF p_wait THEN
-            locked := pg_advisory_xact_lock_shared({schema}.log_space_v1(), 0)::text;
-            locked := pg_advisory_xact_lock({schema}.stream_space_v1(), hashtext(name))::text;
-            locked := pg_advisory_xact_lock_shared({schema}.log_space_v1(), {schema}.type_key_v1(p_types[1]))::text;
-        ELSIF NOT (pg_try_advisory_xact_lock_shared({schema}.log_space_v1(), 0)
-               AND pg_try_advisory_xact_lock({schema}.stream_space_v1(), hashtext(name))
-               AND pg_try_advisory_xact_lock_shared({schema}.log_space_v1(), {schema}.type_key_v1(p_types[1]))) THEN
-            statuses := ARRAY[5];
-            versions := ARRAY[0];
-            positions := ARRAY[0];
-            RETURN;
-        END IF;
-        SELECT e.version, e.recorded_at INTO tail
-          FROM {schema}.events e WHERE e.stream = name ORDER BY e.version DESC LIMIT 1;
-        current := coalesce(tail.version, 0);
-        IF (expected = -1 OR expected = current OR (expected = -2 AND current > 0))
-           AND NOT EXISTS (SELECT 1 FROM {schema}.events e WHERE e.id = p_ids[1]) THEN
-            moment := greatest(clock_timestamp(), tail.recorded_at);
-            settled := coalesce(pg_sequence_last_value('{schema}.position'::regclass), 0);
-            locked := pg_advisory_xact_lock_shared({schema}.horizon_space_v1(), settled::bit(32)::int)::text;
-            place := nextval('{schema}.position');
-            INSERT INTO {schema}.events
-                   (position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at, recorded_at)
-            VALUES (place, name, current + 1, p_ids[1], p_types[1], p_schema_versions[1], p_datas[1]::json,
-                    p_metadatas[1]::json, '{}', coalesce(p_occurred[1], moment), moment);
-            statuses := ARRAY[0];
-            versions := ARRAY[current + 1];
-            positions := ARRAY[place];
-            listened := {schema}.listened_v1();
-            RETURN;
-        END IF;
-    ELSE
-        SELECT t.busy_log, t.busy_streams, t.busy_keys INTO busy_log, busy_streams, busy_keys
-          FROM {schema}.take_locks_v1(p_wait, p_streams, p_types, p_tags, p_unless) t;
-        IF busy_log THEN
-            statuses := array_fill(5, ARRAY[cardinality(p_streams)]);
-            versions := array_fill(0, ARRAY[cardinality(p_streams)]);
-            positions := versions;
-            RETURN;
-        END IF;
-        waits := busy_streams IS NOT NULL OR busy_keys IS NOT NULL;
+    SELECT t.busy_log, t.busy_streams, t.busy_keys INTO busy_log, busy_streams, busy_keys
+      FROM {schema}.take_locks_v1(p_wait, p_streams, p_types, p_tags, p_unless) t;
+    IF busy_log THEN
+        statuses := array_fill(5, ARRAY[cardinality(p_streams)]);
+        versions := array_fill(0, ARRAY[cardinality(p_streams)]);
+        positions := versions;
+        RETURN;
     END IF;
+    waits := busy_streams IS NOT NULL OR busy_keys IS NOT NULL;
 
     repeats := EXISTS (SELECT 1 FROM {schema}.events e WHERE e.id = ANY (p_ids));
     SELECT array_agg(coalesce(t.version, 0)), array_agg(coalesce(t.position, 0)),
