@@ -74,8 +74,7 @@ BEGIN
     SELECT e.version, e.recorded_at INTO tail
       FROM leftfold.events e WHERE e.stream = p_stream ORDER BY e.version DESC LIMIT 1;
     version := coalesce(tail.version, 0) + 1;
-    IF NOT (p_expected = -1 OR p_expected = version - 1 OR (p_expected = -2 AND version > 1))
-       OR EXISTS (SELECT 1 FROM leftfold.events e WHERE e.id = p_id) THEN
+    IF NOT (p_expected = -1 OR p_expected = version - 1 OR (p_expected = -2 AND version > 1)) THEN
         RETURN;
     END IF;
     moment := greatest(clock_timestamp(), tail.recorded_at); -- never decreasing within a stream, whatever the clock does

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -149,12 +150,13 @@ class PostgresqlLog(Log):
     ) -> list[Row]:
         """Status, version and position of each."""
         if not together and len(appends) == 1 and is_plain(appends[0]):
-            [(status, version, position, listened)] = await self._ask(
-                "append_one", append_one_parameters(appends[0], wait=wait), wait=wait, again=True
-            )
-            if status is not None:
-                self._stored(listened)
-                return [(status, version, position)]
+            with suppress(UniqueViolation):
+                [(status, version, position, listened)] = await self._ask(
+                    "append_one", append_one_parameters(appends[0], wait=wait), wait=wait
+                )
+                if status is not None:
+                    self._stored(listened)
+                    return [(status, version, position)]
         [(statuses, versions, positions, listened)] = await self._ask(
             "append",
             append_parameters(appends, together=together, wait=wait, condition=condition),
@@ -164,7 +166,7 @@ class PostgresqlLog(Log):
         self._stored(listened)
         return list(zip(statuses, versions, positions, strict=True))
 
-    async def _ask(self, name: str, parameters: Sequence[object], *, wait: bool, again: bool) -> list[Row]:
+    async def _ask(self, name: str, parameters: Sequence[object], *, wait: bool, again: bool = False) -> list[Row]:
         """Once more ``again`` after a collision: a former attempt of somebody's has committed meanwhile."""
         sql = self._statement(name)
 

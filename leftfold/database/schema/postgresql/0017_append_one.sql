@@ -1,6 +1,7 @@
 -- The commonest append by far, one event without tags and conditions, takes a short way through the steps of append_v2,
--- with the same locks and scalars in place of arrays. If it is not simply stored, status is null, nothing has been done,
--- and append_v2 finds out why. status: 0 stored, 5 busy.
+-- with the same locks and scalars in place of arrays. If its version does not fit, status is null; if its id is stored
+-- already, the unique index refuses it. Either way nothing has been done, and append_v2 is to judge. status: 0 stored,
+-- 5 busy.
 CREATE FUNCTION {schema}.append_one_v1(
     p_wait bool, p_stream text, p_expected bigint, p_id uuid, p_type text, p_schema_version int,
     p_data text, p_metadata text, p_occurred timestamptz,
@@ -32,8 +33,7 @@ BEGIN
     SELECT e.version, e.recorded_at INTO tail
       FROM {schema}.events e WHERE e.stream = p_stream ORDER BY e.version DESC LIMIT 1;
     version := coalesce(tail.version, 0) + 1;
-    IF NOT (p_expected = -1 OR p_expected = version - 1 OR (p_expected = -2 AND version > 1))
-       OR EXISTS (SELECT 1 FROM {schema}.events e WHERE e.id = p_id) THEN
+    IF NOT (p_expected = -1 OR p_expected = version - 1 OR (p_expected = -2 AND version > 1)) THEN
         RETURN;
     END IF;
     moment := greatest(clock_timestamp(), tail.recorded_at); -- never decreasing within a stream, whatever the clock does
