@@ -11,7 +11,7 @@ from psycopg import errors
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from leftfold.database.protocol import Dialect, Row, Signal
-from leftfold.database.psycopg_drivers import CONNECT_SECONDS, Driver, Statements
+from leftfold.database.psycopg_drivers import Driver, Statements
 from leftfold.database.url import PostgresqlUrl
 from leftfold.database.waiting import Waiting
 from leftfold.errors import NotSupported, StoreUnavailable
@@ -135,7 +135,7 @@ class PostgresqlDatabase:
             yield
         except PoolTimeout as error:
             raise StoreUnavailable(
-                f"{self.place}: no connection within {CONNECT_SECONDS:.0f} seconds: the server is down, or every "
+                f"{self.place}: no connection within {self.driver.patience:.0f} seconds: the server is down, or every "
                 "connection of the pool is in use"
             ) from error
         except PoolClosed as error:

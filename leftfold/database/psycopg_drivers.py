@@ -14,7 +14,6 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from leftfold.database.protocol import Row
 
 CONNECT_SECONDS = 10.0
-_OPTIONS: dict[str, Any] = {"autocommit": True, "application_name": "leftfold", "connect_timeout": int(CONNECT_SECONDS)}
 
 
 class Statements(Protocol):
@@ -33,6 +32,9 @@ class Statements(Protocol):
 class Driver(Statements, Protocol):
     """A pool of psycopg connections in autocommit, and how to run a statement on one."""
 
+    patience: float
+    """Seconds to wait for a connection."""
+
     async def open(self) -> None:
         """Make the first connection at once, so that what is wrong is told now; psycopg's own error if it fails."""
 
@@ -49,14 +51,16 @@ class Driver(Statements, Protocol):
 class BlockingDriver:
     """For the sync door; never suspends."""
 
-    def __init__(self, conninfo: str, size: int) -> None:
+    def __init__(self, conninfo: str, size: int, patience: float = CONNECT_SECONDS) -> None:
         self._conninfo = conninfo
+        self.patience = patience
+        self._options = _options(patience)
         self._pool = ConnectionPool(
-            conninfo, min_size=1, max_size=size, open=False, kwargs=_OPTIONS, check=self._check, timeout=CONNECT_SECONDS
+            conninfo, min_size=1, max_size=size, open=False, kwargs=self._options, check=self._check, timeout=patience
         )
 
     async def open(self) -> None:
-        psycopg.connect(self._conninfo, **_OPTIONS).close()
+        psycopg.connect(self._conninfo, **self._options).close()
         self._pool.open()
 
     async def take(self) -> Any:
@@ -89,21 +93,23 @@ class BlockingDriver:
 class AsyncDriver:
     """For the async door."""
 
-    def __init__(self, conninfo: str, size: int) -> None:
+    def __init__(self, conninfo: str, size: int, patience: float = CONNECT_SECONDS) -> None:
         self._conninfo = conninfo
+        self._options = _options(patience)
+        self.patience = patience
         self._size = size
         self._pool: Any = None
 
     async def open(self) -> None:
-        await (await psycopg.AsyncConnection.connect(self._conninfo, **_OPTIONS)).close()
+        await (await psycopg.AsyncConnection.connect(self._conninfo, **self._options)).close()
         self._pool = AsyncConnectionPool(
             self._conninfo,
             min_size=1,
             max_size=self._size,
             open=False,
-            kwargs=_OPTIONS,
+            kwargs=self._options,
             check=self._check,
-            timeout=CONNECT_SECONDS,
+            timeout=self.patience,
         )
         await self._pool.open()
 
@@ -136,6 +142,11 @@ class AsyncDriver:
     async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
         if _has_news(connection):
             await connection.execute("SELECT 1")
+
+
+def _options(patience: float) -> dict[str, Any]:
+    """libpq takes a whole number of seconds, and from 2."""
+    return {"autocommit": True, "application_name": "leftfold", "connect_timeout": max(2, int(patience))}
 
 
 def _has_news(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:

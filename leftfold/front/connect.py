@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from leftfold.database import Policy, PostgresqlUrl, SqliteUrl, migrate, parse_url, step
 from leftfold.database.sqlite import SqliteDatabase
+from leftfold.database.url import DEFAULT_SCHEMA
 from leftfold.database.waiting import AsyncioWaiting, BlockingWaiting, Waiting
-from leftfold.errors import MissingExtra
+from leftfold.errors import InvalidArgument, MissingExtra, NotSupported
 from leftfold.events import Registry, default_registry
 from leftfold.front.async_store import AsyncEventStore
 from leftfold.front.store import EventStore
@@ -13,46 +14,73 @@ from leftfold.log import Log
 from leftfold.log.sqlite import SqliteLog
 
 
-def connect(url: str, *, migrate: Policy = "create", registry: Registry = default_registry) -> EventStore:
+def connect(
+    url: str, *, migrate: Policy = "create", registry: Registry = default_registry, replica: str | None = None
+) -> EventStore:
     """Open a store: ``sqlite:///bank.db``, ``sqlite://`` (memory) or ``postgresql://…`` (with ``?schema=``).
 
     ``migrate`` says what may happen to the schema: ``"create"`` makes what is missing in an empty database and never
     upgrades, ``"upgrade"`` brings it up to date, ``"never"`` only checks. ``registry`` holds the event classes.
 
-    Errors: `InvalidArgument` (the URL), `StoreUnavailable` (server, password, file), `SchemaOutdated`, `MissingExtra`.
+    ``replica`` is the URL of a streaming replica of that PostgreSQL: reads of the log come from there while it is up to
+    date, and from the primary otherwise, with the same results (docs/replicas.md).
+
+    Errors: `InvalidArgument` (the URL, or no replica of it), `StoreUnavailable` (server, password, file),
+    `SchemaOutdated`, `MissingExtra`.
     """
-    log = log_at(url, registry, blocking=True)
+    log = log_at(url, registry, blocking=True, replica=replica)
     step(_open(log, migrate, url))
     return EventStore(log)
 
 
-def connect_async(url: str, *, migrate: Policy = "create", registry: Registry = default_registry) -> AsyncEventStore:
+def connect_async(
+    url: str, *, migrate: Policy = "create", registry: Registry = default_registry, replica: str | None = None
+) -> AsyncEventStore:
     """The async twin of `connect`: ``async with lf.connect_async(url) as store``, or ``await store.open()``."""
-    log = log_at(url, registry, blocking=False)
+    log = log_at(url, registry, blocking=False, replica=replica)
     return AsyncEventStore(log, lambda: _open(log, migrate, url))
 
 
-def log_at(url: str, registry: Registry = default_registry, *, blocking: bool) -> Log:
+def log_at(url: str, registry: Registry = default_registry, *, blocking: bool, replica: str | None = None) -> Log:
     """The log of a URL, its database not yet opened nor its schema looked at; for tools that look inside."""
     place = parse_url(url)
     waiting = BlockingWaiting() if blocking else AsyncioWaiting()
     if isinstance(place, SqliteUrl):
+        if replica is not None:
+            raise NotSupported(f"{place} has no replicas: those are streaming replicas of a PostgreSQL server")
         return SqliteLog(SqliteDatabase(place, waiting), registry)
-    return _postgresql_log(place, registry, waiting, blocking=blocking)
+    return _postgresql_log(place, None if replica is None else _beside(place, replica), registry, waiting, blocking)
 
 
-def _postgresql_log(place: PostgresqlUrl, registry: Registry, waiting: Waiting, *, blocking: bool) -> Log:
+def _beside(place: PostgresqlUrl, replica: str) -> PostgresqlUrl:
+    """A replica's URL; the schema in it is the primary's."""
+    other = parse_url(replica)
+    if not isinstance(other, PostgresqlUrl):
+        raise InvalidArgument(f"replica is the URL of a PostgreSQL server, not {other}")
+    if other.schema not in (place.schema, DEFAULT_SCHEMA):
+        raise InvalidArgument(f"{other} names another schema than {place}: a replica has the primary's, leave it out")
+    return PostgresqlUrl(other.conninfo, place.schema, other.pool_size)
+
+
+def _postgresql_log(
+    place: PostgresqlUrl, replica: PostgresqlUrl | None, registry: Registry, waiting: Waiting, blocking: bool
+) -> Log:
     """psycopg is imported here and not before, because it is an extra."""
     try:
         from leftfold.database.postgresql import PostgresqlDatabase
         from leftfold.database.psycopg_drivers import AsyncDriver, BlockingDriver
-        from leftfold.log.postgresql import PostgresqlLog
+        from leftfold.database.replica import PATIENCE, ReplicatedDatabase
+        from leftfold.log.postgresql import PostgresqlLog, ReplicatedLog
     except ImportError as error:
         raise MissingExtra(
             f"a postgresql:// URL needs psycopg 3 ({error}): pip install 'leftfold[postgres]'"
         ) from error
-    driver = (BlockingDriver if blocking else AsyncDriver)(place.conninfo, place.pool_size)
-    return PostgresqlLog(PostgresqlDatabase(place, driver, waiting), registry)
+    make = BlockingDriver if blocking else AsyncDriver
+    driver = make(place.conninfo, place.pool_size)
+    if replica is None:
+        return PostgresqlLog(PostgresqlDatabase(place, driver, waiting), registry)
+    beside = PostgresqlDatabase(replica, make(replica.conninfo, replica.pool_size, PATIENCE), waiting)
+    return ReplicatedLog(ReplicatedDatabase(place, driver, waiting, beside), registry)
 
 
 async def _open(log: Log, policy: Policy, url: str) -> None:

@@ -172,9 +172,13 @@ class ThrowawayPostgres:
         )  # fmt: skip
         if self._user is not None:
             _admit(self._user, self._directory, self.bin)
+        self._make_files()
+
+    def _make_files(self) -> None:
+        """Fill the data directory, as the user that the server runs as."""
         locale = ("--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--locale=C", "--encoding=UTF8")
         command = [self.bin / "initdb", "-D", self._data, "-U", "postgres", "--auth=trust", "--no-sync", *locale]
-        made = subprocess.run(command, user=self._user, cwd=self._directory, capture_output=True, text=True)
+        made = subprocess.run(command, user=self._user, cwd=self._data.parent, capture_output=True, text=True)
         if made.returncode:
             raise StoreUnavailable(f"initdb failed with exit code {made.returncode}:\n{made.stdout}{made.stderr}")
 
@@ -246,7 +250,7 @@ class GivenPostgres:
 
     def __exit__(self, *exception: object) -> None:
         while self._created:
-            _run(self.url(self._database), f'DROP DATABASE IF EXISTS "{self._created.pop()}" WITH (FORCE)')
+            run_statement(self.url(self._database), f'DROP DATABASE IF EXISTS "{self._created.pop()}" WITH (FORCE)')
 
     @property
     def bin(self) -> Path:
@@ -358,11 +362,12 @@ def _wait_until(happened: Callable[[], bool], what: str) -> None:
 
 def _create_database(url: str) -> str:
     name = f"leftfold_{uuid4().hex[:16]}"
-    _run(url, f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
+    run_statement(url, f"CREATE DATABASE {name} TEMPLATE template0 ENCODING 'UTF8'")
     return name
 
 
-def _run(url: str, statement: str) -> None:
+def run_statement(url: str, statement: str) -> None:
+    """Run one statement in a connection of its own."""
     try:
         import psycopg
     except ImportError as error:

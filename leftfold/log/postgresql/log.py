@@ -134,10 +134,15 @@ class PostgresqlLog(Log):
     async def read_stream_page(
         self, stream: str, after: int, until: int | None, limit: int, backwards: bool, bare: bool
     ) -> list[RecordedEvent]:
+        sql, parameters = self._select_stream(stream, after, until, limit, backwards, bare)
+        return await (self._fetch_bare(stream, sql, parameters) if bare else self._fetch(sql, parameters))
+
+    def _select_stream(
+        self, stream: str, after: int, until: int | None, limit: int, backwards: bool, bare: bool = False
+    ) -> tuple[str, Sequence[object]]:
         columns, order = _BARE_COLUMNS if bare else _COLUMNS, "DESC" if backwards else "ASC"
         sql = self._statement("read_stream").format(columns=columns, order=order)
-        parameters = (stream, after, 2**63 - 1 if until is None else until, limit)
-        return await (self._fetch_bare(stream, sql, parameters) if bare else self._fetch(sql, parameters))
+        return sql, (stream, after, 2**63 - 1 if until is None else until, limit)
 
     async def read_log_page(
         self, query: Query, after: int, until: int, limit: int, backwards: bool, ground: Ground | None = None
@@ -189,7 +194,9 @@ class PostgresqlLog(Log):
             self.announce(elsewhere=listened)
 
     async def _fetch(self, sql: str, parameters: Sequence[object]) -> list[RecordedEvent]:
-        rows = await self._retried(lambda connection: connection.execute_raw(sql, parameters))
+        return self._recorded(await self._retried(lambda connection: connection.execute_raw(sql, parameters)))
+
+    def _recorded(self, rows: Sequence[Row]) -> list[RecordedEvent]:
         registry = self.registry
         shift = _FROM_2000_TO_1970
         return [
