@@ -187,7 +187,7 @@ class Caller:
             facts = (fact(self._chance, Opened(OPENING)),)
             await self._submit(Append((Submission(name, expectation.NO_STREAM, facts),)))
             return
-        if source == 0:
+        if source <= 0:
             return
         amount, transfer = self._chance.randint(1, source), f"{self._chance.getrandbits(64):x}"
         writes = (

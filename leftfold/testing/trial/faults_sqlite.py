@@ -1,4 +1,5 @@
-"""Faults of an SQLite file: other connections that write, read for long, or check the log of pages point."""
+"""Faults of an SQLite file: a disk that is full or broken, and other connections that write, read for long, or move the
+write-ahead log into the file."""
 
 from __future__ import annotations
 
@@ -42,8 +43,33 @@ def checkpoint(stage: Stage, chance: random.Random) -> str | None:
     return mode
 
 
+def disk_full(stage: Stage, chance: random.Random) -> str | None:
+    """What one worker writes is refused, from some operation on, as on a full disk."""
+    return _fail(stage, chance, sqlite3.SQLITE_FULL)
+
+
+def disk_error(stage: Stage, chance: random.Random) -> str | None:
+    """One worker's disk reports that it could not write or flush."""
+    return _fail(stage, chance, chance.choice([sqlite3.SQLITE_IOERR_WRITE, sqlite3.SQLITE_IOERR_FSYNC]))
+
+
+def _fail(stage: Stage, chance: random.Random, code: int) -> str | None:
+    hand = stage.any_hand(chance)
+    name, after, times = hand.name, chance.randrange(12), chance.choice([1, 1, 2, 10, 100])
+    hand.tell(f"fail {code} {after} {times}")
+    time.sleep(chance.uniform(0.05, 0.5))
+    hand.tell("heal")
+    return f"{name}: {times} operations, after {after}"
+
+
 def _connect(stage: Stage) -> sqlite3.Connection:
     return sqlite3.connect(stage.url.removeprefix("sqlite:///"), timeout=2, isolation_level=None)
 
 
-SQLITE_FAULTS = {"foreign writer": foreign_writer, "foreign reader": foreign_reader, "checkpoint": checkpoint}
+SQLITE_FAULTS = {
+    "disk full": disk_full,
+    "disk error": disk_error,
+    "foreign writer": foreign_writer,
+    "foreign reader": foreign_reader,
+    "checkpoint": checkpoint,
+}

@@ -59,15 +59,21 @@ class Hand:
         self, process: subprocess.Popen[bytes], heard: dict[str, threading.Event], ended: threading.Event
     ) -> None:
         assert process.stdout is not None
-        for line in process.stdout:
-            heard[line.decode().strip()].set()
+        assert process.stdin is not None
+        with process.stdout:
+            for line in process.stdout:
+                heard[line.decode().strip()].set()
         process.wait()
+        with suppress(BrokenPipeError):
+            process.stdin.close()
         ended.set()
+        for word in heard.values():  # nobody needs to wait for it any more
+            word.set()
 
     def tell(self, words: str) -> None:
         """Give an order; a dead worker does not hear it."""
         if self._process is not None and self._process.stdin is not None:
-            with suppress(BrokenPipeError):
+            with suppress(BrokenPipeError, ValueError):
                 self._process.stdin.write(f"{words}\n".encode())
                 self._process.stdin.flush()
 
@@ -92,9 +98,9 @@ class Hand:
             self._process = None
         return self._process is not None
 
-    def end(self) -> bool:
-        """Whether it ends by itself, as it was told to."""
-        done = self._ended.wait(PATIENCE)
+    def end(self, seconds: float = PATIENCE) -> bool:
+        """Whether it ends by itself by then, as it was told to."""
+        done = self._ended.wait(seconds)
         self.notice()
         return done
 
@@ -107,9 +113,6 @@ class Hand:
     def _finish(self) -> None:
         if self._process is not None and not self._ended.wait(PATIENCE):
             raise StoreUnavailable(f"worker {self.name} (pid {self._process.pid}) does not die")
-        if self._process is not None and self._process.stdin is not None:
-            with suppress(BrokenPipeError):
-                self._process.stdin.close()
         self._process = None
 
     def _told(self, code: int) -> str:

@@ -9,7 +9,8 @@ from typing import Protocol, Self
 from urllib.parse import urlsplit
 
 from leftfold.database.url import PostgresqlUrl, SqliteUrl, parse_url
-from leftfold.errors import InvalidArgument
+from leftfold.errors import InvalidArgument, NotSupported
+from leftfold.testing.faulty_disk import Disk, interposed
 from leftfold.testing.postgres import ThrowawayPostgres
 from leftfold.testing.proxy import CuttingProxy
 from leftfold.testing.trial.plan import Kind
@@ -19,6 +20,7 @@ ANY_POSTGRESQL = (*WORKERS, "foreign transaction", "slow transaction")
 THROUGH_PROXY = ("terminate back end", "cut request", "cut reply", "hold traffic")
 OWN_POSTGRESQL = ("kill back end", "pause back end", "kill server")
 ANY_SQLITE = (*WORKERS, "foreign writer", "foreign reader", "checkpoint")
+DISK = ("disk full", "disk error")
 
 
 class Place(Protocol):
@@ -118,7 +120,7 @@ class SqliteFiles:
     """A new file for each round, beside the one that was named, or in a temporary folder."""
 
     waits = False
-    kinds: tuple[Kind, ...] = ANY_SQLITE
+    kinds: tuple[Kind, ...] = (*ANY_SQLITE, *DISK)
 
     def __init__(self, url: str | None) -> None:
         self._folder: Path | None = None
@@ -131,6 +133,9 @@ class SqliteFiles:
             if self._path.exists():
                 raise InvalidArgument(f"{self._path} exists; a trial takes a file of its own: name a new one")
         self.description = f"SQLite files beside {self._path}" if self._path else "SQLite files of its own"
+        if not _disk_can_fail():
+            self.kinds = ANY_SQLITE
+            self.description += f"; not injected, since this Python hides SQLite's functions: {', '.join(DISK)}"
 
     def fresh(self, name: str) -> str:
         if self._path is not None:
@@ -153,6 +158,14 @@ class SqliteFiles:
     def __exit__(self, *exception: object) -> None:
         if self._folder is not None:
             shutil.rmtree(self._folder, ignore_errors=True)
+
+
+def _disk_can_fail() -> bool:
+    try:
+        with interposed(Disk(), Path.cwd()):
+            return True
+    except NotSupported:
+        return False
 
 
 def place_at(url: str | None) -> Place:

@@ -14,7 +14,14 @@ Kind = str
 
 HEAVY: dict[Kind, float] = {"kill server": 5.0, "kill back end": 4.0, "kill worker": 1.2}
 """Faults after which everything begins anew: at most one in so many seconds, so that something happens in between."""
-OFTEN: dict[Kind, int] = {"slow transaction": 4, "cut reply": 4, "cut request": 2, "terminate back end": 2}
+OFTEN: dict[Kind, int] = {
+    "slow transaction": 4,
+    "cut reply": 4,
+    "cut request": 2,
+    "terminate back end": 2,
+    "disk full": 2,
+    "disk error": 2,
+}
 BETWEEN_SECONDS = 0.25
 QUERIES: tuple[Query, ...] = (
     EVERYTHING,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -34,12 +35,28 @@ class Verdict:
     violations: list[Violation]
 
 
-def run_round(place: Place, seed: str, scale: Scale, *, mutant: str | None = None) -> Verdict:
-    """Let it happen, and judge it. ``mutant`` is a ``module:function`` that every worker calls first."""
+@dataclass(frozen=True, slots=True)
+class Mutant:
+    """A log with a fault of its own, to see that it is found.
+
+    ``in_workers`` is a ``module:function`` that each worker calls first, ``in_the_store`` is called with the URL of
+    each new store.
+    """
+
+    in_workers: str | None = None
+    in_the_store: Callable[[str], None] = lambda url: None
+
+
+UNCHANGED = Mutant()
+
+
+def run_round(place: Place, seed: str, scale: Scale, mutant: Mutant = UNCHANGED) -> Verdict:
+    """Let it happen, and judge it."""
     directory = Path(tempfile.mkdtemp(prefix="leftfold-history-"))
     url = place.fresh(seed.replace("/", "_"))
     lf.connect(url, registry=registry).close()
-    stage = Stage(place, url, directory, seed, scale, mutant)
+    mutant.in_the_store(url)
+    stage = Stage(place, url, directory, seed, scale, mutant.in_workers)
     try:
         troubles = _act(stage, plan_faults(seed, place.kinds, scale.seconds))
     finally:
@@ -93,12 +110,16 @@ def _come_to_rest(stage: Stage) -> list[str]:
     for hand in stage.hands:
         hand.hear("open")
         hand.tell("quiet")
-    stuck = [hand.name for hand in stage.hands if not hand.hear("quiet")]
+    deadline = time.monotonic() + PATIENCE
+    stuck = [hand.name for hand in stage.hands if not hand.hear("quiet", deadline - time.monotonic())]
+    if stuck:
+        return stuck
     with lf.connect(stage.url, registry=registry) as store:
         position = store.head()
     for hand in stage.hands:
         hand.tell(f"until {position}")
-    return stuck or [hand.name for hand in stage.hands if not hand.end()]
+    deadline = time.monotonic() + PATIENCE
+    return [hand.name for hand in stage.hands if not hand.end(deadline - time.monotonic())]
 
 
 def _check_read_model(url: str, final: list[Stored]) -> list[Violation]:

@@ -28,14 +28,20 @@ class Stage:
         self.own_calls = Journal(directory / "worker-trial.jsonl")
         """What the trial itself appends."""
         self.server_turn = threading.Lock()
-        self.hands = [
-            Hand(
-                slot,
-                Setting("", str(directory), "", seed, scale.callers, plan_followers(slot, scale.followers), mutant),
-            )
-            for slot in range(1, scale.workers + 1)
-        ]
+        self.hands = [Hand(slot, self._setting(slot, seed, mutant)) for slot in range(1, scale.workers + 1)]
         self.proxies: dict[int, CuttingProxy] = {}
+
+    def _setting(self, slot: int, seed: str, mutant: str | None) -> Setting:
+        return Setting(
+            url="",
+            directory=str(self.directory),
+            name="",
+            seed=seed,
+            callers=self.scale.callers,
+            followers=plan_followers(slot, self.scale.followers),
+            mutant=mutant,
+            disk="disk full" in self.place.kinds,
+        )
 
     @property
     def followers(self) -> list[Follower]:

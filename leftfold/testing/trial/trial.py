@@ -13,7 +13,7 @@ import msgspec
 from leftfold.testing.trial.history import CRASH, SETTLED
 from leftfold.testing.trial.places import Place
 from leftfold.testing.trial.plan import Scale
-from leftfold.testing.trial.round import Verdict, run_round
+from leftfold.testing.trial.round import UNCHANGED, Mutant, Verdict, run_round
 
 LEAST_ROUND_SECONDS = 3.0
 
@@ -57,8 +57,7 @@ def run_trial(
     minutes: float,
     scale: Scale,
     told: Callable[[Verdict], None],
-    *,
-    mutant: str | None = None,
+    mutant: Mutant = UNCHANGED,
 ) -> tuple[Totals, Verdict]:
     """Rounds until the time is up or one of them is not clean: everything counted, and the last verdict.
 
@@ -72,7 +71,7 @@ def run_trial(
         number += 1
         left = max(LEAST_ROUND_SECONDS, min(scale.seconds, deadline - time.monotonic()))
         part = Scale(scale.workers, scale.callers, scale.followers, left)
-        verdict = run_round(place, f"{seed}/{number}", part, mutant=mutant)
+        verdict = run_round(place, f"{seed}/{number}", part, mutant)
         totals.add(verdict)
         told(verdict)
         if verdict.violations or time.monotonic() + LEAST_ROUND_SECONDS > deadline:

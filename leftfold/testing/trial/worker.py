@@ -2,7 +2,8 @@
 
 ``python -m leftfold.testing.trial.worker SETTING``: it says ``open`` when it has begun. On stdin it is told ``quiet``,
 whereupon its callers end and it says ``quiet``; then ``until POSITION``, whereupon its followers go on as far as that
-and the process ends. When stdin closes, whoever started it is gone, and it goes too.
+and the process ends. ``fail CODE AFTER TIMES`` and ``heal`` are for the disk under an SQLite file. When stdin closes,
+whoever started it is gone, and it goes too.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from pathlib import Path
 
 import msgspec
 
+from leftfold.testing.faulty_disk import FailingDisk, interposed
 from leftfold.testing.trial.asking import DoorKind, opened
 from leftfold.testing.trial.calling import Caller, Memory
 from leftfold.testing.trial.following import Following
@@ -45,6 +47,8 @@ class Setting(msgspec.Struct, frozen=True):
     callers: int
     followers: tuple[FollowerSetting, ...]
     mutant: str | None = None
+    disk: bool = False
+    """Whether the disk is to fail on demand."""
 
 
 async def live(setting: Setting) -> None:
@@ -61,9 +65,12 @@ async def work(setting: Setting) -> None:
     directory = Path(setting.directory)
     journal = Journal(directory / f"worker-{setting.name}.jsonl")
     quiet, until = asyncio.Event(), asyncio.get_running_loop().create_future()
-    orders = asyncio.create_task(_listen(quiet, until))
+    disk = FailingDisk()
+    orders = asyncio.create_task(_listen(quiet, until, disk))
     memory = Memory()
     async with AsyncExitStack() as stack:
+        if setting.disk:
+            stack.enter_context(interposed(disk, Path(setting.url.removeprefix("sqlite:///")).parent))
         desks = {
             door: await stack.enter_async_context(opened(setting.url, door, journal)) for door in ("async", "sync")
         }
@@ -90,7 +97,7 @@ async def work(setting: Setting) -> None:
     orders.cancel()
 
 
-async def _listen(quiet: asyncio.Event, until: asyncio.Future[int]) -> None:
+async def _listen(quiet: asyncio.Event, until: asyncio.Future[int], disk: FailingDisk) -> None:
     """Do as stdin says."""
     reader = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(lambda: asyncio.StreamReaderProtocol(reader), sys.stdin)
@@ -100,6 +107,10 @@ async def _listen(quiet: asyncio.Event, until: asyncio.Future[int]) -> None:
                 quiet.set()
             case ["until", position]:
                 until.set_result(int(position))
+            case ["fail", code, after, times]:
+                disk.fail(int(code), after=int(after), times=int(times))
+            case ["heal"]:
+                disk.heal()
     os._exit(0)
 
 
