@@ -59,6 +59,7 @@ class Replica:
         self.declined = 0
         self._primary = primary
         self._database = database
+        self._has_pool = False
         self._is_open = False
         self._is_closed = False
         self._is_away = False
@@ -129,7 +130,9 @@ class Replica:
         question = statement("leftfold.database.replication", "identity")
         async with self._primary.connection() as connection:
             [primary] = await connection.execute(question)
-        await self._database.open()
+        if not self._has_pool:
+            await self._database.open()
+            self._has_pool = True
         async with self._database.connection() as connection:
             [replica] = await connection.execute(question)
         here, there = self._database.place, self._primary.place
