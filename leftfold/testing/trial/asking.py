@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from inspect import isawaitable
 from typing import Any, Literal, TypeVar
 
 import leftfold as lf
+from leftfold.database.stepping import step
 from leftfold.testing.trial.facts import as_condition, as_query, as_write, new_events, registry
 from leftfold.testing.trial.history import Journal
 from leftfold.testing.trial.records import (
@@ -28,6 +31,7 @@ from leftfold.testing.trial.records import (
     Project,
     ReadLog,
     ReadStream,
+    RolledBack,
     Saw,
     Unknown,
     sight,
@@ -66,19 +70,64 @@ class Desk:
         try:
             answer = await asyncio.wait_for(self._do(call, [] if found is None else found), patience)
         except TimeoutError as error:
-            answer = Unknown("the caller walked away") if patience else Failed(f"TimeoutError: {error}")
-        except lf.ConcurrencyError as error:
-            answer = Conflict(error.stream, error.expected, error.actual)
-        except lf.ConditionFailed as error:
-            answer = ConditionBroken(error.position)
-        except lf.DuplicateEvent:
-            answer = Clash()
-        except lf.StoreUnavailable as error:
-            answer = Unknown(str(error))
+            answer = Unknown("the caller walked away") if patience else answer_of(error)
         except Exception as error:
-            answer = Failed(f"{type(error).__name__}: {error}")
+            answer = answer_of(error)
         self._journal.answer(number, answer)
         return answer
+
+    async def transact(self, caller: str, calls: Sequence[Append], pause: float, *, commit: bool) -> None:
+        """Several appends, to different streams, in one transaction that is then committed, or rolled back.
+
+        What is refused is answered at once, the rest when the transaction has ended.
+        """
+        stored: dict[int, Appended] = {}
+        rest: Answer | None = None
+        try:
+            if isinstance(self.store, lf.AsyncEventStore):
+                async with self.store.transaction() as transaction:
+                    await self._append_each(transaction, caller, calls, stored, lambda: asyncio.sleep(pause), commit)
+            else:
+                await self._call(lambda: self._transact_blocking(caller, calls, stored, pause, commit))
+        except (_Withdrawn, lf.TransactionConflict):
+            rest = RolledBack()
+        except Exception as error:
+            rest = answer_of(error)
+        for number, answer in stored.items():
+            self._journal.answer(number, rest or answer)
+
+    def _transact_blocking(
+        self, caller: str, calls: Sequence[Append], stored: dict[int, Appended], pause: float, commit: bool
+    ) -> None:
+        async def sleep() -> None:
+            time.sleep(pause)  # noqa: ASYNC251 - this thread's own
+
+        assert isinstance(self.store, lf.EventStore)
+        with self.store.transaction() as transaction:
+            step(self._append_each(transaction, caller, calls, stored, sleep, commit))
+
+    async def _append_each(
+        self,
+        transaction: lf.Transaction | lf.AsyncTransaction,
+        caller: str,
+        calls: Sequence[Append],
+        stored: dict[int, Appended],
+        sleep: Callable[[], Awaitable[None]],
+        commit: bool,
+    ) -> None:
+        for call in calls:
+            number = self._journal.call(caller, call)
+            stored[number] = Appended(())
+            writes = [as_write(one) for one in call.writes]
+            try:
+                results: Any = transaction.append_all(writes, condition=as_condition(call.condition))
+                stored[number] = _appended(await results if isawaitable(results) else results)
+            except REFUSALS as error:
+                del stored[number]
+                self._journal.answer(number, answer_of(error))
+            await sleep()
+        if not commit:
+            raise _Withdrawn
 
     async def _do(self, call: Call, found: list[lf.RecordedEvent]) -> Answer:
         match call:
@@ -113,7 +162,7 @@ class Desk:
                 lambda: self.store.append(write.stream, events, expected=write.expected, condition=condition)
             )
             results = [result]
-        return Appended(tuple((one.version, one.position, one.duplicate) for one in results))
+        return _appended(results)
 
     async def _call(self, method: Callable[[], Any]) -> Any:
         if self._threads is None:
@@ -124,6 +173,32 @@ class Desk:
         if self._threads is None:
             return [one async for one in found]
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: list(found))
+
+
+class _Withdrawn(Exception):
+    """A transaction is to be rolled back."""
+
+
+REFUSALS = (lf.ConcurrencyError, lf.ConditionFailed, lf.DuplicateEvent)
+
+
+def answer_of(error: Exception) -> Answer:
+    """An error as it is written down; `Failed` if no promise allows it."""
+    match error:
+        case lf.ConcurrencyError():
+            return Conflict(error.stream, error.expected, error.actual)
+        case lf.ConditionFailed():
+            return ConditionBroken(error.position)
+        case lf.DuplicateEvent():
+            return Clash()
+        case lf.StoreUnavailable():
+            return Unknown(str(error))
+        case _:
+            return Failed(f"{type(error).__name__}: {error}")
+
+
+def _appended(results: Sequence[lf.AppendResult]) -> Appended:
+    return Appended(tuple((one.version, one.position, one.duplicate) for one in results))
 
 
 @asynccontextmanager

@@ -50,6 +50,7 @@ TURNS = {
     "read": 9,
     "read_log": 7,
     "head": 3,
+    "transact": 2,
     "project": 1,
 }
 
@@ -88,6 +89,7 @@ class Caller:
             "read": self._read,
             "read_log": self._read_log,
             "head": self._head,
+            "transact": self._transact,
             "project": self._project,
         }
         while not quiet.is_set():
@@ -242,6 +244,14 @@ class Caller:
                 (Criterion(("trial.claimed",), (f"seat:{self._chance.randrange(self._memory.claims + 10)}",)),),
             ]
         )
+
+    async def _transact(self) -> None:
+        """A transaction of its own, with appends to different streams, and time between them."""
+        streams = sorted({self._stream() for _ in range(self._chance.choice([1, 2, 3]))})
+        self._chance.shuffle(streams)
+        calls = [Append((self._submission(stream),), together=True) for stream in streams]
+        pause = self._chance.choice([0, 0, 0.005, 0.03])
+        await self._desk.transact(self.name, calls, pause, commit=self._chance.random() < 0.7)
 
     async def _read(self) -> None:
         stream = self._chance.choice([self._stream(), f"account-{self._chance.randrange(ACCOUNTS)}"])

@@ -12,12 +12,9 @@ from typing import Any
 
 import psycopg
 
+import leftfold as lf
 from leftfold import expected as expectation
-from leftfold.database.statements import statement
 from leftfold.database.url import PostgresqlUrl, parse_url
-from leftfold.events import encode_events
-from leftfold.log import Append as LogAppend
-from leftfold.log.postgresql.parameters import append_parameters
 from leftfold.testing.trial.facts import Noted, fact, new_events, registry
 from leftfold.testing.trial.history import CRASH
 from leftfold.testing.trial.places import OwnPostgres
@@ -103,15 +100,19 @@ def slow_transaction(stage: Stage, chance: random.Random) -> str | None:
     calls: list[int] = []
     answers: list[Answer] = []
     port = 0
-    with suppress(psycopg.Error), connect(stage.url) as connection:
+    with (
+        suppress(psycopg.Error, lf.StoreUnavailable, lf.TransactionConflict),
+        lf.connect(stage.url, registry=registry, migrate="never") as store,
+        connect(stage.url) as connection,
+    ):
         port = _own_port(connection)
         connection.execute("BEGIN")
         for _ in range(chance.choice([1, 1, 2])):
-            stream = f"slow-{chance.randrange(10)}"
             facts = tuple(fact(chance, Noted("slowly"), ["colour:1"]) for _ in range(chance.choice([1, 3])))
-            call = Append((Submission(stream, expectation.ANY, facts),))
-            calls.append(stage.own_calls.call("slow transaction", call))
-            answers.append(_append(stage.url, connection, call))
+            write = Submission(f"slow-{chance.randrange(10)}", expectation.ANY, facts)
+            calls.append(stage.own_calls.call("slow transaction", Append((write,))))
+            result = store.using(connection).append(write.stream, new_events(write.facts))
+            answers.append(Appended(((result.version, result.position, result.duplicate),)))
             time.sleep(chance.uniform(0, 0.4))
         if chance.random() < 0.3:
             connection.execute("ROLLBACK")
@@ -131,17 +132,6 @@ def _own_port(connection: psycopg.Connection[Any]) -> int:
     row = connection.execute("SELECT client_port FROM pg_stat_activity WHERE pid = pg_backend_pid()").fetchone()
     assert row is not None
     return int(row[0] or 0)
-
-
-def _append(url: str, connection: psycopg.Connection[Any], call: Append) -> Appended:
-    place = parse_url(url)
-    assert isinstance(place, PostgresqlUrl)
-    [write] = call.writes
-    append = LogAppend(write.stream, encode_events(new_events(write.facts), registry), write.expected)
-    sql = statement("leftfold.log.postgresql", "append", place.schema)
-    row = connection.execute(sql.encode(), append_parameters([append], together=False)).fetchone()
-    assert row is not None
-    return Appended(((row[1][0], row[2][0], False),))
 
 
 def connect(url: str) -> psycopg.Connection[Any]:

@@ -22,7 +22,7 @@ class Following:
     def __init__(self, name: str, query: Query, directory: Path, chance: random.Random) -> None:
         path = directory / f"follower-{name}.jsonl"
         self._journal = Journal(path)
-        self.position = _reached(path)
+        self.position, self._mark = _reached(path)
         self._query = as_query(query)
         self._chance = chance
         self._until: int | None = None
@@ -50,24 +50,29 @@ class Following:
     async def _follow(self, store: lf.AsyncEventStore) -> None:
         while not self.is_over:
             left = self._begin()
-            async with store.subscribe(self._query, after=self.position) as subscription:
+            async with store.subscribe(self._query, after=self._after) as subscription:
                 self._subscription = subscription
                 async for recorded in subscription:
                     left -= 1
                     if not self._see(recorded, left):
                         break
-            self._end(subscription.position)
+            self._end(subscription.position, subscription.checkpoint)
 
     def _follow_blocking(self, store: lf.EventStore) -> None:
         while not self.is_over:
             left = self._begin()
-            with store.subscribe(self._query, after=self.position) as subscription:
+            with store.subscribe(self._query, after=self._after) as subscription:
                 self._subscription = subscription
                 for recorded in subscription:
                     left -= 1
                     if not self._see(recorded, left):
                         break
-            self._end(subscription.position)
+            self._end(subscription.position, subscription.checkpoint)
+
+    @property
+    def _after(self) -> int | lf.Checkpoint:
+        """Where to go on: at a checkpoint, which is verified, or at the mere position that is known after a kill."""
+        return self.position if self._mark is None else lf.Checkpoint.parse(self._mark)
 
     def _begin(self) -> int:
         self._journal.write(Glimpse(time.monotonic_ns(), began=self.position))
@@ -78,9 +83,10 @@ class Following:
         self._journal.write(Glimpse(time.monotonic_ns(), saw=(sight(recorded),)))
         return left > 0
 
-    def _end(self, position: int) -> None:
+    def _end(self, position: int, checkpoint: lf.Checkpoint | None) -> None:
         self.position = position
-        self._journal.write(Glimpse(time.monotonic_ns(), reached=position))
+        self._mark = str(checkpoint) if checkpoint is not None and checkpoint.position == position else None
+        self._journal.write(Glimpse(time.monotonic_ns(), reached=position, mark=self._mark))
 
     async def _watch(self) -> None:
         """Close the subscription once it has come to the end, even if nothing that it asks for stands there."""
@@ -91,12 +97,12 @@ class Following:
                 subscription.close()
 
 
-def _reached(path: Path) -> int:
+def _reached(path: Path) -> tuple[int, str | None]:
     """Where a follower has come to; what it saw and had no time to write down, it shall see again."""
-    position = 0
+    position, mark = 0, None
     for glimpse in lines(path, Glimpse):
         if glimpse.reached is not None:
-            position = glimpse.reached
+            position, mark = glimpse.reached, glimpse.mark
         if glimpse.saw:
-            position = glimpse.saw[-1][0]
-    return position
+            position, mark = glimpse.saw[-1][0], None
+    return position, mark

@@ -168,6 +168,8 @@ class Glimpse(msgspec.Struct, frozen=True, omit_defaults=True):
     began: int | None = None
     saw: tuple[Sight, ...] = ()
     reached: int | None = None
+    mark: str | None = None
+    """The checkpoint there, as text."""
 
 
 class Incident(msgspec.Struct, frozen=True, omit_defaults=True):
