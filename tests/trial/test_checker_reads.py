@@ -189,3 +189,10 @@ def test_a_follower_that_says_it_has_passed_what_it_did_not_see_is_found(story: 
 def test_a_follower_that_sees_an_event_changed_is_found(story: Story, seen: list[Sight]) -> None:
     story.follower(Glimpse(1, began=0), Glimpse(50, saw=(seen[0], (2, "0123456789abcdef"))))
     assert story.broken() == {"followers"}
+
+
+def test_a_follower_need_not_have_seen_what_came_when_it_had_been_told_to_end(story: Story, seen: list[Sight]) -> None:
+    story.follower(Glimpse(1, began=0), Glimpse(50, saw=tuple(seen[:3])), Glimpse(51, reached=4))
+    assert story.broken() == {"followers"}
+    story.history.until = 4
+    assert story.violations() == []

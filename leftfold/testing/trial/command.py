@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import random
 from typing import Annotated
 
@@ -25,6 +26,7 @@ def verify(
     from leftfold.testing.trial.report import show_beginning, show_round, show_totals, show_verdict
     from leftfold.testing.trial.trial import run_trial
 
+    logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # connections that the trial itself takes down
     console = Console()
     chosen = random.randrange(1_000_000) if seed is None else seed
     scale = Scale(workers=workers, callers=callers)
@@ -32,6 +34,6 @@ def verify(
         show_beginning(console, place, chosen, scale)
         totals, verdict = run_trial(place, chosen, minutes, scale, lambda one: show_round(console, one))
     show_totals(console, totals)
-    show_verdict(console, verdict)
+    show_verdict(console, place, verdict)
     if verdict.violations:
         raise typer.Exit(1)

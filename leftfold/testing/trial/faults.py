@@ -21,7 +21,11 @@ Injection = Callable[[Stage, random.Random], str | None]
 def inject(stage: Stage, fault: Fault) -> None:
     """Do it, and write it down."""
     at = time.monotonic_ns()
-    target = _injections()[fault.kind](stage, random.Random(fault.chance))
+    try:
+        target = _injections()[fault.kind](stage, random.Random(fault.chance))
+    except Exception as error:
+        stage.troubles.append(f"the trial itself failed, at {fault.kind}: {type(error).__name__}: {error}")
+        return
     if target is not None:
         stage.note(fault.kind, target, at)
 

@@ -91,8 +91,18 @@ class Hand:
         self.send(signal.SIGKILL)
         self._finish()
 
+    @property
+    def is_well(self) -> bool:
+        """Whether it lives, or is just being seen to."""
+        if not self.turn.acquire(blocking=False):
+            return True
+        try:
+            return self.notice()
+        finally:
+            self.turn.release()
+
     def notice(self) -> bool:
-        """Whether it lives; if it has died by itself, that is a surprise."""
+        """Whether it lives; if it has died by itself, that is a surprise. For whoever has the turn."""
         if self._process is not None and self._ended.is_set() and self._process.returncode != 0:
             self.surprises.append(self._told(self._process.returncode))
             self._process = None

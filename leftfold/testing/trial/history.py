@@ -58,6 +58,9 @@ class Journal:
 
 SETTLED = "settled"
 CRASH = "crash"
+UNTIL = "until"
+BOOKKEEPING = (SETTLED, CRASH, UNTIL)
+"""Incidents that are no faults, but what the checker is to know."""
 Kind = TypeVar("Kind")
 
 
@@ -75,6 +78,7 @@ def lines(path: Path, kind: type[Kind]) -> Iterator[Kind]:
 def read_history(directory: Path, followers: Iterable[Follower]) -> History:
     """What was written into a directory: ``worker-*.jsonl``, ``follower-NAME.jsonl`` and ``incidents.jsonl``."""
     history = History(incidents=list(lines(directory / "incidents.jsonl", Incident)))
+    history.until = max((int(one.target) for one in history.incidents if one.kind == UNTIL), default=FOREVER)
     for path in sorted(directory.glob("worker-*.jsonl")):
         history.operations += _operations(path)
     for one in followers:

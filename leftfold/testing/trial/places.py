@@ -27,6 +27,8 @@ class Place(Protocol):
     """Gives every round a fresh store."""
 
     description: str
+    keeps: bool
+    """Whether a store that is not dropped stays when all is over."""
     waits: bool
     """Whether its horizon waits for appends in flight."""
     kinds: tuple[Kind, ...]
@@ -49,6 +51,7 @@ class Place(Protocol):
 class OwnPostgres:
     """A throwaway server: everything may be done to it. It flushes nothing of itself before a commit asks for it."""
 
+    keeps = False
     waits = True
     kinds: tuple[Kind, ...] = (*ANY_POSTGRESQL, *THROUGH_PROXY, *OWN_POSTGRESQL)
 
@@ -76,6 +79,7 @@ class OwnPostgres:
 class GivenPostgres:
     """A server that somebody else runs: its processes are left alone, and each round takes a schema of its own."""
 
+    keeps = True
     waits = True
 
     def __init__(self, url: str) -> None:
@@ -132,6 +136,7 @@ class SqliteFiles:
             self._path = Path(place.path)
             if self._path.exists():
                 raise InvalidArgument(f"{self._path} exists; a trial takes a file of its own: name a new one")
+        self.keeps = self._path is not None
         self.description = f"SQLite files beside {self._path}" if self._path else "SQLite files of its own"
         if not _disk_can_fail():
             self.kinds = ANY_SQLITE

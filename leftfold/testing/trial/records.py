@@ -229,6 +229,8 @@ class History(msgspec.Struct):
     operations: list[Operation] = msgspec.field(default_factory=list)
     followers: list[Follower] = msgspec.field(default_factory=list)
     incidents: list[Incident] = msgspec.field(default_factory=list)
+    until: int = FOREVER
+    """Up to which position every follower was waited for."""
 
 
 def digest(position: int, stream: str, version: int, id: str, type: str, data: str, tags: Iterable[str]) -> str:

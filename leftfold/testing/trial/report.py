@@ -8,8 +8,10 @@ from rich.console import Console
 from rich.text import Text
 
 from leftfold import expected as expectation
+from leftfold.database import parse_url
 from leftfold.ops.display import plain_table, printable
 from leftfold.testing.trial.checker import Proof, Seen, Violation
+from leftfold.testing.trial.history import BOOKKEEPING
 from leftfold.testing.trial.places import Place
 from leftfold.testing.trial.plan import Scale
 from leftfold.testing.trial.records import (
@@ -56,7 +58,7 @@ def show_beginning(console: Console, place: Place, seed: int, scale: Scale) -> N
 
 def show_round(console: Console, verdict: Verdict) -> None:
     """One line for a round that has been judged."""
-    faults = sum(one.kind not in ("settled", "crash") for one in verdict.history.incidents)
+    faults = sum(one.kind not in BOOKKEEPING for one in verdict.history.incidents)
     clean = not verdict.violations
     line = Text.assemble(
         ("✓ " if clean else "✗ ", "green" if clean else "red"),
@@ -95,7 +97,7 @@ def show_totals(console: Console, totals: Totals) -> None:
     )
 
 
-def show_verdict(console: Console, verdict: Verdict) -> None:
+def show_verdict(console: Console, place: Place, verdict: Verdict) -> None:
     """Clean, or every kind of violation with an example of each, and how to see it again."""
     if not verdict.violations:
         console.print("\n[green]✓ no promise was broken[/green]")
@@ -111,6 +113,8 @@ def show_verdict(console: Console, verdict: Verdict) -> None:
             console.print(Text(f"  {line}"), soft_wrap=True)
     seed = verdict.seed.partition("/")[0]
     console.print(f"\nthe whole history is in {verdict.directory}; again: --seed {seed}", highlight=False)
+    if place.keeps:
+        console.print(f"the store is kept: {parse_url(verdict.url)}", highlight=False)
 
 
 def told(proof: Sequence[Proof], verdict: Verdict) -> list[str]:

@@ -8,17 +8,18 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from uuid import uuid4
 
 import leftfold as lf
 from leftfold.testing.trial.checker import Violation, check
 from leftfold.testing.trial.facts import registry
-from leftfold.testing.trial.faults import inject
+from leftfold.testing.trial.faults import inject, settle
 from leftfold.testing.trial.final import check_tags, final_log
 from leftfold.testing.trial.hands import PATIENCE
-from leftfold.testing.trial.history import read_history
+from leftfold.testing.trial.history import UNTIL, read_history
 from leftfold.testing.trial.places import Place
 from leftfold.testing.trial.plan import Fault, Scale, plan_faults
-from leftfold.testing.trial.records import History, Stored
+from leftfold.testing.trial.records import At, Head, History, Stored
 from leftfold.testing.trial.stage import Stage
 from leftfold.testing.trial.tallying import TrialTally, check_tally, tally
 
@@ -28,6 +29,7 @@ class Verdict:
     """What a round came to."""
 
     seed: str
+    url: str
     directory: Path
     """Where the history is kept."""
     history: History
@@ -53,7 +55,7 @@ UNCHANGED = Mutant()
 def run_round(place: Place, seed: str, scale: Scale, mutant: Mutant = UNCHANGED) -> Verdict:
     """Let it happen, and judge it."""
     directory = Path(tempfile.mkdtemp(prefix="leftfold-history-"))
-    url = place.fresh(seed.replace("/", "_"))
+    url = place.fresh(f"{seed.replace('/', '_')}_{uuid4().hex[:8]}")
     lf.connect(url, registry=registry).close()
     mutant.in_the_store(url)
     stage = Stage(place, url, directory, seed, scale, mutant.in_workers)
@@ -68,7 +70,7 @@ def run_round(place: Place, seed: str, scale: Scale, mutant: Mutant = UNCHANGED)
         violations = _check_read_model(url, final)
     if not violations:
         place.drop(url)
-    return Verdict(seed, directory, history, final, violations)
+    return Verdict(seed, url, directory, history, final, violations)
 
 
 def _act(stage: Stage, faults: list[Fault]) -> list[Violation]:
@@ -80,8 +82,8 @@ def _act(stage: Stage, faults: list[Fault]) -> list[Violation]:
         _inject_all(stage, faults)
         stuck = _come_to_rest(stage)
     surprises = [surprise for hand in stage.hands for surprise in hand.surprises]
-    found = [Violation("processes", surprise, ()) for surprise in surprises]
-    if stuck and not surprises:
+    found = [Violation("processes", trouble, ()) for trouble in [*surprises, *stage.troubles]]
+    if stuck and not found:
         names = ", ".join(stuck)
         found.append(Violation("processes", f"still busy {PATIENCE:.0f} seconds after all faults: {names}", ()))
     return found
@@ -93,7 +95,7 @@ def _inject_all(stage: Stage, faults: list[Fault]) -> None:
     threads: list[threading.Thread] = []
     for fault in faults:
         time.sleep(max(0.0, begin + fault.at - time.monotonic()))
-        if not all(hand.notice() for hand in stage.hands if not hand.turn.locked()):
+        if not all(hand.is_well for hand in stage.hands):
             break  # a process has died by itself: the round is lost, and what it shows is fresh
         threads.append(threading.Thread(target=inject, args=(stage, fault), daemon=True))
         threads[-1].start()
@@ -114,12 +116,25 @@ def _come_to_rest(stage: Stage) -> list[str]:
     stuck = [hand.name for hand in stage.hands if not hand.hear("quiet", deadline - time.monotonic())]
     if stuck:
         return stuck
-    with lf.connect(stage.url, registry=registry) as store:
-        position = store.head()
+    position = _last_head(stage)
     for hand in stage.hands:
         hand.tell(f"until {position}")
     deadline = time.monotonic() + PATIENCE
-    return [hand.name for hand in stage.hands if not hand.end(deadline - time.monotonic())]
+    late = [hand.name for hand in stage.hands if not hand.end(deadline - time.monotonic())]
+    for slot in sorted(stage.proxies):
+        settle(stage, slot, stage.hands[slot - 1].name)
+    return late
+
+
+def _last_head(stage: Stage) -> int:
+    """Up to where the followers are to follow: calls that nobody waits for may still be on their way."""
+    begin = time.monotonic_ns()
+    number = stage.own_calls.call("the end", Head())
+    with lf.connect(stage.url, registry=registry) as store:
+        position = store.head()
+    stage.own_calls.answer(number, At(position))
+    stage.note(UNTIL, str(position), begin)
+    return position
 
 
 def _check_read_model(url: str, final: list[Stored]) -> list[Violation]:

@@ -28,6 +28,8 @@ class Stage:
         self.own_calls = Journal(directory / "worker-trial.jsonl")
         """What the trial itself appends."""
         self.server_turn = threading.Lock()
+        self.troubles: list[str] = []
+        """What kept the trial itself from doing what it meant to."""
         self.hands = [Hand(slot, self._setting(slot, seed, mutant)) for slot in range(1, scale.workers + 1)]
         self.proxies: dict[int, CuttingProxy] = {}
 
@@ -60,7 +62,7 @@ class Stage:
         return chance.choice(self.hands)
 
     def any_proxy(self, chance: random.Random) -> CuttingProxy | None:
-        proxies = [self.proxies[slot] for slot in sorted(self.proxies)]
+        proxies = [proxy for _, proxy in sorted(self.proxies.items())]
         return chance.choice(proxies) if proxies else None
 
     def note(self, kind: str, target: str, at: int) -> None:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from leftfold.testing.trial.history import CRASH, SETTLED
+from leftfold.testing.trial.history import BOOKKEEPING
 from leftfold.testing.trial.places import Place
 from leftfold.testing.trial.plan import Scale
 from leftfold.testing.trial.round import UNCHANGED, Mutant, Verdict, run_round
@@ -39,7 +39,7 @@ class Totals:
         for one in history.operations:
             self.calls[_tag(one.call), _tag(one.outcome)] += 1
             self.read += len(getattr(one.answer, "events", ()))
-        self.faults.update(one.kind for one in history.incidents if one.kind not in (CRASH, SETTLED))
+        self.faults.update(one.kind for one in history.incidents if one.kind not in BOOKKEEPING)
         glimpses = [glimpse for follower in history.followers for glimpse in follower.glimpses]
         self.followed += sum(len(glimpse.saw) for glimpse in glimpses)
         self.subscriptions += sum(glimpse.began is not None for glimpse in glimpses)
@@ -74,6 +74,7 @@ def run_trial(
         verdict = run_round(place, f"{seed}/{number}", part, mutant)
         totals.add(verdict)
         told(verdict)
+        if not verdict.violations:
+            shutil.rmtree(verdict.directory)
         if verdict.violations or time.monotonic() + LEAST_ROUND_SECONDS > deadline:
             return totals, verdict
-        shutil.rmtree(verdict.directory)

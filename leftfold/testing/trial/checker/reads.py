@@ -157,8 +157,8 @@ def _check_follower(evidence: Evidence, follower: Follower) -> Iterator[Violatio
         for position, digest in glimpse.saw:
             if place >= len(matching) or evidence.positions[matching[place]] != position:
                 text = f"saw position {position}, which is not the next one"
-                due = evidence.event(matching[place]) if place < len(matching) else ()
-                yield Violation("followers", text, (*proof, *due))
+                missed = evidence.event(matching[place]) if place < len(matching) else ()
+                yield Violation("followers", text, (*proof, *missed))
                 return
             index = matching[place]
             if evidence.digests[index] != digest:
@@ -170,7 +170,8 @@ def _check_follower(evidence: Evidence, follower: Follower) -> Iterator[Violatio
                 yield Violation("followers", text, (*proof, *evidence.event(index)))
                 return
             place += 1
-    if place < len(matching):
+    due = evidence.above(matching, evidence.history.until)
+    if place < due:
         last = tuple(Seen(follower, one) for one in follower.glimpses[-1:])
-        text = f"{follower.name} did not see the last {len(matching) - place} of its events, although it was waited for"
+        text = f"{follower.name} did not see the last {due - place} of its events, although it was waited for"
         yield Violation("followers", text, (*last, *evidence.event(matching[place])))
