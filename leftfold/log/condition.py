@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from leftfold.errors import InvalidArgument
+from leftfold.errors import ConditionFailed, InvalidArgument
 from leftfold.events import Query, RecordedEvent
 
 if TYPE_CHECKING:
@@ -62,6 +62,10 @@ async def read_decision(log: Log, query: Query) -> Decision:
     The horizon is taken first: nothing at or below it can still appear. What stands above it is read in one statement,
     hence in one snapshot, and named in ``seen``, so that a slow append somewhere in the log makes no decision fail.
     """
+    if not isinstance(query, Query):
+        raise InvalidArgument(
+            f"a decision is about a query, for example lf.Query.of(tags=['student:7']), not {query!r}"
+        )
     events: list[RecordedEvent] = []
     horizon = await log.head()
     async for page in log.read_log(query, until=horizon):
@@ -70,6 +74,15 @@ async def read_decision(log: Log, query: Query) -> Decision:
     while len(above := await log.read_log_page(query, horizon, _LARGEST, limit, False)) == limit:
         limit *= 4
     return Decision((*events, *above), AppendCondition(query, horizon, [one.position for one in above]))
+
+
+async def check_condition(log: Log, condition: AppendCondition) -> None:
+    """`ConditionFailed` if it does not hold now; for whoever writes nothing, and so needs no locks."""
+    seen = set(condition.seen)
+    page = await log.read_log_page(condition.unless, condition.after, _LARGEST, len(seen) + 1, False)
+    for one in page:
+        if one.position not in seen:
+            raise ConditionFailed(condition, one.position)
 
 
 def _is_position(value: object) -> bool:

@@ -19,7 +19,7 @@ from leftfold.errors import InvalidArgument, LeftfoldError
 from leftfold.events import Query, RecordedEvent, Registry, check_stream, encode_events
 from leftfold.log.audience import Audience
 from leftfold.log.committing import Committing
-from leftfold.log.condition import AppendCondition
+from leftfold.log.condition import AppendCondition, check_condition
 from leftfold.log.epochs import Ground, Survey
 from leftfold.log.paging import PageSize
 from leftfold.log.writes import Append, AppendResult, Outcome, Write
@@ -79,7 +79,11 @@ class Log(ABC):
         ids = [event.id for append in appends for event in append.events]
         if len(set(ids)) < len(ids):
             raise InvalidArgument("append_all carries two events with the same id: every fact needs its own")
-        return await self.append_together(appends, condition) if appends else []
+        if appends:
+            return await self.append_together(appends, condition)
+        if condition is not None:
+            await check_condition(self, condition)
+        return []
 
     def join(self, signal: Signal) -> None:
         """Set this signal from now on when new events may have come, from this process or another."""

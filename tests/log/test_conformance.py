@@ -8,6 +8,7 @@ import pytest
 
 from leftfold.testing.conformance import (
     AppendChecks,
+    ConditionChecks,
     Connect,
     DoorKind,
     FollowChecks,
@@ -25,7 +26,7 @@ class TestConformance(LogConformance):
         return partial(open_door, store_url, kind, registry=registry)
 
 
-class TestConformanceInMemory(AppendChecks, ReadChecks, FollowChecks):
+class TestConformanceInMemory(AppendChecks, ConditionChecks, ReadChecks, FollowChecks):
     """A store in memory has one connection only, so there is nobody to race."""
 
     @pytest.fixture(params=["sync", "async"])

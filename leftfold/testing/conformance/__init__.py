@@ -10,6 +10,8 @@ door to one and the same fresh store::
 """
 
 from leftfold.testing.conformance.appending import AppendChecks
+from leftfold.testing.conformance.conditions import ConditionChecks
+from leftfold.testing.conformance.deciding import DecisionRaceChecks
 from leftfold.testing.conformance.door import Connect, Door, DoorKind, open_door
 from leftfold.testing.conformance.facts import registry
 from leftfold.testing.conformance.following import FollowChecks
@@ -18,7 +20,9 @@ from leftfold.testing.conformance.reading import ReadChecks
 
 __all__ = [
     "AppendChecks",
+    "ConditionChecks",
     "Connect",
+    "DecisionRaceChecks",
     "Door",
     "DoorKind",
     "FollowChecks",
@@ -30,5 +34,5 @@ __all__ = [
 ]
 
 
-class LogConformance(AppendChecks, ReadChecks, FollowChecks, RaceChecks):
+class LogConformance(AppendChecks, ConditionChecks, ReadChecks, FollowChecks, RaceChecks, DecisionRaceChecks):
     """Every check."""

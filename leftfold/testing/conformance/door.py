@@ -32,6 +32,8 @@ class Door(Protocol):
 
     async def append_batch(self, appends: Sequence[Append]) -> list[Outcome]: ...
 
+    async def decision(self, query: lf.Query) -> lf.Decision: ...
+
     async def read(self, stream: str, **bounds: Any) -> list[lf.RecordedEvent]: ...
 
     async def read_all(self, query: lf.Query = lf.Query.ALL, **bounds: Any) -> list[lf.RecordedEvent]: ...
@@ -81,6 +83,9 @@ class AsyncDoor:
     async def append_batch(self, appends: Sequence[Append]) -> list[Outcome]:
         return await self._store.log.append_batch(appends)
 
+    async def decision(self, query: lf.Query) -> lf.Decision:
+        return await self._store.decision(query)
+
     async def read(self, stream: str, **bounds: Any) -> list[lf.RecordedEvent]:
         return [recorded async for recorded in self._store.read(stream, **bounds)]
 
@@ -122,6 +127,9 @@ class SyncDoor:
 
     async def append_batch(self, appends: Sequence[Append]) -> list[Outcome]:
         return await self._run(lambda: step(self._store.log.append_batch(appends)))
+
+    async def decision(self, query: lf.Query) -> lf.Decision:
+        return await self._run(lambda: self._store.decision(query))
 
     async def read(self, stream: str, **bounds: Any) -> list[lf.RecordedEvent]:
         return await self._run(lambda: list(self._store.read(stream, **bounds)))

@@ -31,6 +31,11 @@ def counted(count: int, start: int = 1) -> list[lf.NewEvent]:
     return [lf.NewEvent(Counted(number)) for number in range(start, start + count)]
 
 
+def tagged(*tags: str, number: int = 0) -> list[lf.NewEvent]:
+    """One fact with these tags."""
+    return [lf.NewEvent(Counted(number), tags=tags)]
+
+
 def an_append(stream: str, events: list[Any], expected: int = lf.ANY) -> Append:
     """As a log takes it."""
     return Append(stream, encode_events(events, registry), expected)

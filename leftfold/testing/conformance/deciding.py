@@ -1,0 +1,182 @@
+"""What conditions promise under concurrency, judged over the whole history of decisions and of the log."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from contextlib import AsyncExitStack
+from decimal import Decimal
+from uuid import UUID
+
+import pytest
+
+import leftfold as lf
+from leftfold.testing.conformance.door import Connect, Door, scenario
+from leftfold.testing.conformance.facts import Counted, Paid, counted, registry, tagged
+
+RACERS = 20
+PATIENCE = 60.0
+COUNTED = lf.Query.of(Counted, registry=registry)
+
+Kept = list[tuple[lf.AppendCondition, list[UUID]]]
+"""Conditions whose appends were acknowledged, and the ids of the events of each append."""
+
+
+async def doors(stack: AsyncExitStack, connect: Connect, count: int) -> list[Door]:
+    """Several stores over the same log."""
+    return [await stack.enter_async_context(connect()) for _ in range(count)]
+
+
+def violations(kept: Kept, everything: list[lf.RecordedEvent]) -> list[tuple[lf.AppendCondition, int]]:
+    """Conditions that were said to hold, though an event that they did not know of stands before their append."""
+    positions = {one.id: one.position for one in everything}
+    return [
+        (condition, one.position)
+        for condition, ids in kept
+        for one in everything
+        if condition.after < one.position < min(positions[id] for id in ids)
+        and one.position not in condition.seen
+        and condition.unless.matches(one)
+    ]
+
+
+class DecisionRaceChecks:
+    """Run with a fixture ``connect``; see `LogConformance`."""
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            lf.Query.of(tags=["student:7"]),
+            lf.Query.of(tags=["student:7", "course:1"]),
+            COUNTED,
+            lf.Query.of(category="Thing"),
+            lf.Query.ALL,
+            lf.Query.of("nothing") | lf.Query.of(tags=["student:7"]),
+        ],
+        ids=["tag", "tags", "type", "category", "all", "or"],
+    )
+    def test_of_many_that_decided_on_the_same_exactly_one_wins(self, connect: Connect, query: lf.Query) -> None:
+        async def check() -> None:
+            async with AsyncExitStack() as stack:
+                stores = await doors(stack, connect, 4)
+                for _ in range(4):
+                    condition = (await stores[0].decision(query)).condition
+                    outcomes = await asyncio.gather(
+                        *(
+                            stores[one % 4].append(f"Thing-{one}", tagged("student:7", "course:1"), condition=condition)
+                            for one in range(RACERS)
+                        ),
+                        return_exceptions=True,
+                    )
+                    kinds = sorted(type(outcome).__name__ for outcome in outcomes)
+                    assert kinds == ["AppendResult"] + ["ConditionFailed"] * (RACERS - 1)
+
+        asyncio.run(check())
+
+    @pytest.mark.parametrize("kind", ["tags", "types", "categories", "tag and type", "tag and everything"])
+    def test_of_two_that_cross_exactly_one_wins(self, connect: Connect, kind: str) -> None:
+        """Each reads what the other writes: were both stored, neither order would explain it."""
+        tag_y, type_x = lf.Query.of(tags=["y"]), COUNTED
+        one_reads, other_reads = {
+            "tags": (tag_y, lf.Query.of(tags=["x"])),
+            "types": (lf.Query.of(Paid, registry=registry), type_x),
+            "categories": (lf.Query.of(category="Y"), lf.Query.of(category="X")),
+            "tag and type": (tag_y, type_x),
+            "tag and everything": (tag_y, lf.Query.ALL),
+        }[kind]
+
+        async def check() -> None:
+            async with AsyncExitStack() as stack:
+                one, other = await doors(stack, connect, 2)
+                for turn in range(20):
+                    first, second = await asyncio.gather(one.decision(one_reads), other.decision(other_reads))
+                    paid = lf.NewEvent(Paid(amount=Decimal(1)), tags=["y"])
+                    outcomes = await asyncio.gather(
+                        one.append(f"X-{turn}", tagged("x"), condition=first.condition),
+                        other.append(f"Y-{turn}", [paid], condition=second.condition),
+                        return_exceptions=True,
+                    )
+                    assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AppendResult", "ConditionFailed"]
+
+        asyncio.run(check())
+
+    @scenario
+    async def test_decisions_about_different_things_never_refuse_each_other(self, connect: Connect) -> None:
+        async with AsyncExitStack() as stack:
+            stores = await doors(stack, connect, 3)
+
+            async def decide(number: int) -> None:
+                store, mine = stores[number % 3], lf.Query.of(tags=[f"student:{number}"])
+                for turn in range(8):
+                    decision = await store.decision(mine)
+                    assert len(decision.events) == turn
+                    await store.append("Enrolment-all", tagged(f"student:{number}"), condition=decision.condition)
+
+            async def write(number: int) -> None:
+                for turn in range(8):
+                    await stores[number % 3].append(f"Thing-{number}", [*tagged("other"), *counted(1, turn)])
+
+            async with asyncio.timeout(PATIENCE):
+                await asyncio.gather(*map(decide, range(24)), *map(write, range(6)))
+            assert len(await stores[0].read("Enrolment-all")) == 24 * 8
+
+    @pytest.mark.parametrize("seed", [1, 2])
+    def test_no_mixture_of_appends_deadlocks_or_breaks_a_condition(self, connect: Connect, seed: int) -> None:
+        async def check() -> None:
+            kept: Kept = []
+            async with AsyncExitStack() as stack, asyncio.timeout(PATIENCE):
+                stores = await doors(stack, connect, 3)
+                workers = (self._mix(stores[one % 3], random.Random(f"{seed} {one}"), kept) for one in range(24))
+                await asyncio.gather(*workers)
+                everything = await stores[0].read_all()
+            assert violations(kept, everything) == []
+            assert len(kept) > 20
+            for stream in {one.stream for one in everything}:
+                found = [one.version for one in everything if one.stream == stream]
+                assert found == list(range(1, len(found) + 1))
+
+        asyncio.run(check())
+
+    async def _mix(self, store: Door, chance: random.Random, kept: Kept) -> None:
+        """Whatever may be appended; only what the log promises may refuse it."""
+        for _ in range(12):
+            names = chance.sample(range(30), chance.choice([1, 1, 1, 2, 5, 12]))
+            writes = [
+                lf.Write(f"Thing-{name}", [_something(chance) for _ in range(chance.randrange(1, 4))]) for name in names
+            ]
+            condition = None
+            if chance.random() < 0.6:
+                condition = (await store.decision(_some_query(chance))).condition
+            try:
+                if len(writes) == 1:
+                    await store.append(writes[0].stream, writes[0].events, condition=condition)
+                else:
+                    await store.append_all(writes, condition=condition)
+            except lf.ConditionFailed:
+                continue
+            if condition is not None:
+                kept.append((condition, [event.id for write in writes for event in write.events]))
+
+
+def _something(chance: random.Random) -> lf.NewEvent:
+    payload = chance.choice(
+        [Counted(1), Paid(amount=Decimal(1)), lf.RawEvent("raw.a", b"1"), lf.RawEvent("raw.b", b"2")]
+    )
+    return lf.NewEvent(payload, tags=chance.sample([f"t:{number}" for number in range(12)], chance.randrange(4)))
+
+
+def _some_query(chance: random.Random) -> lf.Query:
+    query = _criterion(chance)
+    while chance.random() < 0.4:
+        query |= _criterion(chance)
+    return query
+
+
+def _criterion(chance: random.Random) -> lf.Query:
+    tags = chance.sample([f"t:{number}" for number in range(12)], chance.choice([1, 1, 2, 3]))
+    kind = chance.random()
+    if kind < 0.8:
+        return lf.Query.of(*(["raw.a", "raw.b"] if kind < 0.2 else []), tags=tags)
+    if kind < 0.95:
+        return lf.Query.of(chance.choice(["raw.a", "raw.b"]))
+    return lf.Query.of(category="Thing") if kind < 0.97 else lf.Query.ALL
