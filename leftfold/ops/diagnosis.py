@@ -11,6 +11,7 @@ from leftfold.database.protocol import Connection, Dialect
 from leftfold.log import Log
 from leftfold.ops.epochs import examine
 from leftfold.ops.finding import Finding
+from leftfold.ops.holding import holders, judge_holders
 from leftfold.ops.opening import is_store, opened
 
 WAL_IS_SAFE = (3, 51, 3)
@@ -30,7 +31,9 @@ async def diagnose(url: str, *, blocking: bool = True) -> list[Finding]:
             else:
                 found = await _postgresql(connection)
         schema = judge_schema(await applied(log.database), _newest(log.database.dialect))
-        events = [await _events(log), *await examine(log)] if schema.level == "fine" else []
+        if schema.level != "fine":
+            return [reachable, *found, schema]
+        events = [await _events(log), *judge_holders(await holders(log)), *await examine(log)]
     return [reachable, *found, schema, *events]
 
 

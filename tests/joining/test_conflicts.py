@@ -61,12 +61,12 @@ def test_a_deadlock_with_an_append_of_the_store_never_reaches_the_store(
 ) -> None:
     """A user's transaction locks streams in an order of its own. Whoever PostgreSQL chooses, both get through."""
     with ThreadPoolExecutor(1) as threads, psycopg.connect(conninfo(postgres_url)) as connection:
-        for turn in range(4):
-            names = [f"Thing-{turn}x{number}" for number in range(40)]
+
+        def entangle(names: list[str]) -> None:
             tx = store.using(connection)
             tx.append(names[-1], [Counted(1)])
             together = threads.submit(store.append_all, [lf.Write(name, [Counted(2)]) for name in names])
-            until(lambda: waiting_backends(store) > 0 or together.done())
+            until(lambda: waiting_backends(store) > 0)
             try:
                 for name in names:
                     tx.append(name, [Counted(3)])
@@ -74,6 +74,9 @@ def test_a_deadlock_with_an_append_of_the_store_never_reaches_the_store(
             except lf.TransactionConflict:
                 connection.rollback()
             assert len(together.result(60)) == 40
+
+        for turn in range(4):
+            entangle([f"Thing-{turn}x{number}" for number in range(40)])
 
 
 def test_the_same_event_id_at_the_same_moment_in_two_streams_is_judged_and_the_transaction_goes_on(
