@@ -139,6 +139,22 @@ class ProjectionFailed(LeftfoldError):
         return type(self), (self.projection, self.position, self.stream, self.type, self.reason)
 
 
+class ProjectionPaused(LeftfoldError):
+    """A projection was asked to catch up, and somebody has paused it."""
+
+    def __init__(self, projection: str, who: str, why: str) -> None:
+        self.projection = projection
+        self.who = who
+        self.why = why
+        super().__init__(
+            f"projection {projection!r} was paused by {who} ({why}): `leftfold projections resume URL {projection}` "
+            "lets it run again"
+        )
+
+    def __reduce__(self) -> tuple[type[ProjectionPaused], tuple[str, str, str]]:
+        return type(self), (self.projection, self.who, self.why)
+
+
 class EpochChanged(LeftfoldError):
     """The log is not the one that was followed so far: restored from a backup, failed over without its tail, replaced.
 

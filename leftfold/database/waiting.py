@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager
 from typing import Any, Protocol, TypeVar
 
 from leftfold.database.gathering import AsyncioGathering, BlockingGathering, Gathering, Room, Send
 from leftfold.database.protocol import Signal
+from leftfold.database.stepping import step
 
 Result = TypeVar("Result")
 Item = TypeVar("Item")
@@ -47,6 +48,16 @@ class Waiting(Protocol):
 
     def worker(self) -> Worker:
         """A place for one blocking connection's calls."""
+
+    def background(self, run: Callable[[], Coroutine[Any, Any, None]]) -> Background:
+        """Begin to run a coroutine beside the caller's."""
+
+
+class Background(Protocol):
+    """Something that runs beside the caller, and ends by itself when it is told to."""
+
+    async def join(self) -> None:
+        """Wait until it has ended."""
 
 
 class BlockingSignal:
@@ -108,6 +119,20 @@ class BlockingWaiting:
     def worker(self) -> Worker:
         return BlockingWorker()
 
+    def background(self, run: Callable[[], Coroutine[Any, Any, None]]) -> Background:
+        return BlockingBackground(run)
+
+
+class BlockingBackground:
+    """A thread of its own, which steps the coroutine."""
+
+    def __init__(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._thread = threading.Thread(target=lambda: step(run()), name="leftfold-background", daemon=True)
+        self._thread.start()
+
+    async def join(self) -> None:
+        self._thread.join()
+
 
 class AsyncioSignal:
     """A `Signal` that a task waits for and any thread may set."""
@@ -131,6 +156,16 @@ class AsyncioSignal:
         except TimeoutError:
             return False
         return True
+
+
+class AsyncioBackground:
+    """A task."""
+
+    def __init__(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._task = asyncio.get_running_loop().create_task(run())
+
+    async def join(self) -> None:
+        await self._task
 
 
 class ThreadWorker:
@@ -165,3 +200,6 @@ class AsyncioWaiting:
 
     def worker(self) -> Worker:
         return ThreadWorker()
+
+    def background(self, run: Callable[[], Coroutine[Any, Any, None]]) -> Background:
+        return AsyncioBackground(run)

@@ -8,6 +8,7 @@ follower sees is one history, however the database under it is replaced, or it s
 from __future__ import annotations
 
 from collections.abc import AsyncIterator
+from copy import copy
 from uuid import UUID
 
 from leftfold.checkpoint import Checkpoint
@@ -78,6 +79,19 @@ class Standing:
     def read(self, query: Query, size: PageSize) -> AsyncIterator[list[RecordedEvent]]:
         """Pages of what matches, from where it stands to the horizon that `head` has told."""
         return self._log.read_settled(query, self.position, self._seen.head, size, ground=self.ground)
+
+    async def page(self, query: Query, limit: int) -> list[RecordedEvent]:
+        """Up to ``limit`` events of what matches, from where it stands to the horizon that `head` has told."""
+        return await self._log.read_log_page(query, self.position, self.horizon, limit, False, self.ground)
+
+    def copy(self) -> Standing:
+        """Another one at the same place, to go on by itself."""
+        return copy(self)
+
+    @property
+    def horizon(self) -> int:
+        """What `head` has told last."""
+        return self._seen.head
 
     @property
     def ground(self) -> Ground | None:

@@ -8,18 +8,18 @@ events folded in that no longer exist: it is marked, and the next run of its pro
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 from leftfold.checkpoint import Checkpoint
 from leftfold.database.protocol import Connection
 from leftfold.errors import InvalidArgument
-from leftfold.events import moment
 from leftfold.log import Log
 from leftfold.log.epochs import Epoch, epochs_of, lock_out_appends, parting
 from leftfold.log.standing import remedy_for
 from leftfold.ops.finding import Finding
+from leftfold.read.generations import Generations
+from leftfold.read.partitions import Partitions
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +28,8 @@ class Kept:
 
     name: str
     version: int
+    generation: int
+    first: int
     position: int
     rebuild: str | None
     parted: str | None
@@ -118,30 +120,29 @@ async def repairs(log: Log, *, do: bool) -> list[str]:
 
 
 async def _kept(connection: Connection, log: Log, epochs: list[Epoch]) -> list[Kept]:
-    checkpoints, events = log.database.table("checkpoints"), log.database.table("events")
+    table = log.database.table
     rows = await connection.execute(
-        f"SELECT c.name, c.version, c.position, c.event_id, c.epoch, c.rebuild, e.id FROM {checkpoints} c "
-        f"LEFT JOIN {events} e ON e.position = c.position ORDER BY c.name, c.version"
+        "SELECT p.name, p.version, p.generation, c.first, c.position, c.event_id, c.epoch, p.rebuild, e.id "
+        f"FROM {table('projections')} p "
+        f"JOIN {table('partitions')} c ON c.name = p.name AND c.generation = p.generation "
+        f"LEFT JOIN {table('events')} e ON e.position = c.position "
+        "WHERE c.store IS NULL ORDER BY p.name, p.generation, c.first"
     )
     return [_judged(row, epochs) for row in rows]
 
 
 def _judged(row: tuple[Any, ...], epochs: list[Epoch]) -> Kept:
-    name, version, position, event_id, epoch, rebuild, found = row
+    name, version, generation, first, position, event_id, epoch, rebuild, found = row
     store = next((one.store for one in epochs if one.number == epoch), epochs[-1].store)
     stood = Checkpoint(store, epoch, position, None if event_id is None else UUID(event_id))
     found_id = UUID(bytes=found) if isinstance(found, bytes) else found
     parted = parting(stood, found_id, epochs, inside=True)
-    return Kept(name, version, position, rebuild, None if parted is None else parted.reason)
+    return Kept(name, version, generation, first, position, rebuild, None if parted is None else parted.reason)
 
 
 async def _mark(connection: Connection, log: Log, kept: Kept) -> None:
-    mark = "?" if log.database.dialect == "sqlite" else "%s"
-    await connection.execute(
-        f"UPDATE {log.database.table('checkpoints')} SET rebuild = {mark}, updated_at = {mark} "
-        f"WHERE name = {mark} AND version = {mark} AND position = {mark}",
-        (f"it {kept.parted}", moment.to_text(datetime.now(UTC)), kept.name, kept.version, kept.position),
-    )
+    await Generations(log.database).mark(connection, kept.name, kept.generation, f"it {kept.parted}")
+    await Partitions(log.database).fence(connection, kept.name, kept.generation)
 
 
 async def _behind(connection: Connection, log: Log) -> Behind | None:

@@ -11,13 +11,19 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import sqlite
 
 from leftfold.errors import InvalidArgument, SchemaOutdated
 from leftfold.read.fields import MAX_NAME_BYTES, Field, fields_of
+from leftfold.read.generations import SUFFIX
 
 _MAX_KEY_COLUMNS = 4
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]*")
-_RESERVED = {"checkpoints", "epochs", "event_tags", "events", "migrations", "position", "snapshots"}
+_MAX_TABLE_BYTES = MAX_NAME_BYTES - max(map(len, SUFFIX.values()))
+_RESERVED = {
+    "checkpoints", "epochs", "event_tags", "events", "migrations", "parked", "partitions", "position",
+    "projection_acts", "projections", "snapshots", "workers",
+}  # fmt: skip
 _astuple = msgspec.structs.astuple
 
 
@@ -32,6 +38,20 @@ class Definition:
     key_of: Callable[[Any], Any]
     """The key of a row: a value, or a tuple if several fields make the key."""
     table: sa.Table
+
+    def kept_key(self, key: Any) -> list[Any]:
+        """A key's values in the one form in which they are told and hashed everywhere: as SQLite keeps them."""
+        steps = (self.fields[index].type.to_driver("sqlite") for index in self.key)
+        return [step(value) if step else value for step, value in zip(steps, self.key_values(key), strict=True)]
+
+    def told(self) -> list[tuple[object, ...]]:
+        """The model in words that change with it: its fields, what they take, and their defaults."""
+        defaults = {one.name: repr(one.default) for one in msgspec.structs.fields(self.model)}
+        return [
+            (one.name, one.type.sqlite.compile(sqlite.dialect()), one.type.expected, one.nullable, one.is_key, default)
+            for one in self.fields
+            for default in (defaults[one.name],)
+        ]
 
     def key_values(self, key: Any) -> tuple[Any, ...]:
         """A key as a tuple of checked values; `InvalidArgument` naming the field that does not fit."""
@@ -122,11 +142,12 @@ def definition_of(model: type[Any]) -> Definition:
 def _table_name(model: type[Any]) -> str:
     snake_case = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", model.__name__).lower()
     name = getattr(model, "__table_name__", None) or snake_case
-    if not _TABLE_NAME.fullmatch(name) or len(name) > MAX_NAME_BYTES:
+    if not _TABLE_NAME.fullmatch(name) or len(name) > _MAX_TABLE_BYTES:
         raise InvalidArgument(
-            f"{model.__name__}: {name!r} is no name for a table: expected a-z, 0-9 and _, at most {MAX_NAME_BYTES} of "
-            'them; give it one with table="…"'
+            f"{model.__name__}: {name!r} is no name for a table: expected a-z, 0-9 and _, at most {_MAX_TABLE_BYTES} "
+            'of them; give it one with table="…"'
         )
-    if name in _RESERVED or name.startswith(("leftfold_", "sqlite_", "pg_")):
+    taken = tuple(suffix for suffix in SUFFIX.values() if suffix)
+    if name in _RESERVED or name.startswith(("leftfold_", "sqlite_", "pg_")) or name.endswith(taken):
         raise InvalidArgument(f'{model.__name__}: the name {name!r} is taken: give its table another with table="…"')
     return name

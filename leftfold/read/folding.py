@@ -8,11 +8,14 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from leftfold.errors import InvalidArgument, ProjectionFailed
 from leftfold.events import RecordedEvent
-from leftfold.read.projection import Projection
+from leftfold.read.maintaining import Owns
+
+if TYPE_CHECKING:
+    from leftfold.read.projection import Projection
 
 Rows = dict[Any, Any]
 """Rows by key; None where there is no row."""
@@ -40,9 +43,12 @@ class Folded:
     failure: ProjectionFailed | None
 
 
-def assign_keys(projection: Projection[Any], events: Sequence[RecordedEvent], home: str | None) -> Page:
-    """Tell which rows each event concerns. ``home`` is the only category allowed, None if any is."""
+def assign_keys(
+    projection: Projection[Any], events: Sequence[RecordedEvent], home: str | None, owns: Owns = None
+) -> Page:
+    """Tell which rows each event concerns, of those that are ours. ``home`` is the only category, None if any is."""
     keys: list[Sequence[Any]] = []
+    kept = projection.definition.kept_key
     prefix = "" if home is None else f"{home}-"
     for recorded in events:
         try:
@@ -51,7 +57,8 @@ def assign_keys(projection: Projection[Any], events: Sequence[RecordedEvent], ho
                     f"it is of category {recorded.category!r}, and those before it of {home!r}: ids of both would "
                     "share rows; give the projection a category=…, or a key=… that tells them apart"
                 )
-            keys.append(projection.keys_of(recorded))
+            concerned = projection.keys_of(recorded)
+            keys.append(concerned if owns is None else [key for key in concerned if owns(kept(key))])
         except Exception as error:
             return Page(events[: len(keys)], keys, _failed(projection, recorded, error))
     return Page(events, keys, None)

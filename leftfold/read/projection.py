@@ -7,12 +7,21 @@ from enum import Enum
 from functools import update_wrapper
 from typing import Any, Final, Generic, TypeVar
 
+from leftfold.database.protocol import Database
 from leftfold.errors import InvalidArgument
 from leftfold.events import Query, RecordedEvent, Registry
 from leftfold.events.stream import check_category
+from leftfold.log import Log
 from leftfold.read.columns import TextType
 from leftfold.read.definition import definition_of
+from leftfold.read.failing import OnFailure, check_on_failure
+from leftfold.read.fingerprint import code_of, fingerprint_of
+from leftfold.read.generations import Blueprint, Role
+from leftfold.read.keyed import KeyedMaintainer
+from leftfold.read.maintaining import Owns
 from leftfold.read.model import ReadModel
+from leftfold.read.query_text import query_text
+from leftfold.read.tables import ReadTable, table_in
 
 
 class Delete(Enum):
@@ -41,6 +50,7 @@ class Projection(Generic[Model]):
         category: str | None,
         on: tuple[Any, ...],
         key: Callable[[RecordedEvent], Any] | None,
+        on_failure: OnFailure = "pause",
     ) -> None:
         self.model = model
         self.function = function
@@ -49,6 +59,7 @@ class Projection(Generic[Model]):
         self.category = category
         self.on = on
         self.key = key
+        self.on_failure = on_failure
         self.definition = definition_of(model)
         self._check_row = self.definition.checker()
         update_wrapper(self, function)
@@ -64,9 +75,33 @@ class Projection(Generic[Model]):
         """Whether ids of different categories would meet in one table; then a second category stops it."""
         return self.category is None and self.key is None
 
+    @property
+    def can_be_parted(self) -> bool:
+        """Whether several may work at it, each for some keys: always, for a row depends on its key's events only."""
+        return True
+
     def query(self, registry: Registry) -> Query:
         """The events that it is about."""
         return Query.of(*self.on, category=self.category, registry=registry)
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        """Its one table."""
+        return (self.definition.name,)
+
+    def blueprint(self, registry: Registry) -> Blueprint:
+        """What the code says of its rows, and a fingerprint of it."""
+        query = query_text(self.query(registry))
+        fingerprint = fingerprint_of(self.definition.told(), code_of(self.function), code_of(self.key), query)
+        return Blueprint(self.name, self.version, fingerprint, self.table_names, query)
+
+    def tables_in(self, database: Database, role: Role) -> tuple[ReadTable]:
+        """Its one table."""
+        return (table_in(database, self.definition, role),)
+
+    def maintainer(self, log: Log, database: Database, role: Role, owns: Owns, cached_rows: int) -> KeyedMaintainer:
+        """What applies events to it."""
+        return KeyedMaintainer(self, log, database, table_in(database, self.definition, role), owns, cached_rows)
 
     def keys_of(self, recorded: RecordedEvent) -> Sequence[Any]:
         """The keys of the rows that an event concerns, checked; none if it is passed over."""
@@ -112,6 +147,7 @@ def projection(
     version: int = 1,
     key: Callable[[RecordedEvent], Any] | None = None,
     name: str | None = None,
+    on_failure: OnFailure = "pause",
 ) -> Callable[[KeyedFold[Model]], Projection[Model]]:
     """Make a function the keyed fold that maintains ``model``: from a row (or None) and an event to the row after it.
 
@@ -120,6 +156,9 @@ def projection(
     several fields make one), a list of keys, or None to pass the event over. The function returns the row, `DELETE`, or
     None where there is no row and none is to be. It must depend on nothing but its arguments. ``name`` (by default the
     function's) and ``version`` name its checkpoint.
+
+    ``on_failure`` is what a worker does when it raises: ``"pause"`` stands still in front of the event, `Retry` tries
+    it again for a while first.
     """
     definition = definition_of(model)
     types = _event_types(on)
@@ -139,7 +178,16 @@ def projection(
         known_as = function.__name__ if name is None else name
         if not isinstance(known_as, str) or not known_as or "\0" in known_as:
             raise InvalidArgument(f"{known_as!r} is no name for a projection: expected a str that is not empty")
-        return Projection(model, function, name=known_as, version=version, category=category, on=types, key=key)
+        return Projection(
+            model,
+            function,
+            name=known_as,
+            version=version,
+            category=category,
+            on=types,
+            key=key,
+            on_failure=check_on_failure(on_failure),
+        )
 
     return decorate
 

@@ -9,14 +9,22 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from leftfold.database.stepping import step
-from leftfold.errors import EpochChanged, InvalidArgument, LeftfoldError, ProjectionFailed, SchemaOutdated
+from leftfold.errors import (
+    EpochChanged,
+    InvalidArgument,
+    LeftfoldError,
+    ProjectionFailed,
+    ProjectionPaused,
+    SchemaOutdated,
+)
 from leftfold.log import Log
 from leftfold.log.paging import PAGE_EVENTS
-from leftfold.read.applying import Applier
+from leftfold.read.maintaining import Definition
 from leftfold.read.projection import Projection
+from leftfold.read.running import Running
+from leftfold.read.worker import LEASE_SECONDS, Worker
 
 CACHED_ROWS = 20_000
 
@@ -34,54 +42,105 @@ class AsyncProjector:
     """Applies projections to a log's events, for asyncio. `Projector` is its sync face.
 
     ``page_events`` bounds how many events one transaction applies, ``cached_rows`` how many rows of each projection
-    are kept in memory from one page to the next.
+    are kept in memory from one page to the next. ``lease_seconds`` is for `run`: how long a worker that has died is
+    waited for.
     """
 
     def __init__(
         self,
         log: Log,
-        projections: Iterable[Projection[Any]],
+        projections: Iterable[Definition],
         *,
         page_events: int = PAGE_EVENTS,
         cached_rows: int = CACHED_ROWS,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self._log = log
         self._projections = _by_name(projections)
         self._page_events = _positive(page_events, "page_events")
         self._cached_rows = _positive(cached_rows, "cached_rows")
-        self._appliers: dict[str, Applier] = {}
+        self._lease_seconds = lease_seconds
+        self._runs: dict[str, Running] = {}
+        self._worker: Worker | None = None
+        self._stopped = False
 
     async def catch_up(self) -> list[CaughtUp]:
         """Apply every event up to the head as of now; what was done for each projection, in order.
 
-        `ProjectionFailed`: a projection raised, or an event could not be decoded. Everything before that event is
-        applied, and so are the other projections; the next run begins at that event. `SchemaOutdated`: the table in
-        the database is not the model's. `EpochChanged`: the rows may tell of events that the log has lost; `reset`
-        rebuilds them. Further failures of the run are in the error's ``others``.
+        What a worker is at is left to it, and waited for. `ProjectionFailed`: a projection raised, or an event could
+        not be decoded. Everything before that event is applied, and so are the other projections; the next run begins
+        at that event. `SchemaOutdated`: the table in the database is not the model's, or the rows are not the code's.
+        `EpochChanged`: the rows may tell of events that the log has lost; `reset` rebuilds them. `ProjectionPaused`.
+        Further failures of the run are in the error's ``others``.
         """
         done: list[CaughtUp] = []
         failures: list[LeftfoldError] = []
-        for name, projection in self._projections.items():
-            applier = self._appliers.pop(name, None) or self._applier(projection)  # popped: one run has it at a time
+        for name in self._projections:
+            run = self._runs.pop(name, None) or self._running(name)  # popped: one run has it at a time
             try:
-                done.append(CaughtUp(name, *await applier.catch_up()))
-            except (ProjectionFailed, SchemaOutdated, EpochChanged) as failure:
+                done.append(CaughtUp(name, *await run.catch_up()))
+            except (ProjectionFailed, ProjectionPaused, SchemaOutdated, EpochChanged) as failure:
                 failures.append(failure)
-            self._appliers[name] = applier
+            self._runs[name] = run
         if failures:
             raise _together(failures)
         return done
 
+    async def run(self) -> None:
+        """Apply what comes, for ever: one of any number of workers, who share the projections among them.
+
+        Ends after `stop`. A projection that fails stands still in front of the event, or does what its ``on_failure``
+        says; one whose table or code does not fit is not run here; `status` tells of both.
+        """
+        if self._worker is not None:
+            raise InvalidArgument("this projector is running already: make another for another worker")
+        worker = Worker(
+            self._log,
+            self._log.database,
+            list(self._projections.values()),
+            page_events=self._page_events,
+            cached_rows=self._cached_rows,
+            lease_seconds=self._lease_seconds,
+        )
+        self._worker = worker
+        try:
+            if not self._stopped:
+                await worker.run()
+        finally:
+            self._worker, self._stopped = None, False
+
+    def stop(self) -> None:
+        """Let `run` end after the page under way. From any thread, task or signal handler."""
+        if self._worker is None:
+            self._stopped = True
+        else:
+            self._worker.stop()
+
     async def reset(self, name: str) -> None:
         """Drop a projection's rows and checkpoint in one transaction; the next `catch_up` rebuilds it from history."""
+        self._named(name)
+        self._runs.pop(name, None)
+        await self._running(name).building.reset()
+
+    async def accept(self, name: str) -> None:
+        """Take a projection's rows for those of today's code: what has changed in it makes no difference to them."""
+        self._named(name)
+        await self._running(name).building.accept()
+
+    def _named(self, name: str) -> Definition:
         if name not in self._projections:
             known = ", ".join(map(repr, self._projections)) or "none"
             raise InvalidArgument(f"there is no projection {name!r} here; there are {known}")
-        self._appliers.pop(name, None)
-        await self._applier(self._projections[name]).reset()
+        return self._projections[name]
 
-    def _applier(self, projection: Projection[Any]) -> Applier:
-        return Applier(self._log, projection, self._page_events, self._cached_rows)
+    def _running(self, name: str) -> Running:
+        return Running(
+            self._log,
+            self._log.database,
+            self._projections[name],
+            page_events=self._page_events,
+            cached_rows=self._cached_rows,
+        )
 
 
 class Projector:
@@ -90,36 +149,53 @@ class Projector:
     def __init__(
         self,
         log: Log,
-        projections: Iterable[Projection[Any]],
+        projections: Iterable[Definition],
         *,
         page_events: int = PAGE_EVENTS,
         cached_rows: int = CACHED_ROWS,
+        lease_seconds: float = LEASE_SECONDS,
     ) -> None:
-        self._projector = AsyncProjector(log, projections, page_events=page_events, cached_rows=cached_rows)
+        self._projector = AsyncProjector(
+            log, projections, page_events=page_events, cached_rows=cached_rows, lease_seconds=lease_seconds
+        )
 
     def catch_up(self) -> list[CaughtUp]:
         """Apply every event up to the head as of now; see `AsyncProjector.catch_up`."""
         return step(self._projector.catch_up())
 
+    def run(self) -> None:
+        """Apply what comes, for ever, until `stop`; see `AsyncProjector.run`."""
+        step(self._projector.run())
+
+    def stop(self) -> None:
+        """Let `run` end after the page under way. From any thread or signal handler."""
+        self._projector.stop()
+
     def reset(self, name: str) -> None:
         """Drop a projection's rows and checkpoint in one transaction; see `AsyncProjector.reset`."""
         step(self._projector.reset(name))
 
+    def accept(self, name: str) -> None:
+        """Take a projection's rows for those of today's code; see `AsyncProjector.accept`."""
+        step(self._projector.accept(name))
 
-def _by_name(projections: Iterable[Projection[Any]]) -> dict[str, Projection[Any]]:
+
+def _by_name(projections: Iterable[Definition]) -> dict[str, Definition]:
     """The projections, if each is one and none gets in another's way."""
-    found: dict[str, Projection[Any]] = {}
+    found: dict[str, Definition] = {}
     tables: dict[str, str] = {}
     for one in projections:
         if not isinstance(one, Projection):
             raise InvalidArgument(f"{one!r} is no projection: decorate the function with @lf.projection(…)")
         if one.name in found:
             raise InvalidArgument(f"two projections are named {one.name!r}: give one of them another with name=…")
-        table = one.definition.name
-        if table in tables:
-            raise InvalidArgument(f"the projections {tables[table]!r} and {one.name!r} both write the table {table}")
+        for table in one.table_names:
+            if table in tables:
+                raise InvalidArgument(
+                    f"the projections {tables[table]!r} and {one.name!r} both write the table {table}"
+                )
+            tables[table] = one.name
         found[one.name] = one
-        tables[table] = one.name
     return found
 
 

@@ -20,23 +20,25 @@ from leftfold.read.columns import BytesType
 from leftfold.read.compiling import sqlalchemy_dialect
 from leftfold.read.definition import Definition
 from leftfold.read.folding import Rows
+from leftfold.read.generations import SUFFIX, Role
 
 _to_json = msgspec.json.Encoder().encode
 
 
-def table_in(database: Database, definition: Definition) -> ReadTable:
-    """The table of a read model in a database."""
-    return (SqliteTable if database.dialect == "sqlite" else PostgresqlTable)(database, definition)
+def table_in(database: Database, definition: Definition, role: Role = "live") -> ReadTable:
+    """The table of a read model in a database, for a generation in that role."""
+    return (SqliteTable if database.dialect == "sqlite" else PostgresqlTable)(database, definition, role)
 
 
 class ReadTable(ABC):
     """The table of one read model in one database."""
 
-    def __init__(self, database: Database, definition: Definition) -> None:
+    def __init__(self, database: Database, definition: Definition, role: Role) -> None:
         self.definition = definition
+        self.plain_name = definition.name + SUFFIX[role]
         self._dialect = sqlalchemy_dialect(database.dialect)
         schema: Any = database.schema
-        self._table = definition.table.to_metadata(sa.MetaData(), schema=schema)
+        self._table = definition.table.to_metadata(sa.MetaData(), schema=schema, name=self.plain_name)
         self.name = self._dialect.identifier_preparer.format_table(self._table)
         """As SQL says it."""
         self._columns = [_quoted(one.name) for one in definition.fields]
@@ -116,7 +118,7 @@ class SqliteTable(ReadTable):
 
     async def existing(self, connection: Connection) -> dict[str, str]:
         rows = await connection.execute(
-            'SELECT name, type, "notnull", pk FROM pragma_table_info(?)', (self.definition.name,)
+            'SELECT name, type, "notnull", pk FROM pragma_table_info(?)', (self.plain_name,)
         )
         return {name: _described(kind, bool(required), place) for name, kind, required, place in rows}
 

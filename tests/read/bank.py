@@ -99,8 +99,12 @@ def run_sql(database: Database, sql: str) -> list[tuple[Any, ...]]:
 
 def checkpoints(store: lf.EventStore) -> list[tuple[Any, ...]]:
     """Name, version, position and event id of every checkpoint."""
-    table = store.log.database.table("checkpoints")
-    return run_sql(store.log.database, f"SELECT name, version, position, event_id FROM {table} ORDER BY name, version")
+    table = store.log.database.table
+    return run_sql(
+        store.log.database,
+        f"SELECT c.name, p.version, c.position, c.event_id FROM {table('partitions')} c JOIN {table('projections')} p "
+        "ON p.name = c.name AND p.generation = c.generation ORDER BY c.name, p.version, c.first",
+    )
 
 
 def recorded_event(event: Any, position: int = 1, stream: str = "ReadAccount-alice") -> lf.RecordedEvent:

@@ -37,7 +37,7 @@ def test_both_doors_have_the_same_methods_with_the_same_arguments(blocking: type
     for name in {"__init__", *names}:
         one, other = (inspect.signature(getattr(cls, name)) for cls in (blocking, awaited))
         assert one == other, name
-        assert name == "__init__" or inspect.iscoroutinefunction(getattr(awaited, name))
+        assert name in ("__init__", "stop") or inspect.iscoroutinefunction(getattr(awaited, name))
 
 
 def test_async_projectors_and_views_do_the_same(store_url: str) -> None:

@@ -104,7 +104,7 @@ def test_projections_go_on_in_a_new_epoch_if_they_stand_before_it(store: lf.Even
 
 
 def epoch_of(store: lf.EventStore) -> int:
-    [(epoch,)] = run_sql(store.log.database, f"SELECT epoch FROM {store.log.database.table('checkpoints')}")
+    [(epoch,)] = run_sql(store.log.database, f"SELECT epoch FROM {store.log.database.table('partitions')}")
     return int(epoch)
 
 
@@ -138,7 +138,7 @@ def test_a_projection_marked_for_rebuilding_is_rebuilt_by_the_next_run(
     table = "balance" if database.schema is None else f"{database.schema}.balance"
     for projector in (running, Projector(store.log, [balances])):
         run_sql(database, f"UPDATE {table} SET owner = 'wrong'")
-        run_sql(database, f"UPDATE {database.table('checkpoints')} SET rebuild = 'it was wrong', updated_at = 'now'")
+        run_sql(database, f"UPDATE {database.table('projections')} SET rebuild = 'it was wrong'")
         with caplog.at_level(logging.WARNING, "leftfold"):
             projector.catch_up()
         assert "'balances' is rebuilt from history: it was wrong" in caplog.text

@@ -490,16 +490,6 @@ CREATE FUNCTION leftfold.within_v1(criterion json, stream text, occurred_at time
        AND recorded_at <= coalesce((criterion -> 'recorded' ->> 1)::timestamptz, 'infinity')
 $$;
 
-CREATE TABLE leftfold.checkpoints (
-    name text NOT NULL COLLATE pg_catalog."C",
-    version integer NOT NULL,
-    "position" bigint NOT NULL,
-    event_id text,
-    updated_at text NOT NULL,
-    epoch integer DEFAULT 1 NOT NULL,
-    rebuild text
-);
-
 CREATE TABLE leftfold.epochs (
     epoch integer NOT NULL,
     store uuid NOT NULL,
@@ -534,12 +524,69 @@ CREATE TABLE leftfold.migrations (
     applied_at text NOT NULL
 );
 
+CREATE TABLE leftfold.parked (
+    name text NOT NULL COLLATE pg_catalog."C",
+    generation integer NOT NULL,
+    key text NOT NULL COLLATE pg_catalog."C",
+    "position" bigint NOT NULL,
+    event_id text NOT NULL,
+    stream text NOT NULL,
+    type text NOT NULL,
+    error text,
+    traceback text,
+    parked_at text NOT NULL
+);
+
+CREATE TABLE leftfold.partitions (
+    name text NOT NULL COLLATE pg_catalog."C",
+    generation integer NOT NULL,
+    first integer NOT NULL,
+    last integer NOT NULL,
+    "position" bigint NOT NULL,
+    event_id text,
+    epoch integer NOT NULL,
+    store text,
+    updated_at text NOT NULL,
+    applied bigint DEFAULT 0 NOT NULL,
+    rate double precision DEFAULT 0 NOT NULL,
+    fence bigint DEFAULT 0 NOT NULL,
+    owner text,
+    lease_until text,
+    failure text
+);
+
 CREATE SEQUENCE leftfold."position"
     START WITH 1
     INCREMENT BY 1
     NO MINVALUE
     NO MAXVALUE
     CACHE 1;
+
+CREATE TABLE leftfold.projection_acts (
+    id text NOT NULL,
+    name text NOT NULL,
+    act text NOT NULL,
+    who text NOT NULL,
+    why text NOT NULL,
+    details text NOT NULL,
+    done_at text NOT NULL
+);
+
+CREATE TABLE leftfold.projections (
+    name text NOT NULL COLLATE pg_catalog."C",
+    generation integer NOT NULL,
+    version integer NOT NULL,
+    role text NOT NULL,
+    fingerprint text,
+    tables text NOT NULL,
+    query text NOT NULL,
+    mode text DEFAULT 'async'::text NOT NULL,
+    paused text,
+    rebuild text,
+    begun_at text NOT NULL,
+    CONSTRAINT projections_mode_check CHECK ((mode = ANY (ARRAY['async'::text, 'inline'::text]))),
+    CONSTRAINT projections_role_check CHECK ((role = ANY (ARRAY['live'::text, 'shadow'::text, 'former'::text])))
+);
 
 CREATE TABLE leftfold.snapshots (
     stream text NOT NULL COLLATE pg_catalog."C",
@@ -552,8 +599,14 @@ CREATE TABLE leftfold.snapshots (
     created_at text NOT NULL
 );
 
-ALTER TABLE ONLY leftfold.checkpoints
-    ADD CONSTRAINT checkpoints_pkey PRIMARY KEY (name, version);
+CREATE TABLE leftfold.workers (
+    id text NOT NULL,
+    host text NOT NULL,
+    pid integer NOT NULL,
+    serves text NOT NULL,
+    started_at text NOT NULL,
+    seen_at text NOT NULL
+);
 
 ALTER TABLE ONLY leftfold.epochs
     ADD CONSTRAINT epochs_pkey PRIMARY KEY (epoch);
@@ -567,14 +620,33 @@ ALTER TABLE ONLY leftfold.events
 ALTER TABLE ONLY leftfold.migrations
     ADD CONSTRAINT migrations_pkey PRIMARY KEY (number);
 
+ALTER TABLE ONLY leftfold.parked
+    ADD CONSTRAINT parked_pkey PRIMARY KEY (name, generation, key, "position");
+
+ALTER TABLE ONLY leftfold.partitions
+    ADD CONSTRAINT partitions_pkey PRIMARY KEY (name, generation, first);
+
+ALTER TABLE ONLY leftfold.projection_acts
+    ADD CONSTRAINT projection_acts_pkey PRIMARY KEY (id);
+
+ALTER TABLE ONLY leftfold.projections
+    ADD CONSTRAINT projections_pkey PRIMARY KEY (name, generation);
+
 ALTER TABLE ONLY leftfold.snapshots
     ADD CONSTRAINT snapshots_pkey PRIMARY KEY (stream);
+
+ALTER TABLE ONLY leftfold.workers
+    ADD CONSTRAINT workers_pkey PRIMARY KEY (id);
 
 CREATE UNIQUE INDEX events_id ON leftfold.events USING btree (id);
 
 CREATE UNIQUE INDEX events_stream_version ON leftfold.events USING btree (stream, version);
 
 CREATE INDEX events_type_position ON leftfold.events USING btree (type, "position");
+
+CREATE INDEX partitions_by_owner ON leftfold.partitions USING btree (owner);
+
+CREATE UNIQUE INDEX projections_by_role ON leftfold.projections USING btree (name, role);
 
 CREATE TRIGGER event_tags_immutable BEFORE DELETE OR UPDATE OR TRUNCATE ON leftfold.event_tags FOR EACH STATEMENT EXECUTE FUNCTION leftfold.refuse_change_v1();
 

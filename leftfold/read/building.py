@@ -1,0 +1,144 @@
+"""A projection's live generation: whether its tables and checkpoints fit today's code, and how they are begun again."""
+
+from __future__ import annotations
+
+import logging
+
+from leftfold.database.protocol import Connection, Database
+from leftfold.errors import SchemaOutdated
+from leftfold.events import Registry
+from leftfold.read.generations import Blueprint, Generation, Generations
+from leftfold.read.maintaining import Definition, ModelTable
+from leftfold.read.partitions import Partitions
+
+logger = logging.getLogger("leftfold")
+
+
+class Building:
+    """One projection in one database; every change is one transaction."""
+
+    def __init__(self, database: Database, registry: Registry, projection: Definition, partitions: Partitions) -> None:
+        self.generations = Generations(database)
+        self.partitions = partitions
+        self._database = database
+        self._projection = projection
+        self._registry = registry
+        self._tables = projection.tables_in(database, "live")
+        self._judged: Generation | None = None
+
+    @property
+    def blueprint(self) -> Blueprint:
+        """What the code says."""
+        return self._projection.blueprint(self._registry)
+
+    async def ready(self) -> Generation:
+        """The live generation, begun if there is none, and rebuilt if it is marked; `SchemaOutdated` if it does not
+        fit the code."""
+        async with self._database.connection() as connection:
+            live = await self.generations.find(connection, self._projection.name)
+            if live is not None and live == self._judged:
+                return live
+            fits = live is not None and live.rebuild is None and await self._fits(connection, live)
+        if live is not None and live.rebuild is not None:
+            self._check_version(live)
+            logger.warning("projection %r is rebuilt from history: %s", live.name, live.rebuild)
+            await self.reset()
+        elif live is None or not fits:
+            live = await self._begin()
+        if live.fingerprint is None:
+            async with self._database.transaction() as connection:
+                await self.generations.adopt(connection, live, self.blueprint)
+        async with self._database.connection() as connection:
+            self._judged = await self.generations.find(connection, self._projection.name)
+        return self._judged or await self.ready()
+
+    async def reset(self) -> None:
+        """Drop rows and checkpoints, and begin with empty tables at the beginning of the log."""
+        async with self._database.transaction() as connection:
+            live = await self.generations.find(connection, self._projection.name)
+            if live is not None:  # first of all: whoever moves a checkpoint goes from there to the tables, too
+                await self.generations.adopt(connection, live, self.blueprint)
+                former = await self.partitions.load(connection, live.name, live.number)
+                await self.partitions.forget(connection, live.name, live.number)
+                fence = 1 + max((one.fence for one in former), default=0)
+                await self.partitions.begin(connection, live.name, live.number, fence=fence)
+            elif (number := await self.generations.begin(connection, self.blueprint)) is not None:
+                await self.partitions.begin(connection, self._projection.name, number)
+            for table in self._tables:
+                existing = await table.existing(connection)
+                if existing and live is None and existing != table.expected():
+                    raise SchemaOutdated(
+                        f"the table {table.name} is not one that the projection {self._projection.name!r} has made, so "
+                        "it is not dropped: drop it yourself, or give the read model another with table=…"
+                    )
+                await table.drop(connection)
+                await table.create(connection)
+
+    async def accept(self) -> None:
+        """The live rows are as today's code would have made them: what has changed in it makes no difference."""
+        async with self._database.transaction() as connection:
+            live = await self.generations.find(connection, self._projection.name)
+            if live is None:
+                return
+            self._check_version(live)
+            await self._check_tables(connection)
+            await self.generations.adopt(connection, live, self.blueprint)
+
+    async def _begin(self) -> Generation:
+        """Make rows' tables and checkpoint, together; `SchemaOutdated` if only one of them is there already."""
+        async with self._database.transaction() as connection:
+            number = await self.generations.begin(connection, self.blueprint)
+            if number is not None:
+                await self.partitions.begin(connection, self._projection.name, number)
+            for table in self._tables:
+                exists = await table.check(connection)
+                if exists and number is not None and not await table.is_empty(connection):
+                    raise self._unfit(
+                        table,
+                        "has rows, but no checkpoint says up to which event; applying events again would count them "
+                        "twice",
+                    )
+                if not exists and number is None:
+                    raise self._unfit(table, "is gone, but its checkpoint is not")
+                if not exists:
+                    await table.create(connection)
+            found = await self.generations.find(connection, self._projection.name)
+        return found or await self._begin()  # forgotten at this very moment
+
+    async def _fits(self, connection: Connection, live: Generation) -> bool:
+        """Whether its tables are there; `SchemaOutdated` if they, or the code, are not what made the rows."""
+        self._check_version(live)
+        if not await self._check_tables(connection):
+            return False
+        name, blueprint = live.name, self.blueprint
+        if live.fingerprint not in (None, blueprint.fingerprint):
+            raise SchemaOutdated(
+                f"the code or the fields of projection {name!r} have changed, and its version ({live.version}) has "
+                f"not: the rows in {', '.join(one.name for one in self._tables)} are not what this code would have "
+                f"made. Give it version={live.version + 1} and build its rows beside the old ones: "
+                f"projector.rebuild({name!r}); or, if the change makes no difference to them, accept({name!r})"
+            )
+        return True
+
+    def _check_version(self, live: Generation) -> None:
+        name, version = live.name, self._projection.version
+        if live.version < version:
+            raise SchemaOutdated(
+                f"the rows of projection {name!r} were made by version {live.version}, and this is version {version}: "
+                f"build them beside the old ones, projector.rebuild({name!r}), or at once, projector.reset({name!r})"
+            )
+        if live.version > version:
+            raise SchemaOutdated(
+                f"the rows of projection {name!r} were made by version {live.version}, and this is version {version}, "
+                "older code: deploy the newer here, too"
+            )
+
+    async def _check_tables(self, connection: Connection) -> bool:
+        return all([await table.check(connection) for table in self._tables])
+
+    def _unfit(self, table: ModelTable, what: str) -> SchemaOutdated:
+        name = self._projection.name
+        return SchemaOutdated(
+            f"the table {table.name} of projection {name!r} (version {self._projection.version}) {what}. Rebuild it "
+            f"from history: projector.reset({name!r}), then projector.catch_up()"
+        )

@@ -1,0 +1,204 @@
+"""The table of partitions: how their checkpoints move, and the leases of those who move them.
+
+A checkpoint moves by compare-and-set, first thing in the transaction that writes the rows. The row lock that it takes
+keeps everybody else who would move it waiting until the commit, and makes them find themselves overtaken. So rows and
+checkpoint are right whoever believes to hold the lease; a lease only keeps two from doing the same work. Its fence
+rises with each claim, split and merge (Kleppmann, 2016), so that who has slept through one is overtaken, too.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from leftfold.database.protocol import Connection, Database
+from leftfold.events import moment
+from leftfold.log.standing import Standing
+from leftfold.read import clock
+from leftfold.read.compiling import Statement
+from leftfold.read.partition import BUCKETS, Failure, Partition, Place
+
+_COLUMNS = """name, generation, first, last, position, event_id, epoch, store, updated_at, applied, rate, fence, owner,
+    failure, coalesce(lease_until > {now}, {false}) AS leased"""
+_ALL = f"SELECT {_COLUMNS} FROM {{table}} ORDER BY name, generation, first"
+_LOAD = f"SELECT {_COLUMNS} FROM {{table}} WHERE name = :name AND generation = :generation ORDER BY first"
+_ONE = f"""SELECT {_COLUMNS} FROM {{table}}
+    WHERE name = :name AND generation = :generation AND first = :first AND last = :last"""
+_ADD = """INSERT INTO {table} (name, generation, first, last, position, event_id, epoch, store, updated_at, fence)
+    VALUES (:name, :generation, :first, :last, :position, :event_id, :epoch, :store, :now, :fence)"""
+_MOVE = """UPDATE {table} SET position = :position, event_id = :event_id, epoch = :epoch, store = :store,
+        updated_at = :now, applied = :applied, rate = :rate, failure = :failure
+    WHERE name = :name AND generation = :generation AND first = :first AND fence = :fence
+        AND position = :seen AND updated_at = :seen_at RETURNING position"""
+_CLAIM = """UPDATE {table} SET owner = :owner, lease_until = {ahead}, fence = fence + 1
+    WHERE name = :name AND generation = :generation AND first = :first AND fence = :fence
+        AND (owner IS NULL OR owner = :owner OR lease_until <= {now}) RETURNING fence"""
+_RENEW = """UPDATE {table} SET lease_until = {ahead}
+    WHERE owner = :owner AND name = :name AND generation = :generation AND first = :first"""
+_RELEASE = """UPDATE {table} SET owner = NULL, lease_until = NULL
+    WHERE owner = :owner AND name = :name AND generation = :generation AND first = :first"""
+_RELEASE_ALL = "UPDATE {table} SET owner = NULL, lease_until = NULL WHERE owner = :owner"
+_EXTEND = """UPDATE {table} SET last = :last, fence = fence + 1
+    WHERE name = :name AND generation = :generation AND first = :first AND fence = :fence RETURNING fence"""
+_REMOVE = """DELETE FROM {table}
+    WHERE name = :name AND generation = :generation AND first = :first AND fence = :fence AND position = :position
+    RETURNING fence"""
+_FENCE = """UPDATE {table} SET fence = fence + 1, owner = NULL, lease_until = NULL
+    WHERE name = :name AND generation = :generation"""
+_FORGET = "DELETE FROM {table} WHERE name = :name AND generation = :generation"
+
+
+class Partitions:
+    """The table of partitions in a database; ``outside`` tells that the log is in another one."""
+
+    def __init__(self, database: Database, *, outside: bool = False) -> None:
+        self._outside = outside
+        words = {
+            "table": database.table("partitions"),
+            "now": clock.now(database.dialect),
+            "ahead": clock.ahead(database.dialect),
+            "false": "0" if database.dialect == "sqlite" else "false",
+        }
+        self._statements = {
+            sql: Statement(sa.text(sql.format(**words)), database)
+            for sql in (
+                *(_ALL, _LOAD, _ONE, _ADD, _MOVE, _CLAIM, _RENEW, _RELEASE, _RELEASE_ALL),
+                *(_EXTEND, _REMOVE, _FENCE, _FORGET),
+            )
+        }
+
+    async def all(self, connection: Connection) -> list[Partition]:
+        """Every partition of every generation."""
+        return [_partition(row) for row in await self._run(connection, _ALL)]
+
+    async def load(self, connection: Connection, name: str, generation: int) -> list[Partition]:
+        """A generation's partitions, in order."""
+        return [_partition(row) for row in await self._run(connection, _LOAD, name=name, generation=generation)]
+
+    async def again(self, connection: Connection, partition: Partition) -> Partition | None:
+        """The same one as it is now; None if it has been split, merged or forgotten."""
+        rows = await self._run(connection, _ONE, **_place(partition), last=partition.last)
+        return _partition(rows[0]) if rows else None
+
+    async def begin(self, connection: Connection, name: str, generation: int, *, fence: int = 0) -> None:
+        """One partition of all keys, at 0."""
+        await self._run(
+            connection, _ADD, name=name, generation=generation, first=0, last=BUCKETS - 1, position=0, event_id=None,
+            epoch=1, store=None, now=_now(), fence=fence,
+        )  # fmt: skip
+
+    async def move(
+        self,
+        connection: Connection,
+        seen: Partition,
+        to: Standing,
+        *,
+        applied: int = 0,
+        rate: float | None = None,
+        failure: Failure | None = None,
+    ) -> Partition | None:
+        """Move on, if it still stands where it was seen; None if somebody else has moved it or taken it over."""
+        assert to.epoch is not None, "it has seen the horizon"
+        moved = replace(
+            seen,
+            position=to.position,
+            event_id=None if to.event_id is None else str(to.event_id),
+            epoch=to.epoch,
+            store=str(to.store) if self._outside else None,
+            updated_at=_now(),
+            applied=seen.applied + applied,
+            rate=seen.rate if rate is None else rate,
+            failure=failure,
+        )
+        done = await self._run(
+            connection,
+            _MOVE,
+            **_place(seen),
+            fence=seen.fence,
+            seen=seen.position,
+            seen_at=seen.updated_at,
+            position=moved.position,
+            event_id=moved.event_id,
+            epoch=moved.epoch,
+            store=moved.store,
+            now=moved.updated_at,
+            applied=moved.applied,
+            rate=moved.rate,
+            failure=None if failure is None else msgspec.json.encode(failure).decode(),
+        )
+        return moved if done else None
+
+    async def claim(self, connection: Connection, seen: Partition, owner: str, seconds: float) -> Partition | None:
+        """Lease it for so long, if nobody else has meanwhile."""
+        done = await self._run(connection, _CLAIM, **_place(seen), fence=seen.fence, owner=owner, seconds=seconds)
+        return replace(seen, owner=owner, fence=int(done[0][0]), leased=True) if done else None
+
+    async def renew(self, connection: Connection, place: Place, owner: str, seconds: float) -> None:
+        """Go on holding it, if it still is held."""
+        name, generation, first, _ = place
+        await self._run(connection, _RENEW, owner=owner, name=name, generation=generation, first=first, seconds=seconds)
+
+    async def release(self, connection: Connection, partition: Partition, owner: str) -> None:
+        """Let others claim it."""
+        await self._run(connection, _RELEASE, **_place(partition), owner=owner)
+
+    async def release_all(self, connection: Connection, owner: str) -> None:
+        """Let others claim everything."""
+        await self._run(connection, _RELEASE_ALL, owner=owner)
+
+    async def split(self, connection: Connection, seen: Partition) -> bool:
+        """Make it two halves, the second of which is free; whether it still was as seen. In a transaction."""
+        middle = (seen.first + seen.last) // 2
+        if not await self._run(connection, _EXTEND, **_place(seen), fence=seen.fence, last=middle):
+            return False
+        found = await self._run(connection, _ONE, **_place(seen), last=middle)
+        now = _partition(found[0])
+        await self._run(
+            connection, _ADD, name=now.name, generation=now.generation, first=middle + 1, last=seen.last,
+            position=now.position, event_id=now.event_id, epoch=now.epoch, store=now.store, now=_now(), fence=now.fence,
+        )  # fmt: skip
+        return True
+
+    async def merge(self, connection: Connection, left: Partition, right: Partition) -> bool:
+        """Make two neighbours one, if both still are as seen, at the same position. In a transaction."""
+        if left.position != right.position or left.last + 1 != right.first:
+            return False
+        if not await self._run(connection, _EXTEND, **_place(left), fence=left.fence, last=right.last):
+            return False
+        now = await self._run(connection, _ONE, **_place(left), last=right.last)
+        if _partition(now[0]).position == left.position and await self._run(
+            connection, _REMOVE, **_place(right), fence=right.fence, position=right.position
+        ):
+            return True
+        await self._run(connection, _EXTEND, **_place(left), fence=left.fence + 1, last=left.last)
+        return False
+
+    async def fence(self, connection: Connection, name: str, generation: int) -> None:
+        """From here on nobody who is at work on it can move it: it must be claimed, or looked at, anew."""
+        await self._run(connection, _FENCE, name=name, generation=generation)
+
+    async def forget(self, connection: Connection, name: str, generation: int) -> None:
+        """Strike a generation's off."""
+        await self._run(connection, _FORGET, name=name, generation=generation)
+
+    async def _run(self, connection: Connection, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        return await connection.execute(*self._statements[sql].bind(**values))
+
+
+def _place(partition: Partition) -> dict[str, Any]:
+    return {"name": partition.name, "generation": partition.generation, "first": partition.first}
+
+
+def _partition(row: Sequence[Any]) -> Partition:
+    columns = list(row)
+    columns[-2:] = [None if row[-2] is None else msgspec.json.decode(row[-2], type=Failure), bool(row[-1])]
+    return Partition(*columns)
+
+
+def _now() -> str:
+    return moment.to_text(datetime.now(UTC))

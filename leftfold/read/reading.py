@@ -1,0 +1,71 @@
+"""One reader of the log for all projections of a process: what several of them follow is read once.
+
+The reader keeps a window of the newest events that any of its projections is about. Who stands near the head is served
+from there; who is further behind reads for itself, by its own query, until it has come close.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+from leftfold.events import Query, RecordedEvent
+from leftfold.log import Log
+from leftfold.log.paging import PAGE_BYTES, PageSize
+from leftfold.log.standing import Standing
+
+WINDOW = 10_000
+"""How many positions the window may span."""
+
+
+class Reader:
+    """Reads for one projection."""
+
+    async def page(self, query: Query, standing: Standing, limit: int) -> list[RecordedEvent]:
+        """Up to ``limit`` matching events behind where somebody stands, up to the horizon that it has been told.
+
+        Fewer than ``limit`` means that there are no more up to there.
+        """
+        return await standing.page(query, limit)
+
+
+class SharedReader(Reader):
+    """Reads for several, who ask one after another."""
+
+    def __init__(self, log: Log, queries: Iterable[Query]) -> None:
+        self._log = log
+        self._query = Query(tuple(dict.fromkeys(one for query in queries for one in query.criteria)))
+        self._events: list[RecordedEvent] = []
+        self._start = self._end = 0
+        self.reads = 0
+        """How often the window was extended."""
+
+    async def page(self, query: Query, standing: Standing, limit: int) -> list[RecordedEvent]:
+        position, head = standing.position, standing.horizon
+        if head - position > WINDOW or not await self._covers(position, head):
+            return await super().page(query, standing, limit)
+        found = []
+        for recorded in self._events:
+            if position < recorded.position <= head and query.matches(recorded):
+                found.append(recorded)
+                if len(found) == limit:
+                    break
+        return found
+
+    async def _covers(self, position: int, head: int) -> bool:
+        """Whether the window goes from there to the head, now."""
+        if not self._start <= position <= self._end:
+            self._events, self._start, self._end = [], position, position
+        if head > self._end:
+            self.reads += 1
+            size = sum(len(one.data) for one in self._events)
+            async for page in self._log.read_settled(self._query, self._end, head, PageSize()):
+                self._events += page
+                size += sum(len(one.data) for one in page)
+                if size > PAGE_BYTES:  # they are large: everybody reads for himself
+                    self._events, self._start, self._end = [], head, head
+                    return False
+            self._end = head
+        if self._end - self._start > WINDOW:
+            self._start = self._end - WINDOW
+            self._events = [one for one in self._events if one.position > self._start]
+        return self._start <= position
