@@ -1,9 +1,12 @@
 """The query side: read models, the projections that maintain them, and the views that answer questions."""
 
 from leftfold.read.amounts import Digits
+from leftfold.read.failing import Retry
 from leftfold.read.model import Key, ReadModel
 from leftfold.read.projection import DELETE, Delete, Projection, projection
 from leftfold.read.projector import AsyncProjector, CaughtUp, Projector
+from leftfold.read.sql_maintaining import ProjectionTransaction
+from leftfold.read.sql_projection import SqlProjection
 from leftfold.read.view import AsyncView, View
 
 __all__ = [
@@ -15,8 +18,11 @@ __all__ = [
     "Digits",
     "Key",
     "Projection",
+    "ProjectionTransaction",
     "Projector",
     "ReadModel",
+    "Retry",
+    "SqlProjection",
     "View",
     "projection",
 ]

@@ -142,12 +142,17 @@ def definition_of(model: type[Any]) -> Definition:
 def _table_name(model: type[Any]) -> str:
     snake_case = re.sub(r"(?<=[a-z0-9])(?=[A-Z])|(?<=[A-Z])(?=[A-Z][a-z])", "_", model.__name__).lower()
     name = getattr(model, "__table_name__", None) or snake_case
+    check_table_name(name, model.__name__)
+    return name
+
+
+def check_table_name(name: str, owner: str) -> None:
+    """`InvalidArgument` if a table cannot be called so; ``owner`` is who wants to."""
     if not _TABLE_NAME.fullmatch(name) or len(name) > _MAX_TABLE_BYTES:
         raise InvalidArgument(
-            f"{model.__name__}: {name!r} is no name for a table: expected a-z, 0-9 and _, at most {_MAX_TABLE_BYTES} "
+            f"{owner}: {name!r} is no name for a table: expected a-z, 0-9 and _, at most {_MAX_TABLE_BYTES} "
             'of them; give it one with table="…"'
         )
     taken = tuple(suffix for suffix in SUFFIX.values() if suffix)
     if name in _RESERVED or name.startswith(("leftfold_", "sqlite_", "pg_")) or name.endswith(taken):
-        raise InvalidArgument(f'{model.__name__}: the name {name!r} is taken: give its table another with table="…"')
-    return name
+        raise InvalidArgument(f'{owner}: the name {name!r} is taken: give its table another with table="…"')

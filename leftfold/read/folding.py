@@ -60,7 +60,7 @@ def assign_keys(
             concerned = projection.keys_of(recorded)
             keys.append(concerned if owns is None else [key for key in concerned if owns(kept(key))])
         except Exception as error:
-            return Page(events[: len(keys)], keys, _failed(projection, recorded, error))
+            return Page(events[: len(keys)], keys, failed(projection.name, recorded, error))
     return Page(events, keys, None)
 
 
@@ -72,7 +72,7 @@ def fold_page(projection: Projection[Any], page: Page, before: Rows) -> Folded:
         try:
             after = [evolve(rows[key], recorded, key) for key in keys]
         except Exception as error:
-            return Folded(done, rows, _failed(projection, recorded, error))
+            return Folded(done, rows, failed(projection.name, recorded, error))
         for key, row in zip(keys, after, strict=True):
             rows[key] = row
     return Folded(len(page.events), rows, page.failure)
@@ -104,8 +104,9 @@ class RowCache:
             self._rows.popitem(last=False)
 
 
-def _failed(projection: Projection[Any], recorded: RecordedEvent, error: Exception) -> ProjectionFailed:
+def failed(projection: str, recorded: RecordedEvent, error: Exception) -> ProjectionFailed:
+    """The error for an event that could not be applied."""
     reason = str(error) if isinstance(error, InvalidArgument) else f"{type(error).__name__}: {error}"
-    failure = ProjectionFailed(projection.name, recorded.position, recorded.stream, recorded.type, reason)
+    failure = ProjectionFailed(projection, recorded.position, recorded.stream, recorded.type, reason)
     failure.__cause__ = error
     return failure

@@ -161,11 +161,10 @@ def projection(
     it again for a while first.
     """
     definition = definition_of(model)
-    types = _event_types(on)
+    types = event_types(on)
     if category is not None:
         check_category(category)
-    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version < 2**31:
-        raise InvalidArgument(f"the version of a projection is a whole number from 1, not {version!r}")
+    check_version(version)
     if key is None and not (
         len(definition.key) == 1 and isinstance(definition.fields[definition.key[0]].type, TextType)
     ):
@@ -192,7 +191,8 @@ def projection(
     return decorate
 
 
-def _event_types(on: Iterable[Any] | None) -> tuple[Any, ...]:
+def event_types(on: Iterable[Any] | None) -> tuple[Any, ...]:
+    """What ``on`` names; `InvalidArgument` for what is no list of types."""
     if on is None:
         return ()
     if isinstance(on, (str, type)) or not isinstance(on, Iterable):
@@ -201,3 +201,10 @@ def _event_types(on: Iterable[Any] | None) -> tuple[Any, ...]:
     if not types:
         raise InvalidArgument("on=[] would be about no event at all: name event types, or leave it out for all")
     return types
+
+
+def check_version(version: int) -> int:
+    """`InvalidArgument` for what is no version of a projection."""
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version < 2**31:
+        raise InvalidArgument(f"the version of a projection is a whole number from 1, not {version!r}")
+    return version

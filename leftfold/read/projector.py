@@ -24,6 +24,7 @@ from leftfold.log.paging import PAGE_EVENTS
 from leftfold.read.maintaining import Definition
 from leftfold.read.projection import Projection
 from leftfold.read.running import Running
+from leftfold.read.sql_projection import SqlProjection
 from leftfold.read.worker import LEASE_SECONDS, Worker
 
 CACHED_ROWS = 20_000
@@ -185,8 +186,13 @@ def _by_name(projections: Iterable[Definition]) -> dict[str, Definition]:
     found: dict[str, Definition] = {}
     tables: dict[str, str] = {}
     for one in projections:
-        if not isinstance(one, Projection):
-            raise InvalidArgument(f"{one!r} is no projection: decorate the function with @lf.projection(…)")
+        if isinstance(one, type) and issubclass(one, SqlProjection):
+            raise InvalidArgument(f"{one.__name__} is a class: give the projector an instance, {one.__name__}()")
+        if not isinstance(one, Projection | SqlProjection):
+            raise InvalidArgument(
+                f"{one!r} is no projection: decorate the function with @lf.projection(…), or derive a class from "
+                "lf.SqlProjection"
+            )
         if one.name in found:
             raise InvalidArgument(f"two projections are named {one.name!r}: give one of them another with name=…")
         for table in one.table_names:

@@ -35,6 +35,7 @@ class ReadTable(ABC):
 
     def __init__(self, database: Database, definition: Definition, role: Role) -> None:
         self.definition = definition
+        self._database = database
         self.plain_name = definition.name + SUFFIX[role]
         self._dialect = sqlalchemy_dialect(database.dialect)
         schema: Any = database.schema
@@ -46,10 +47,6 @@ class ReadTable(ABC):
         self._dump = definition.dumper(database.dialect)
         self._dump_key = [definition.fields[index].type.to_driver(database.dialect) for index in definition.key]
         self._load = definition.loader(database.dialect)
-
-    @abstractmethod
-    async def existing(self, connection: Connection) -> dict[str, str]:
-        """The columns that the database has, each described as in `expected`; none if there is no table."""
 
     @abstractmethod
     async def fetch(self, connection: Connection, keys: Iterable[Any]) -> Rows:
@@ -70,6 +67,11 @@ class ReadTable(ABC):
             one.name: _described(compiler.process(one.type), not one.nullable, self._place_in_key(at))
             for at, one in enumerate(self.definition.fields)
         }
+
+    async def existing(self, connection: Connection) -> dict[str, str]:
+        """The columns that the database has, each described as in `expected`; none if there is no table."""
+        found = await existing_columns(connection, self._database, self.plain_name, self.name)
+        return {name: _described(kind, required, place) for name, kind, required, place in found}
 
     async def create(self, connection: Connection) -> None:
         """Create the table."""
@@ -116,12 +118,6 @@ class ReadTable(ABC):
 class SqliteTable(ReadTable):
     """In SQLite."""
 
-    async def existing(self, connection: Connection) -> dict[str, str]:
-        rows = await connection.execute(
-            'SELECT name, type, "notnull", pk FROM pragma_table_info(?)', (self.plain_name,)
-        )
-        return {name: _described(kind, bool(required), place) for name, kind, required, place in rows}
-
     async def fetch(self, connection: Connection, keys: Iterable[Any]) -> Rows:
         columns = ", ".join(f"t.{one}" for one in self._columns)
         matches = " AND ".join(f"t.{one} = json_extract(k.value, '$[{at}]')" for at, one in enumerate(self._key))
@@ -147,10 +143,6 @@ class SqliteTable(ReadTable):
 
 class PostgresqlTable(ReadTable):
     """In PostgreSQL."""
-
-    async def existing(self, connection: Connection) -> dict[str, str]:
-        rows = await connection.execute(_PG_COLUMNS, (self.name,))
-        return {name: _described(kind, required, place) for name, kind, required, place in rows}
 
     async def fetch(self, connection: Connection, keys: Iterable[Any]) -> Rows:
         columns = ", ".join(f"t.{one}" for one in self._columns)
@@ -195,6 +187,19 @@ class PostgresqlTable(ReadTable):
                     row[at] = f"\\x{row[at].hex()}"
             records.append(dict(zip(names, row, strict=True)))
         return _to_json(records).decode()
+
+
+async def existing_columns(
+    connection: Connection, database: Database, plain_name: str, name: str
+) -> list[tuple[str, str, bool, int]]:
+    """Name, declared type, NOT NULL and place in the key of each column of a table; none if there is none."""
+    if database.dialect == "sqlite":
+        sql = 'SELECT name, type, "notnull", pk FROM pragma_table_info(?)'
+        return [
+            (one, kind, bool(required), key)
+            for one, kind, required, key in await connection.execute(sql, (plain_name,))
+        ]
+    return [(one, kind, required, key) for one, kind, required, key in await connection.execute(_PG_COLUMNS, (name,))]
 
 
 _PG_COLUMNS = """
