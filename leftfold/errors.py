@@ -155,6 +155,20 @@ class ProjectionPaused(LeftfoldError):
         return type(self), (self.projection, self.who, self.why)
 
 
+class ProjectionBehind(LeftfoldError, TimeoutError):
+    """A read model does not show an event in time: up to where it is, and why."""
+
+    def __init__(self, projection: str, position: int, reached: int, why: str) -> None:
+        self.projection = projection
+        self.position = position
+        self.reached = reached
+        self.why = why
+        super().__init__(f"projection {projection!r} is at position {reached}, and {position} was waited for: {why}")
+
+    def __reduce__(self) -> tuple[type[ProjectionBehind], tuple[str, int, int, str]]:
+        return type(self), (self.projection, self.position, self.reached, self.why)
+
+
 class EpochChanged(LeftfoldError):
     """The log is not the one that was followed so far: restored from a backup, failed over without its tail, replaced.
 

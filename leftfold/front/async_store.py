@@ -9,13 +9,15 @@ from typing import Any, Self, TypeVar, overload
 
 from leftfold import expected as expectation
 from leftfold.checkpoint import Checkpoint
+from leftfold.database.protocol import Database
 from leftfold.events import Query, RecordedEvent
 from leftfold.front.async_transaction import AsyncTransaction, each_recorded
+from leftfold.front.closing import close_both
 from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
 from leftfold.log.condition import read_decision
 from leftfold.log.joining import transaction
 from leftfold.log.subscription import Following
-from leftfold.read import AsyncProjector, AsyncView, Projection, ReadModel
+from leftfold.read import AnyProjection, AsyncProjector, AsyncView, ReadModel
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, AsyncDeciderRepository, AsyncRepository, Decider
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
@@ -27,8 +29,9 @@ Command = TypeVar("Command")
 class AsyncEventStore:
     """A store for asyncio. Made by `leftfold.connect_async`; open it with ``async with``, or ``await store.open()``."""
 
-    def __init__(self, log: Log, opening: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, log: Log, opening: Callable[[], Awaitable[None]], read_models: Database | None = None) -> None:
         self.log = log
+        self._read_models = read_models or log.database
         self._opening = opening
 
     async def open(self) -> Self:
@@ -114,13 +117,13 @@ class AsyncEventStore:
             return AsyncDeciderRepository(self.log, of, attempts=attempts)
         return AsyncRepository(self.log, of, attempts=attempts)
 
-    def projector(self, projections: Iterable[Projection[Any]]) -> AsyncProjector:
+    def projector(self, projections: Iterable[AnyProjection]) -> AsyncProjector:
         """Something that maintains these projections; see `EventStore.projector`."""
-        return AsyncProjector(self.log, projections)
+        return AsyncProjector(self.log, projections, database=self._read_models)
 
     def view(self, model: type[Model]) -> AsyncView[Model]:
         """A read model, to ask questions of; see `EventStore.view`."""
-        return AsyncView(self.log.database, model)
+        return AsyncView(self._read_models, model)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[AsyncTransaction]:
@@ -138,7 +141,7 @@ class AsyncEventStore:
 
     async def close(self) -> None:
         """Close every connection."""
-        await self.log.close()
+        await close_both(self.log, self._read_models)
 
     async def __aenter__(self) -> Self:
         return await self.open()

@@ -3,19 +3,26 @@
 from __future__ import annotations
 
 from leftfold.database import Policy, PostgresqlUrl, SqliteUrl, migrate, parse_url, step
+from leftfold.database.protocol import Database
 from leftfold.database.sqlite import SqliteDatabase
 from leftfold.database.url import DEFAULT_SCHEMA
 from leftfold.database.waiting import AsyncioWaiting, BlockingWaiting, Waiting
 from leftfold.errors import InvalidArgument, MissingExtra, NotSupported
 from leftfold.events import Registry, default_registry
 from leftfold.front.async_store import AsyncEventStore
+from leftfold.front.closing import close_both
 from leftfold.front.store import EventStore
 from leftfold.log import Log
 from leftfold.log.sqlite import SqliteLog
 
 
 def connect(
-    url: str, *, migrate: Policy = "create", registry: Registry = default_registry, replica: str | None = None
+    url: str,
+    *,
+    migrate: Policy = "create",
+    registry: Registry = default_registry,
+    replica: str | None = None,
+    read_models: str | None = None,
 ) -> EventStore:
     """Open a store: ``sqlite:///bank.db``, ``sqlite://`` (memory) or ``postgresql://…`` (with ``?schema=``).
 
@@ -25,20 +32,30 @@ def connect(
     ``replica`` is the URL of a streaming replica of that PostgreSQL: reads of the log come from there while it is up to
     date, and from the primary otherwise, with the same results (docs/replicas.md).
 
+    ``read_models`` is the URL of another database for the read models: rows and checkpoints are kept there, together,
+    so each event is still applied exactly once. leftfold's tables are made there too, as ``migrate`` says.
+
     Errors: `InvalidArgument` (the URL, or no replica of it), `StoreUnavailable` (server, password, file),
     `SchemaOutdated`, `MissingExtra`.
     """
     log = log_at(url, registry, blocking=True, replica=replica)
-    step(_open(log, migrate, url))
-    return EventStore(log)
+    beside = _read_models_at(read_models, url, blocking=True)
+    step(_open(log, migrate, url, beside, read_models))
+    return EventStore(log, beside)
 
 
 def connect_async(
-    url: str, *, migrate: Policy = "create", registry: Registry = default_registry, replica: str | None = None
+    url: str,
+    *,
+    migrate: Policy = "create",
+    registry: Registry = default_registry,
+    replica: str | None = None,
+    read_models: str | None = None,
 ) -> AsyncEventStore:
     """The async twin of `connect`: ``async with lf.connect_async(url) as store``, or ``await store.open()``."""
     log = log_at(url, registry, blocking=False, replica=replica)
-    return AsyncEventStore(log, lambda: _open(log, migrate, url))
+    beside = _read_models_at(read_models, url, blocking=False)
+    return AsyncEventStore(log, lambda: _open(log, migrate, url, beside, read_models), beside)
 
 
 def log_at(url: str, registry: Registry = default_registry, *, blocking: bool, replica: str | None = None) -> Log:
@@ -83,10 +100,24 @@ def _postgresql_log(
     return ReplicatedLog(ReplicatedDatabase(place, driver, waiting, beside), registry)
 
 
-async def _open(log: Log, policy: Policy, url: str) -> None:
+def _read_models_at(url: str | None, of_log: str, *, blocking: bool) -> Database | None:
+    """The database of the read models, not yet opened; None if that is the log's."""
+    if url is None:
+        return None
+    if parse_url(url) == parse_url(of_log):
+        raise InvalidArgument(
+            "read_models is the URL of another database than the log's; without it they are kept there"
+        )
+    return log_at(url, blocking=blocking).database
+
+
+async def _open(log: Log, policy: Policy, url: str, beside: Database | None, beside_url: str | None) -> None:
     try:
         await log.database.open()
         await migrate(log.database, policy, str(parse_url(url)))
+        if beside is not None:
+            await beside.open()
+            await migrate(beside, policy, str(parse_url(beside_url or "")))
     except BaseException:
-        await log.close()
+        await close_both(log, beside or log.database)
         raise

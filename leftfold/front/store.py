@@ -9,14 +9,16 @@ from typing import Any, Self, TypeVar, overload
 
 from leftfold import expected as expectation
 from leftfold.checkpoint import Checkpoint
+from leftfold.database.protocol import Database
 from leftfold.database.stepping import step, step_each, step_inside
 from leftfold.events import Query, RecordedEvent
+from leftfold.front.closing import close_both
 from leftfold.front.transaction import Transaction
 from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
 from leftfold.log.condition import read_decision
 from leftfold.log.joining import transaction
 from leftfold.log.subscription import Following
-from leftfold.read import Projection, Projector, ReadModel, View
+from leftfold.read import AnyProjection, Projector, ReadModel, View
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, Decider, DeciderRepository, Repository
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
@@ -28,8 +30,9 @@ Command = TypeVar("Command")
 class EventStore:
     """An open store. Made by `leftfold.connect`; safe to share between threads; ``close()`` it, or use ``with``."""
 
-    def __init__(self, log: Log) -> None:
+    def __init__(self, log: Log, read_models: Database | None = None) -> None:
         self.log = log
+        self._read_models = read_models or log.database
 
     def append(
         self,
@@ -132,13 +135,13 @@ class EventStore:
             return DeciderRepository(self.log, of, attempts=attempts)
         return Repository(self.log, of, attempts=attempts)
 
-    def projector(self, projections: Iterable[Projection[Any]]) -> Projector:
+    def projector(self, projections: Iterable[AnyProjection]) -> Projector:
         """Something that maintains these projections; ``catch_up()`` applies what has happened so far."""
-        return Projector(self.log, projections)
+        return Projector(self.log, projections, database=self._read_models)
 
     def view(self, model: type[Model]) -> View[Model]:
         """A read model, to ask questions of; it shows what a projector has committed."""
-        return View(self.log.database, model)
+        return View(self._read_models, model)
 
     @contextmanager
     def transaction(self) -> Iterator[Transaction]:
@@ -163,7 +166,7 @@ class EventStore:
 
     def close(self) -> None:
         """Close every connection."""
-        step(self.log.close())
+        step(close_both(self.log, self._read_models))
 
     def __enter__(self) -> Self:
         return self

@@ -2,6 +2,7 @@
 
 from leftfold.read.amounts import Digits
 from leftfold.read.failing import Retry
+from leftfold.read.maintaining import AnyProjection
 from leftfold.read.model import Key, ReadModel
 from leftfold.read.projection import DELETE, Delete, Projection, projection
 from leftfold.read.projector import AsyncProjector, CaughtUp, Projector
@@ -11,6 +12,7 @@ from leftfold.read.view import AsyncView, View
 
 __all__ = [
     "DELETE",
+    "AnyProjection",
     "AsyncProjector",
     "AsyncView",
     "CaughtUp",

@@ -8,7 +8,7 @@ from leftfold.database.protocol import Connection, Database
 from leftfold.errors import SchemaOutdated
 from leftfold.events import Registry
 from leftfold.read.generations import Blueprint, Generation, Generations
-from leftfold.read.maintaining import Definition, ModelTable
+from leftfold.read.maintaining import AnyProjection, ModelTable
 from leftfold.read.partitions import Partitions
 
 logger = logging.getLogger("leftfold")
@@ -17,7 +17,9 @@ logger = logging.getLogger("leftfold")
 class Building:
     """One projection in one database; every change is one transaction."""
 
-    def __init__(self, database: Database, registry: Registry, projection: Definition, partitions: Partitions) -> None:
+    def __init__(
+        self, database: Database, registry: Registry, projection: AnyProjection, partitions: Partitions
+    ) -> None:
         self.generations = Generations(database)
         self.partitions = partitions
         self._database = database

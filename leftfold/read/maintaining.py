@@ -70,7 +70,7 @@ class ModelTable(Protocol):
         """Whether there is no row."""
 
 
-class Definition(Protocol):
+class AnyProjection(Protocol):
     """A projection, of either kind."""
 
     @property

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from time import monotonic
 
+from leftfold.database.protocol import Database
 from leftfold.database.stepping import step
 from leftfold.errors import (
     EpochChanged,
@@ -21,7 +23,7 @@ from leftfold.errors import (
 )
 from leftfold.log import Log
 from leftfold.log.paging import PAGE_EVENTS
-from leftfold.read.maintaining import Definition
+from leftfold.read.maintaining import AnyProjection
 from leftfold.read.projection import Projection
 from leftfold.read.running import Running
 from leftfold.read.sql_projection import SqlProjection
@@ -42,21 +44,23 @@ class CaughtUp:
 class AsyncProjector:
     """Applies projections to a log's events, for asyncio. `Projector` is its sync face.
 
-    ``page_events`` bounds how many events one transaction applies, ``cached_rows`` how many rows of each projection
-    are kept in memory from one page to the next. ``lease_seconds`` is for `run`: how long a worker that has died is
-    waited for.
+    ``database`` keeps rows and checkpoints, by default the log's own. ``page_events`` bounds how many events one
+    transaction applies, ``cached_rows`` how many rows of each projection are kept in memory from one page to the next.
+    ``lease_seconds`` is for `run`: how long a worker that has died is waited for.
     """
 
     def __init__(
         self,
         log: Log,
-        projections: Iterable[Definition],
+        projections: Iterable[AnyProjection],
         *,
+        database: Database | None = None,
         page_events: int = PAGE_EVENTS,
         cached_rows: int = CACHED_ROWS,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self._log = log
+        self._database = database or log.database
         self._projections = _by_name(projections)
         self._page_events = _positive(page_events, "page_events")
         self._cached_rows = _positive(cached_rows, "cached_rows")
@@ -87,6 +91,19 @@ class AsyncProjector:
             raise _together(failures)
         return done
 
+    async def settle(self, timeout: float = 10.0) -> None:
+        """Return when everything is applied, also what was appended meanwhile: for tests, in place of sleeping.
+
+        Errors are those of `catch_up`; TimeoutError if there is more to do after ``timeout`` seconds.
+        """
+        deadline = monotonic() + timeout
+        while True:
+            done = await self.catch_up()
+            if min((one.position for one in done), default=0) >= await self._log.head():
+                return
+            if monotonic() > deadline:
+                raise TimeoutError(f"after {timeout:g} seconds events are still being appended faster than applied")
+
     async def run(self) -> None:
         """Apply what comes, for ever: one of any number of workers, who share the projections among them.
 
@@ -97,7 +114,7 @@ class AsyncProjector:
             raise InvalidArgument("this projector is running already: make another for another worker")
         worker = Worker(
             self._log,
-            self._log.database,
+            self._database,
             list(self._projections.values()),
             page_events=self._page_events,
             cached_rows=self._cached_rows,
@@ -128,7 +145,7 @@ class AsyncProjector:
         self._named(name)
         await self._running(name).building.accept()
 
-    def _named(self, name: str) -> Definition:
+    def _named(self, name: str) -> AnyProjection:
         if name not in self._projections:
             known = ", ".join(map(repr, self._projections)) or "none"
             raise InvalidArgument(f"there is no projection {name!r} here; there are {known}")
@@ -137,7 +154,7 @@ class AsyncProjector:
     def _running(self, name: str) -> Running:
         return Running(
             self._log,
-            self._log.database,
+            self._database,
             self._projections[name],
             page_events=self._page_events,
             cached_rows=self._cached_rows,
@@ -150,19 +167,29 @@ class Projector:
     def __init__(
         self,
         log: Log,
-        projections: Iterable[Definition],
+        projections: Iterable[AnyProjection],
         *,
+        database: Database | None = None,
         page_events: int = PAGE_EVENTS,
         cached_rows: int = CACHED_ROWS,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self._projector = AsyncProjector(
-            log, projections, page_events=page_events, cached_rows=cached_rows, lease_seconds=lease_seconds
+            log,
+            projections,
+            database=database,
+            page_events=page_events,
+            cached_rows=cached_rows,
+            lease_seconds=lease_seconds,
         )
 
     def catch_up(self) -> list[CaughtUp]:
         """Apply every event up to the head as of now; see `AsyncProjector.catch_up`."""
         return step(self._projector.catch_up())
+
+    def settle(self, timeout: float = 10.0) -> None:
+        """Return when everything is applied, also what was appended meanwhile; see `AsyncProjector.settle`."""
+        step(self._projector.settle(timeout))
 
     def run(self) -> None:
         """Apply what comes, for ever, until `stop`; see `AsyncProjector.run`."""
@@ -181,9 +208,9 @@ class Projector:
         step(self._projector.accept(name))
 
 
-def _by_name(projections: Iterable[Definition]) -> dict[str, Definition]:
+def _by_name(projections: Iterable[AnyProjection]) -> dict[str, AnyProjection]:
     """The projections, if each is one and none gets in another's way."""
-    found: dict[str, Definition] = {}
+    found: dict[str, AnyProjection] = {}
     tables: dict[str, str] = {}
     for one in projections:
         if isinstance(one, type) and issubclass(one, SqlProjection):

@@ -8,7 +8,7 @@ from leftfold.log import Log
 from leftfold.read.applying import Applier
 from leftfold.read.building import Building
 from leftfold.read.generations import Generation
-from leftfold.read.maintaining import Definition
+from leftfold.read.maintaining import AnyProjection
 from leftfold.read.partition import Partition, Place, owns
 from leftfold.read.partitions import Partitions
 from leftfold.read.reading import Reader
@@ -24,7 +24,7 @@ class Running:
         self,
         log: Log,
         database: Database,
-        projection: Definition,
+        projection: AnyProjection,
         *,
         page_events: int,
         cached_rows: int,

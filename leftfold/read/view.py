@@ -16,6 +16,7 @@ from leftfold.read.amounts import check_amounts
 from leftfold.read.compiling import Statement, result_loader
 from leftfold.read.definition import definition_of
 from leftfold.read.model import ReadModel
+from leftfold.read.reaching import wait_for
 from leftfold.read.tables import table_in
 
 Model = TypeVar("Model", bound=ReadModel)
@@ -86,6 +87,13 @@ class AsyncView(Generic[Model]):
         load = result_loader([column.type for column in statement.selected_columns], self._database.dialect)
         return [load(row) for row in await self._run(Statement(statement, self._database))]
 
+    async def wait_for(self, position: int, *, timeout: float = 5.0) -> None:
+        """Wait until the read model shows everything up to a position, such as that of an `AppendResult`.
+
+        `ProjectionBehind` (a TimeoutError) says after ``timeout`` seconds where it stands, and why.
+        """
+        await wait_for(self._database, self._definition.name, position, timeout)
+
     async def _run(self, statement: Statement, **values: Any) -> list[Row]:
         sql, parameters = statement.bind(**values)
         try:
@@ -138,6 +146,10 @@ class View(Generic[Model]):
     def select(self, statement: sa.SelectBase) -> list[tuple[Any, ...]]:
         """The rows of any SELECT over this read model; see `AsyncView.select`."""
         return step(self._view.select(statement))
+
+    def wait_for(self, position: int, *, timeout: float = 5.0) -> None:
+        """Wait until the read model shows everything up to a position; see `AsyncView.wait_for`."""
+        step(self._view.wait_for(position, timeout=timeout))
 
 
 def _conditions(where: Sequence[Any]) -> Sequence[ColumnElement[bool]]:

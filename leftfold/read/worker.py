@@ -17,7 +17,7 @@ from leftfold.events import moment
 from leftfold.log import Log
 from leftfold.read.applying import Applier
 from leftfold.read.generations import Generation
-from leftfold.read.maintaining import Definition
+from leftfold.read.maintaining import AnyProjection
 from leftfold.read.members import Members, new_member_id
 from leftfold.read.partition import Partition, Place
 from leftfold.read.partitions import Partitions
@@ -38,7 +38,7 @@ class Worker:
         self,
         log: Log,
         database: Database,
-        projections: Sequence[Definition],
+        projections: Sequence[AnyProjection],
         *,
         page_events: int,
         cached_rows: int,

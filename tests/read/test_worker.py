@@ -13,10 +13,10 @@ import pytest
 
 import leftfold as lf
 from leftfold.database.stepping import step
-from leftfold.read import Projection, Projector
+from leftfold.read import Key, Projection, Projector, ReadModel, Retry, projection
 from leftfold.read.partition import Partition
 from leftfold.read.partitions import Partitions
-from tests.read.bank import Deposited, Opened, balances, fill, folded, stored, stream
+from tests.read.bank import CATEGORY, Balance, Deposited, Opened, balances, fill, folded, stored, stream
 
 LEASE = 0.6
 
@@ -98,3 +98,90 @@ def test_two_workers_share_the_keys_and_one_takes_over_when_the_other_ends(
         store.append(stream("after"), [Opened(owner="x")])
         eventually(lambda: applied(store) == store.head(), "the one that is left follows")
     assert stored(store) == folded(store)
+
+
+def test_a_view_waits_for_what_one_has_written(store: lf.EventStore, store_url: str) -> None:
+    view = store.view(Balance)
+    with pytest.raises(lf.SchemaOutdated, match="no projection maintains"):
+        view.wait_for(1)
+    store.projector([balances]).catch_up()
+    written = store.append(stream("mine"), [Opened(owner="Me")])
+    with pytest.raises(lf.ProjectionBehind, match="no worker is running it") as caught:
+        view.wait_for(written.position, timeout=0.05)
+    assert isinstance(caught.value, TimeoutError)
+    with running(store_url):
+        view.wait_for(written.position)
+        assert view.get("mine") is not None
+
+
+def test_catching_up_leaves_to_a_worker_what_it_holds_and_waits_for_it(store: lf.EventStore, store_url: str) -> None:
+    fill(store, 60)
+    with running(store_url):
+        eventually(lambda: bool(parts(store)) and all(one.leased for one in parts(store)), "it has the lease")
+        store.append(stream("late"), [Opened(owner="late")])
+        store.projector([balances]).settle()
+        assert stored(store) == folded(store)
+
+
+def test_a_worker_that_has_died_is_replaced_within_its_lease(store: lf.EventStore, store_url: str) -> None:
+    fill(store, 30)
+    store.projector([balances]).catch_up()
+
+    async def die() -> None:
+        async with store.log.database.connection() as connection:
+            [part] = await Partitions(store.log.database).all(connection)
+            await Partitions(store.log.database).claim(connection, part, "somebody dead", LEASE)
+
+    step(die())
+    store.append(stream("late"), [Opened(owner="late")])
+    with running(store_url):
+        eventually(lambda: applied(store) == store.head(), "the lease runs out, and is claimed", 5)
+    assert stored(store) == folded(store)
+
+
+def test_a_failing_event_stands_still_and_others_go_on(store: lf.EventStore, store_url: str) -> None:
+    class Names(ReadModel):
+        account_id: Key[str]
+
+    broken = True
+
+    @projection(Names, category=CATEGORY, on=[Opened])
+    def names(row: Names | None, recorded: lf.RecordedEvent) -> Names:
+        if broken and recorded.event.owner == "Eve":
+            raise LookupError("no name for Eve")
+        return Names(recorded.stream_id)
+
+    store.append(stream("alice"), [Opened(owner="Alice")])
+    eve = store.append(stream("eve"), [Opened(owner="Eve")])
+    with running(store_url, names, balances):
+        eventually(lambda: applied(store) == store.head(), "the other goes on")
+        eventually(lambda: any(one.failure for one in parts(store, "names")), "the failure is told")
+        failures = [one.failure for one in parts(store, "names") if one.failure]
+        assert [(one.position, one.type, one.attempts) for one in failures] == [(eve.position, "read.opened", 1)]
+        assert "LookupError: no name for Eve" in failures[0].error
+        assert "Traceback" in failures[0].traceback
+    broken = False
+    store.projector([names]).catch_up()
+    assert set(stored(store, Names)) == {"alice", "eve"}
+    assert [one.failure for one in parts(store, "names")] == [None]
+
+
+def test_a_fold_that_may_be_tried_again_is(store: lf.EventStore, store_url: str) -> None:
+    class Tried(ReadModel):
+        account_id: Key[str]
+
+    tries = 0
+
+    @projection(Tried, category=CATEGORY, on=[Opened], on_failure=Retry(attempts=9, first=0.01))
+    def tried(row: Tried | None, recorded: lf.RecordedEvent) -> Tried:
+        nonlocal tries
+        tries += 1
+        if tries < 4:
+            raise ConnectionError("the other side is away")
+        return Tried(recorded.stream_id)
+
+    store.append(stream("alice"), [Opened(owner="Alice")])
+    with running(store_url, tried):
+        eventually(lambda: applied(store, "tried") == store.head(), "the fourth attempt does it")
+    assert set(stored(store, Tried)) == {"alice"}
+    assert tries == 4

@@ -1,0 +1,15 @@
+"""Closing a store: its log, and the database of its read models where that is another one."""
+
+from __future__ import annotations
+
+from leftfold.database.protocol import Database
+from leftfold.log import Log
+
+
+async def close_both(log: Log, read_models: Database) -> None:
+    """Close every connection, of both. Closing twice is fine."""
+    try:
+        await log.close()
+    finally:
+        if read_models is not log.database:
+            await read_models.close()
