@@ -9,6 +9,7 @@ from leftfold.errors import SchemaOutdated
 from leftfold.events import Registry
 from leftfold.read.generations import Blueprint, Generation, Generations
 from leftfold.read.maintaining import AnyProjection, ModelTable
+from leftfold.read.parking import Parking
 from leftfold.read.partitions import Partitions
 
 logger = logging.getLogger("leftfold")
@@ -64,6 +65,7 @@ class Building:
                 await self.partitions.forget(connection, live.name, live.number)
                 fence = 1 + max((one.fence for one in former), default=0)
                 await self.partitions.begin(connection, live.name, live.number, fence=fence)
+                await Parking(self._database).forget(connection, live.name, live.number)
             elif (number := await self.generations.begin(connection, self.blueprint)) is not None:
                 await self.partitions.begin(connection, self._projection.name, number)
             for table in self._tables:

@@ -6,7 +6,7 @@ An event is folded whole or not at all. Where one fails, the fold stops in front
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -36,11 +36,15 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class Folded:
-    """How many events of a page were folded, the rows of all its keys after that, and what stopped it, if anything."""
+    """How many events of a page were folded, the rows of all its keys after that, and what stopped it, if anything.
+
+    ``parked`` are events that were set aside for a key, in order, the first of each key with its error.
+    """
 
     events: int
     rows: Rows
     failure: ProjectionFailed | None
+    parked: Sequence[tuple[Any, RecordedEvent, Exception | None]] = ()
 
 
 def assign_keys(
@@ -76,6 +80,27 @@ def fold_page(projection: Projection[Any], page: Page, before: Rows) -> Folded:
         for key, row in zip(keys, after, strict=True):
             rows[key] = row
     return Folded(len(page.events), rows, page.failure)
+
+
+def fold_or_park(projection: Projection[Any], page: Page, before: Rows, parked: Set[Any]) -> Folded:
+    """The same, but where one key's fold fails its event is set aside, and later ones of the key behind it.
+
+    ``parked`` are the keys that have events set aside already.
+    """
+    rows, aside = dict(before), set(parked)
+    evolve = projection.evolve
+    found: list[tuple[Any, RecordedEvent, Exception | None]] = []
+    for recorded, keys in zip(page.events, page.keys, strict=True):
+        for key in keys:
+            if key in aside:
+                found.append((key, recorded, None))
+                continue
+            try:
+                rows[key] = evolve(rows[key], recorded, key)
+            except Exception as error:
+                aside.add(key)
+                found.append((key, recorded, error))
+    return Folded(len(page.events), rows, page.failure, found)
 
 
 def changes(before: Rows, after: Rows) -> tuple[list[Any], list[Any]]:

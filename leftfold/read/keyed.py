@@ -10,8 +10,9 @@ from leftfold.database.protocol import Connection, Database
 from leftfold.errors import ProjectionFailed
 from leftfold.events import RecordedEvent
 from leftfold.log import Log
-from leftfold.read.folding import RowCache, Rows, assign_keys, changes, fold_page
+from leftfold.read.folding import RowCache, Rows, assign_keys, changes, fold_or_park, fold_page
 from leftfold.read.maintaining import Owns
+from leftfold.read.parking import ParkedEvent, Parking, key_text, parked
 from leftfold.read.tables import ReadTable
 
 if TYPE_CHECKING:
@@ -26,18 +27,29 @@ class KeyedChange:
     failure: ProjectionFailed | None
     before: Rows
     after: Rows
+    parked: Sequence[ParkedEvent] = ()
 
 
 class KeyedMaintainer:
     """Keeps the rows that it has used lately, so that a page need not fetch them again."""
 
     def __init__(
-        self, projection: Projection[Any], log: Log, database: Database, table: ReadTable, owns: Owns, cached_rows: int
+        self,
+        projection: Projection[Any],
+        log: Log,
+        database: Database,
+        table: ReadTable,
+        generation: int,
+        owns: Owns,
+        cached_rows: int,
     ) -> None:
         self._projection = projection
         self._log = log
         self._database = database
         self._table = table
+        self._generation = generation
+        self._parking = Parking(database)
+        self._parked_keys: set[str] | None = None
         self._owns = owns
         self._cached_rows = cached_rows
         self._cache = RowCache(cached_rows)
@@ -48,8 +60,14 @@ class KeyedMaintainer:
             self._home = await self._first_category(events[-1].position)
         page = assign_keys(self._projection, events, self._home, self._owns)
         before = await self._rows_of(page.all_keys())
-        folded = fold_page(self._projection, page, before)
-        return KeyedChange(folded.events, folded.failure, before, folded.rows)
+        if self._projection.on_failure != "park":
+            folded = fold_page(self._projection, page, before)
+            return KeyedChange(folded.events, folded.failure, before, folded.rows)
+        kept = {key: key_text(self._projection.definition.kept_key(key)) for key in before}
+        aside = await self._aside()
+        folded = fold_or_park(self._projection, page, before, {key for key, text in kept.items() if text in aside})
+        events_aside = [parked(kept[key], recorded, error) for key, recorded, error in folded.parked]
+        return KeyedChange(folded.events, folded.failure, before, folded.rows, events_aside)
 
     async def write(self, connection: Connection, change: KeyedChange) -> None:
         rows, deleted = changes(change.before, change.after)
@@ -57,12 +75,24 @@ class KeyedMaintainer:
             await self._table.write(connection, rows)
         if deleted:
             await self._table.delete(connection, deleted)
+        if change.parked:
+            await self._parking.park(connection, self._projection.name, self._generation, change.parked)
 
     def settle(self, change: KeyedChange) -> None:
         self._cache.remember(change.after)
+        if self._parked_keys is not None:
+            self._parked_keys |= {one.key for one in change.parked}
 
     def forget(self) -> None:
         self._cache = RowCache(self._cached_rows)
+        self._parked_keys = None
+
+    async def _aside(self) -> set[str]:
+        """The keys that have events set aside. Whoever changes that fences the partition, so that this is forgotten."""
+        if self._parked_keys is None:
+            async with self._database.connection() as connection:
+                self._parked_keys = await self._parking.keys(connection, self._projection.name, self._generation)
+        return self._parked_keys
 
     async def _rows_of(self, keys: Sequence[Any]) -> Rows:
         rows = self._cache.known(keys)

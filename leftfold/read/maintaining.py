@@ -10,7 +10,7 @@ from leftfold.errors import ProjectionFailed
 from leftfold.events import Query, RecordedEvent, Registry
 from leftfold.log import Log
 from leftfold.read.failing import OnFailure
-from leftfold.read.generations import Blueprint, Role
+from leftfold.read.generations import Blueprint, Generation, Role
 
 Owns = Callable[[Sequence[Any]], bool] | None
 """Whether the values of a key are a partition's business; None: all are."""
@@ -102,5 +102,7 @@ class AnyProjection(Protocol):
     def tables_in(self, database: Database, role: Role) -> Sequence[ModelTable]:
         """The tables of a generation in that role."""
 
-    def maintainer(self, log: Log, database: Database, role: Role, owns: Owns, cached_rows: int) -> Maintainer:
-        """What applies events to these tables."""
+    def maintainer(
+        self, log: Log, database: Database, generation: Generation, owns: Owns, cached_rows: int
+    ) -> Maintainer:
+        """What applies events to a generation's tables."""

@@ -16,7 +16,7 @@ from leftfold.read.columns import TextType
 from leftfold.read.definition import definition_of
 from leftfold.read.failing import OnFailure, check_on_failure
 from leftfold.read.fingerprint import code_of, fingerprint_of
-from leftfold.read.generations import Blueprint, Role
+from leftfold.read.generations import Blueprint, Generation, Role
 from leftfold.read.keyed import KeyedMaintainer
 from leftfold.read.maintaining import Owns
 from leftfold.read.model import ReadModel
@@ -99,9 +99,12 @@ class Projection(Generic[Model]):
         """Its one table."""
         return (table_in(database, self.definition, role),)
 
-    def maintainer(self, log: Log, database: Database, role: Role, owns: Owns, cached_rows: int) -> KeyedMaintainer:
-        """What applies events to it."""
-        return KeyedMaintainer(self, log, database, table_in(database, self.definition, role), owns, cached_rows)
+    def maintainer(
+        self, log: Log, database: Database, generation: Generation, owns: Owns, cached_rows: int
+    ) -> KeyedMaintainer:
+        """What applies events to a generation's rows."""
+        table = table_in(database, self.definition, generation.role)
+        return KeyedMaintainer(self, log, database, table, generation.number, owns, cached_rows)
 
     def keys_of(self, recorded: RecordedEvent) -> Sequence[Any]:
         """The keys of the rows that an event concerns, checked; none if it is passed over."""
@@ -157,8 +160,9 @@ def projection(
     None where there is no row and none is to be. It must depend on nothing but its arguments. ``name`` (by default the
     function's) and ``version`` name its checkpoint.
 
-    ``on_failure`` is what a worker does when it raises: ``"pause"`` stands still in front of the event, `Retry` tries
-    it again for a while first.
+    ``on_failure`` is what happens when it raises: ``"pause"`` stands still in front of the event, `Retry` lets a worker
+    try it again for a while first, and ``"park"`` sets it aside, with all later events of its key, in order, and goes on
+    with the other keys.
     """
     definition = definition_of(model)
     types = event_types(on)

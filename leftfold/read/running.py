@@ -81,7 +81,7 @@ class Running:
         applier = self._appliers.get(partition.place)
         if applier is None:
             maintainer = self.projection.maintainer(
-                self._log, self._database, generation.role, owns(partition), self._cached_rows
+                self._log, self._database, generation, owns(partition), self._cached_rows
             )
             applier = self._appliers[partition.place] = Applier(
                 self._log,

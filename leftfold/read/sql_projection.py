@@ -15,7 +15,7 @@ from leftfold.log import Log
 from leftfold.read.definition import definition_of
 from leftfold.read.failing import OnFailure, check_on_failure
 from leftfold.read.fingerprint import code_of, fingerprint_of
-from leftfold.read.generations import Blueprint, Role
+from leftfold.read.generations import Blueprint, Generation, Role
 from leftfold.read.maintaining import Maintainer, ModelTable, Owns
 from leftfold.read.model import ReadModel
 from leftfold.read.projection import check_version, event_types
@@ -122,11 +122,13 @@ class SqlProjection:
             for table in self.tables
         ]
 
-    def maintainer(self, log: Log, database: Database, role: Role, owns: Owns, cached_rows: int) -> Maintainer:
-        """What applies events to them."""
+    def maintainer(
+        self, log: Log, database: Database, generation: Generation, owns: Owns, cached_rows: int
+    ) -> Maintainer:
+        """What applies events to a generation's."""
         from leftfold.read.sql_maintaining import ReadingMaintainer, TellingMaintainer
 
-        return (ReadingMaintainer if self.reads else TellingMaintainer)(self, database, role)
+        return (ReadingMaintainer if self.reads else TellingMaintainer)(self, database, generation.role)
 
     def __repr__(self) -> str:
         return f"<projection {self.name!r} version {self.version} of {', '.join(self.table_names)}>"

@@ -1,0 +1,73 @@
+"""What people do to projections, kept with who and why: the read side has an audit trail, too."""
+
+from __future__ import annotations
+
+import getpass
+import socket
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import msgspec
+import sqlalchemy as sa
+
+from leftfold.database.protocol import Connection, Database
+from leftfold.events import moment
+from leftfold.events.identity import uuid7
+from leftfold.read.compiling import Statement
+
+_RECORD = """INSERT INTO {table} (id, name, act, who, why, details, done_at)
+    VALUES (:id, :name, :act, :who, :why, :details, :now)"""
+_LATEST = "SELECT done_at, name, act, who, why, details FROM {table} ORDER BY id DESC LIMIT :limit"
+
+
+@dataclass(frozen=True, slots=True)
+class Act:
+    """One thing that somebody did to a projection."""
+
+    at: datetime
+    projection: str
+    act: str
+    who: str
+    why: str
+    details: Mapping[str, Any]
+
+
+class Acts:
+    """The table of acts in a database."""
+
+    def __init__(self, database: Database) -> None:
+        self._record, self._latest = (
+            Statement(sa.text(sql.format(table=database.table("projection_acts"))), database)
+            for sql in (_RECORD, _LATEST)
+        )
+
+    async def record(
+        self, connection: Connection, name: str, act: str, who: str | None, why: str, details: Mapping[str, Any]
+    ) -> None:
+        """Keep it, in the transaction that does it. ``who`` is by default the user of this process."""
+        told = msgspec.json.encode(details).decode()
+        now = moment.to_text(datetime.now(UTC))
+        await connection.execute(
+            *self._record.bind(
+                id=str(uuid7()), name=name, act=act, who=who or whoever(), why=why, details=told, now=now
+            )
+        )
+
+    async def latest(self, connection: Connection, limit: int = 20) -> list[Act]:
+        """The last ones, the newest first."""
+        rows = await connection.execute(*self._latest.bind(limit=limit))
+        return [
+            Act(moment.from_stored(at), name, act, who, why, msgspec.json.decode(details))
+            for at, name, act, who, why, details in rows
+        ]
+
+
+def whoever() -> str:
+    """Who runs this process: user@host."""
+    try:
+        user = getpass.getuser()
+    except (KeyError, OSError):  # a container's number without a name
+        user = "somebody"
+    return f"{user}@{socket.gethostname()}"
