@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from leftfold import expected as expectation
@@ -22,6 +23,7 @@ from leftfold.log.committing import Committing
 from leftfold.log.condition import AppendCondition, check_condition
 from leftfold.log.epochs import Ground, Survey
 from leftfold.log.paging import PageSize
+from leftfold.log.selection import Range, Terms, select_events
 from leftfold.log.writes import Append, AppendResult, Outcome, Write
 
 
@@ -31,6 +33,8 @@ class Log(ABC):
     lines = 1
     """How many batches of gathered appends may be under way at a time."""
     committing: type[Committing] = Committing
+    terms: Terms
+    """How its dialect writes what depends on a query."""
     poll_seconds = 0.01
     """How long a follower waits before it looks by itself, when nobody wakes it."""
 
@@ -153,6 +157,14 @@ class Log(ABC):
 
         None if ``ground`` is given and does not stand there any more.
         """
+
+    async def count(self, query: Query, after: int, until: int, most: int) -> int:
+        """How many events match with after < position <= until, counted up to ``most``; ``until`` is settled."""
+        terms = replace(self.terms, columns="e.position")
+        sql, parameters = select_events(query, Range(after, until, most, False), terms)
+        async with self.database.connection() as connection:
+            [(count,)] = await connection.execute(f"SELECT count(*) FROM ({sql}) AS counted", parameters)
+        return int(count)
 
     def read_stream(
         self,

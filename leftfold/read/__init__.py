@@ -1,13 +1,15 @@
 """The query side: read models, the projections that maintain them, and the views that answer questions."""
 
 from leftfold.read.amounts import Digits
+from leftfold.read.async_projector import AsyncProjector, CaughtUp
 from leftfold.read.failing import Retry
 from leftfold.read.maintaining import AnyProjection
 from leftfold.read.model import Key, ReadModel
 from leftfold.read.projection import DELETE, Delete, Projection, projection
-from leftfold.read.projector import AsyncProjector, CaughtUp, Projector
+from leftfold.read.projector import Projector
 from leftfold.read.sql_maintaining import ProjectionTransaction
 from leftfold.read.sql_projection import SqlProjection
+from leftfold.read.status import ProjectionStatus
 from leftfold.read.view import AsyncView, View
 
 __all__ = [
@@ -20,6 +22,7 @@ __all__ = [
     "Digits",
     "Key",
     "Projection",
+    "ProjectionStatus",
     "ProjectionTransaction",
     "Projector",
     "ReadModel",

@@ -35,6 +35,10 @@ _MOVE = """UPDATE {table} SET position = :position, event_id = :event_id, epoch 
         updated_at = :now, applied = :applied, rate = :rate, failure = :failure
     WHERE name = :name AND generation = :generation AND first = :first AND fence = :fence
         AND position = :seen AND updated_at = :seen_at RETURNING position"""
+_PUT = """UPDATE {table}
+    SET position = :position, event_id = :event_id, epoch = :epoch, failure = :failure, updated_at = :now
+    WHERE name = :name AND generation = :generation AND first = :first AND fence = :fence AND position = :seen
+    RETURNING position"""
 _CLAIM = """UPDATE {table} SET owner = :owner, lease_until = {ahead}, fence = fence + 1
     WHERE name = :name AND generation = :generation AND first = :first AND fence = :fence
         AND (owner IS NULL OR owner = :owner OR lease_until <= {now}) RETURNING fence"""
@@ -67,7 +71,7 @@ class Partitions:
         self._statements = {
             sql: Statement(sa.text(sql.format(**words)), database)
             for sql in (
-                *(_ALL, _LOAD, _ONE, _ADD, _MOVE, _CLAIM, _RENEW, _RELEASE, _RELEASE_ALL),
+                *(_ALL, _LOAD, _ONE, _ADD, _MOVE, _PUT, _CLAIM, _RENEW, _RELEASE, _RELEASE_ALL),
                 *(_EXTEND, _REMOVE, _FENCE, _FORGET),
             )
         }
@@ -132,6 +136,23 @@ class Partitions:
             failure=None if failure is None else msgspec.json.encode(failure).decode(),
         )
         return moved if done else None
+
+    async def put(self, connection: Connection, seen: Partition, to: Partition, failure: Failure | None) -> bool:
+        """Let it stand there, by decision of somebody, if it still stands where it was seen. Its worker looks again."""
+        return bool(
+            await self._run(
+                connection,
+                _PUT,
+                **_place(seen),
+                fence=seen.fence,
+                seen=seen.position,
+                position=to.position,
+                event_id=to.event_id,
+                epoch=to.epoch,
+                failure=None if failure is None else msgspec.json.encode(failure).decode(),
+                now=_now(),
+            )
+        )
 
     async def claim(self, connection: Connection, seen: Partition, owner: str, seconds: float) -> Partition | None:
         """Lease it for so long, if nobody else has meanwhile."""

@@ -161,8 +161,8 @@ def projection(
     function's) and ``version`` name its checkpoint.
 
     ``on_failure`` is what happens when it raises: ``"pause"`` stands still in front of the event, `Retry` lets a worker
-    try it again for a while first, and ``"park"`` sets it aside, with all later events of its key, in order, and goes on
-    with the other keys.
+    try it again for a while first, and ``"park"`` sets it aside, with all later events of its key, in order, and goes
+    on with the other keys.
     """
     definition = definition_of(model)
     types = event_types(on)

@@ -1,164 +1,21 @@
-"""The projector: brings read models up to date with the log, exactly once.
-
-Page by page: read events up to the horizon, fetch the rows they concern, fold, and write rows and checkpoint in one
-transaction. All but the writing happens outside that transaction, so it is short. If the checkpoint is no longer where
-the page began, somebody else has applied these events: nothing is written, and it goes on from where the other is.
-"""
+"""The projector's sync face: the same names, stepped in the caller's own thread."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from time import monotonic
+from collections.abc import Iterable
+from typing import Any
 
 from leftfold.database.protocol import Database
 from leftfold.database.stepping import step
-from leftfold.errors import (
-    EpochChanged,
-    InvalidArgument,
-    LeftfoldError,
-    ProjectionFailed,
-    ProjectionPaused,
-    SchemaOutdated,
-)
 from leftfold.log import Log
 from leftfold.log.paging import PAGE_EVENTS
+from leftfold.read.acts import Act
+from leftfold.read.async_projector import CACHED_ROWS, AsyncProjector, CaughtUp
 from leftfold.read.maintaining import AnyProjection
-from leftfold.read.projection import Projection
-from leftfold.read.running import Running
-from leftfold.read.sql_projection import SqlProjection
-from leftfold.read.worker import LEASE_SECONDS, Worker
-
-CACHED_ROWS = 20_000
-
-
-@dataclass(frozen=True, slots=True)
-class CaughtUp:
-    """What a run did for one projection: how many events it folded, and the position up to which it is applied now."""
-
-    projection: str
-    events: int
-    position: int
-
-
-class AsyncProjector:
-    """Applies projections to a log's events, for asyncio. `Projector` is its sync face.
-
-    ``database`` keeps rows and checkpoints, by default the log's own. ``page_events`` bounds how many events one
-    transaction applies, ``cached_rows`` how many rows of each projection are kept in memory from one page to the next.
-    ``lease_seconds`` is for `run`: how long a worker that has died is waited for.
-    """
-
-    def __init__(
-        self,
-        log: Log,
-        projections: Iterable[AnyProjection],
-        *,
-        database: Database | None = None,
-        page_events: int = PAGE_EVENTS,
-        cached_rows: int = CACHED_ROWS,
-        lease_seconds: float = LEASE_SECONDS,
-    ) -> None:
-        self._log = log
-        self._database = database or log.database
-        self._projections = _by_name(projections)
-        self._page_events = _positive(page_events, "page_events")
-        self._cached_rows = _positive(cached_rows, "cached_rows")
-        self._lease_seconds = lease_seconds
-        self._runs: dict[str, Running] = {}
-        self._worker: Worker | None = None
-        self._stopped = False
-
-    async def catch_up(self) -> list[CaughtUp]:
-        """Apply every event up to the head as of now; what was done for each projection, in order.
-
-        What a worker is at is left to it, and waited for. `ProjectionFailed`: a projection raised, or an event could
-        not be decoded. Everything before that event is applied, and so are the other projections; the next run begins
-        at that event. `SchemaOutdated`: the table in the database is not the model's, or the rows are not the code's.
-        `EpochChanged`: the rows may tell of events that the log has lost; `reset` rebuilds them. `ProjectionPaused`.
-        Further failures of the run are in the error's ``others``.
-        """
-        done: list[CaughtUp] = []
-        failures: list[LeftfoldError] = []
-        for name in self._projections:
-            run = self._runs.pop(name, None) or self._running(name)  # popped: one run has it at a time
-            try:
-                done.append(CaughtUp(name, *await run.catch_up()))
-            except (ProjectionFailed, ProjectionPaused, SchemaOutdated, EpochChanged) as failure:
-                failures.append(failure)
-            self._runs[name] = run
-        if failures:
-            raise _together(failures)
-        return done
-
-    async def settle(self, timeout: float = 10.0) -> None:
-        """Return when everything is applied, also what was appended meanwhile: for tests, in place of sleeping.
-
-        Errors are those of `catch_up`; TimeoutError if there is more to do after ``timeout`` seconds.
-        """
-        deadline = monotonic() + timeout
-        while True:
-            done = await self.catch_up()
-            if min((one.position for one in done), default=0) >= await self._log.head():
-                return
-            if monotonic() > deadline:
-                raise TimeoutError(f"after {timeout:g} seconds events are still being appended faster than applied")
-
-    async def run(self) -> None:
-        """Apply what comes, for ever: one of any number of workers, who share the projections among them.
-
-        Ends after `stop`. A projection that fails stands still in front of the event, or does what its ``on_failure``
-        says; one whose table or code does not fit is not run here; `status` tells of both.
-        """
-        if self._worker is not None:
-            raise InvalidArgument("this projector is running already: make another for another worker")
-        worker = Worker(
-            self._log,
-            self._database,
-            list(self._projections.values()),
-            page_events=self._page_events,
-            cached_rows=self._cached_rows,
-            lease_seconds=self._lease_seconds,
-        )
-        self._worker = worker
-        try:
-            if not self._stopped:
-                await worker.run()
-        finally:
-            self._worker, self._stopped = None, False
-
-    def stop(self) -> None:
-        """Let `run` end after the page under way. From any thread, task or signal handler."""
-        if self._worker is None:
-            self._stopped = True
-        else:
-            self._worker.stop()
-
-    async def reset(self, name: str) -> None:
-        """Drop a projection's rows and checkpoint in one transaction; the next `catch_up` rebuilds it from history."""
-        self._named(name)
-        self._runs.pop(name, None)
-        await self._running(name).building.reset()
-
-    async def accept(self, name: str) -> None:
-        """Take a projection's rows for those of today's code: what has changed in it makes no difference to them."""
-        self._named(name)
-        await self._running(name).building.accept()
-
-    def _named(self, name: str) -> AnyProjection:
-        if name not in self._projections:
-            known = ", ".join(map(repr, self._projections)) or "none"
-            raise InvalidArgument(f"there is no projection {name!r} here; there are {known}")
-        return self._projections[name]
-
-    def _running(self, name: str) -> Running:
-        return Running(
-            self._log,
-            self._database,
-            self._projections[name],
-            page_events=self._page_events,
-            cached_rows=self._cached_rows,
-        )
+from leftfold.read.operating import Unparked
+from leftfold.read.partition import Failure
+from leftfold.read.status import ProjectionStatus
+from leftfold.read.worker import LEASE_SECONDS
 
 
 class Projector:
@@ -199,6 +56,34 @@ class Projector:
         """Let `run` end after the page under way. From any thread or signal handler."""
         self._projector.stop()
 
+    def status(self) -> list[ProjectionStatus]:
+        """Where every projection in the database stands; see `AsyncProjector.status`."""
+        return step(self._projector.status())
+
+    def pause(self, name: str, *, why: str, who: str | None = None) -> None:
+        """Let nothing be applied any more, from when this returns; see `AsyncProjector.pause`."""
+        step(self._projector.pause(name, why=why, who=who))
+
+    def resume(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Let a projection run again; see `AsyncProjector.resume`."""
+        step(self._projector.resume(name, why=why, who=who))
+
+    def retry(self, name: str, *, why: str = "", who: str | None = None) -> list[Failure]:
+        """Let workers try again what a projection stands still at; see `AsyncProjector.retry`."""
+        return step(self._projector.retry(name, why=why, who=who))
+
+    def skip(self, name: str, *, position: int, why: str, who: str | None = None) -> Failure:
+        """Go on behind an event without ever applying it; see `AsyncProjector.skip`."""
+        return step(self._projector.skip(name, position=position, why=why, who=who))
+
+    def unpark(self, name: str, *, key: Any = None, why: str = "", who: str | None = None) -> Unparked:
+        """Apply what a projection has set aside; see `AsyncProjector.unpark`."""
+        return step(self._projector.unpark(name, key=key, why=why, who=who))
+
+    def acts(self, limit: int = 20) -> list[Act]:
+        """What was done to projections, by whom and why; see `AsyncProjector.acts`."""
+        return step(self._projector.acts(limit))
+
     def reset(self, name: str) -> None:
         """Drop a projection's rows and checkpoint in one transaction; see `AsyncProjector.reset`."""
         step(self._projector.reset(name))
@@ -206,43 +91,3 @@ class Projector:
     def accept(self, name: str) -> None:
         """Take a projection's rows for those of today's code; see `AsyncProjector.accept`."""
         step(self._projector.accept(name))
-
-
-def _by_name(projections: Iterable[AnyProjection]) -> dict[str, AnyProjection]:
-    """The projections, if each is one and none gets in another's way."""
-    found: dict[str, AnyProjection] = {}
-    tables: dict[str, str] = {}
-    for one in projections:
-        if isinstance(one, type) and issubclass(one, SqlProjection):
-            raise InvalidArgument(f"{one.__name__} is a class: give the projector an instance, {one.__name__}()")
-        if not isinstance(one, Projection | SqlProjection):
-            raise InvalidArgument(
-                f"{one!r} is no projection: decorate the function with @lf.projection(…), or derive a class from "
-                "lf.SqlProjection"
-            )
-        if one.name in found:
-            raise InvalidArgument(f"two projections are named {one.name!r}: give one of them another with name=…")
-        for table in one.table_names:
-            if table in tables:
-                raise InvalidArgument(
-                    f"the projections {tables[table]!r} and {one.name!r} both write the table {table}"
-                )
-            tables[table] = one.name
-        found[one.name] = one
-    return found
-
-
-def _positive(value: int, name: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InvalidArgument(f"{name} is a whole number from 1, not {value!r}")
-    return value
-
-
-def _together(failures: Sequence[LeftfoldError]) -> LeftfoldError:
-    """The first failure, with the others said in it."""
-    first, *others = failures
-    for other in others:
-        first.add_note(f"also: {other}")
-    if isinstance(first, ProjectionFailed):
-        first.others = tuple(others)
-    return first

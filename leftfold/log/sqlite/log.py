@@ -30,6 +30,7 @@ class SqliteLog(Log):
     def __init__(self, database: SqliteDatabase, registry: Registry) -> None:
         super().__init__(database, registry)
         self._sqlite = database
+        self.terms = TERMS
 
     async def append_batch(self, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:
         """``wait`` makes no difference: there is one lock, and everybody waits for it."""
