@@ -7,7 +7,7 @@ import threading
 import time
 from collections.abc import Callable, Coroutine
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any, Protocol, TypeVar
 
 from leftfold.database.gathering import AsyncioGathering, BlockingGathering, Gathering, Room, Send
@@ -142,7 +142,7 @@ class AsyncioSignal:
         self._loop = asyncio.get_running_loop()
 
     def set(self) -> None:
-        if not self._loop.is_closed():
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
             self._loop.call_soon_threadsafe(self._event.set)
 
     def clear(self) -> None:

@@ -140,7 +140,7 @@ class AsyncEventStore:
         return AsyncTransaction(self.log.joined(connection))
 
     async def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and end the subscriptions."""
         await close_both(self.log, self._read_models)
 
     async def __aenter__(self) -> Self:

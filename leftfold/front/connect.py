@@ -113,7 +113,7 @@ def _read_models_at(url: str | None, of_log: str, *, blocking: bool) -> Database
 
 async def _open(log: Log, policy: Policy, url: str, beside: Database | None, beside_url: str | None) -> None:
     try:
-        await log.database.open()
+        await log.open()
         await migrate(log.database, policy, str(parse_url(url)))
         if beside is not None:
             await beside.open()

@@ -165,7 +165,7 @@ class EventStore:
         return Transaction(self.log.joined(connection))
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection, and end the subscriptions."""
         step(close_both(self.log, self._read_models))
 
     def __enter__(self) -> Self:

@@ -43,6 +43,7 @@ class Log(ABC):
         self.registry = registry
         self.audience = Audience()
         """Who waits for new events in this process; woken after each append."""
+        self.closed = False
         self._committing = self.committing(self, self.lines)
 
     async def append(
@@ -97,8 +98,15 @@ class Log(ABC):
         """Do not set it any more."""
         self.audience.leave(signal)
 
+    async def open(self) -> None:
+        """Make the first connection; `StoreUnavailable` says why that cannot be."""
+        await self.database.open()
+        self.closed = False
+
     async def close(self) -> None:
-        """Let go of the database. Closing twice is fine."""
+        """End the subscriptions, and let go of the database. Closing twice is fine."""
+        self.closed = True
+        self.audience.wake()
         await self.database.close()
 
     def announce(self, *, elsewhere: bool) -> None:

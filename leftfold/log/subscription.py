@@ -34,11 +34,16 @@ class Following:
     """
 
     def __init__(self, log: Log, query: Query, after: int | Checkpoint) -> None:
-        self.closed = False
+        self._closed = False
         self._log = log
         self._standing = Standing.behind(log, after)
         self._query = query
         self._woken: Signal = log.database.signal()
+
+    @property
+    def closed(self) -> bool:
+        """Whether it was closed, or its log."""
+        return self._closed or self._log.closed
 
     @property
     def position(self) -> int:
@@ -53,7 +58,7 @@ class Following:
         return replace(stood, position=last.position, event_id=last.id)
 
     async def pages(self) -> AsyncIterator[list[RecordedEvent]]:
-        """Pages in log order; ends only after `close`."""
+        """Pages in log order; ends only after `close`, of it or of the log."""
         self._log.join(self._woken)
         try:
             async for page in self._followed():
@@ -78,6 +83,8 @@ class Following:
                     hot_until = monotonic() + HOT_SECONDS
                 pause = HOT_PAUSE if monotonic() < hot_until else self._log.poll_seconds
             except StoreUnavailable as error:
+                if self._log.closed:
+                    return
                 failures += 1
                 pause = min(LONGEST_PAUSE, FIRST_PAUSE * 2**failures)
                 logger.warning("a subscription waits %.2f s for the store: %s", pause, error)
@@ -86,5 +93,5 @@ class Following:
 
     def close(self) -> None:
         """End the subscription promptly, from any thread or task."""
-        self.closed = True
+        self._closed = True
         self._woken.set()

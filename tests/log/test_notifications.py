@@ -5,12 +5,18 @@ Where being woken is to be shown, the poll is set to far beyond the test's patie
 
 from __future__ import annotations
 
+import asyncio
+import os
+import resource
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from tempfile import TemporaryFile
 
 import psycopg
+import pytest
+from psycopg.errors import QueryCanceled
 
 import leftfold as lf
 from leftfold.testing.conformance import registry
@@ -176,3 +182,112 @@ def test_closing_is_prompt_however_long_the_poll(store_url: str) -> None:
         store.log.poll_seconds = NEVER
         with reading(store, 5):
             time.sleep(0.1)
+
+
+def test_closing_the_store_ends_its_subscriptions(store_url: str) -> None:
+    with lf.connect(store_url, registry=registry) as store:
+        store.append("Thing-a", counted(3))
+        readers = [Reader(store) for _ in range(3)]
+        for reader in readers:
+            reader.start()
+            reader.wait_for(3)
+    for reader in readers:
+        reader.join(PATIENCE)
+        assert not reader.is_alive(), "a subscription goes on without its store"
+
+
+def test_closing_the_store_ends_its_subscriptions_in_tasks(store_url: str) -> None:
+    async def follow() -> None:
+        async with lf.connect_async(store_url, registry=registry) as store:
+            await store.append("Thing-a", counted(3))
+            subscription = store.subscribe()
+            seen = [await anext(subscription) for _ in range(3)]
+            waiting = asyncio.ensure_future(anext(subscription))
+            await asyncio.wait([waiting], timeout=0.1)
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(StopAsyncIteration):
+                await waiting
+        assert subscription.position == seen[-1].position
+
+    asyncio.run(follow())
+
+
+def test_a_store_that_is_opened_again_is_followed_and_woken_again(postgres: ThrowawayPostgres) -> None:
+    url = postgres.create_database()
+
+    async def follow_twice() -> None:
+        store = lf.connect_async(url, registry=registry)
+        for turn in (1, 2):
+            async with store, asyncio.timeout(PATIENCE):
+                subscription = store.subscribe(after=turn - 1)
+                await store.append("Thing-a", counted(1, turn))
+                assert (await anext(subscription)).version == turn
+                await asyncio.to_thread(wait_until_listening, url)
+
+    asyncio.run(follow_twice())
+
+
+def test_closing_twice_touches_no_file_of_anybody_else(postgres_url: str) -> None:
+    """The herald's pipe is closed once; the numbers of its ends may have been given to others since."""
+    with lf.connect(postgres_url, registry=registry) as store:
+        with reading(store) as [reader]:
+            store.append("Thing-a", counted(1))
+            reader.wait_for(1)
+        store.close()
+        with ExitStack() as files:
+            strangers = [files.enter_context(TemporaryFile()) for _ in range(100)]
+            store.close()
+            assert [os.fstat(file.fileno()).st_size for file in strangers] == [0] * 100
+
+
+def test_a_process_with_very_many_files_is_notified(postgres: ThrowawayPostgres) -> None:
+    url = postgres.create_database()
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2_000), hard))
+    try:
+        with ExitStack() as files, two_stores(url) as (listening, store):
+            for _ in range(1_100):
+                files.enter_context(open(os.devnull))
+            listening.log.poll_seconds = NEVER
+            with reading(listening) as [reader]:
+                wait_until_listening(url)
+                store.append("Thing-a", counted(1))
+                reader.wait_for(1)
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+
+
+def test_an_append_is_acknowledged_though_no_herald_can_be_started(
+    postgres_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with two_stores(postgres_url) as (listening, store), reading(listening) as [reader]:
+        wait_until_listening(postgres_url)
+        with monkeypatch.context() as patch:
+            patch.setattr(os, "pipe", _no_more_files)
+            assert store.append("Thing-a", counted(1)).version == 1
+            reader.wait_for(1)
+        listening.log.poll_seconds = NEVER
+        time.sleep(0.3)  # the pauses that were begun before
+        store.append("Thing-a", counted(1))
+        reader.wait_for(2)
+
+
+def _no_more_files() -> tuple[int, int]:
+    raise OSError(24, "Too many open files")
+
+
+def test_a_cancelled_statement_does_not_pass_for_a_listener(postgres: ThrowawayPostgres) -> None:
+    """Appends look for listeners by trying a lock of the session's; one that kept it would keep heralds waiting."""
+    url = postgres.create_database()
+    with lf.connect(url, registry=registry):
+        pass
+    with psycopg.connect(url, autocommit=True) as connection:
+        for _ in range(30):
+            timer = threading.Timer(0.1, connection.cancel)
+            timer.start()
+            with suppress(QueryCanceled):
+                connection.execute(
+                    "SELECT leftfold.listened_v1() FROM generate_series(1, 1000) a, generate_series(1, 1000)"
+                )
+            timer.join()
+            assert connection.execute("SELECT * FROM pg_locks WHERE locktype = 'advisory'").fetchall() == []

@@ -360,14 +360,9 @@ CREATE FUNCTION leftfold.horizon_space_v1() RETURNS integer
 CREATE FUNCTION leftfold.listened_v1() RETURNS boolean
     LANGUAGE plpgsql
     AS $$
-DECLARE
-    freed bool;
 BEGIN
-    IF pg_try_advisory_lock(leftfold.listener_space_v1(), 0) THEN
-        freed := pg_advisory_unlock(leftfold.listener_space_v1(), 0);
-        RETURN false;
-    END IF;
-    RETURN true;
+    RETURN NOT (pg_try_advisory_lock(leftfold.listener_space_v1(), 0)
+                AND pg_advisory_unlock(leftfold.listener_space_v1(), 0));
 END $$;
 
 CREATE FUNCTION leftfold.listener_space_v1() RETURNS integer

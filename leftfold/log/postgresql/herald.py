@@ -11,6 +11,7 @@ Whoever listens holds a shared advisory lock, so that appends that nobody waits 
 from __future__ import annotations
 
 import logging
+import math
 import os
 import random
 import select
@@ -49,15 +50,19 @@ class Herald:
 
     def listen(self) -> None:
         """Hear of news from now on."""
-        if not self._listens:
+        if not self._listens or self._thread is None:
             self._listens = True
             self._rouse()
 
     def tell(self) -> None:
         """Tell whoever listens, soon; what is told within `EVERY_SECONDS` is told once."""
-        if not self._to_tell:
+        if not self._to_tell or self._thread is None:
             self._to_tell = True
             self._rouse()
+
+    def open(self) -> None:
+        """To be used again, after it was closed."""
+        self._closed = False
 
     def close(self) -> None:
         """Let the connection go. Closing twice is fine."""
@@ -68,16 +73,31 @@ class Herald:
             thread.join(_PATIENCE)
 
     def _rouse(self) -> None:
+        """Never fails: what it is called for has been committed already, and others look by themselves."""
         with self._lock:
-            if self._thread is None:
-                if self._closed:
-                    return
-                self._woken, self._wake = os.pipe()
-                os.set_blocking(self._wake, False)
-                self._thread = threading.Thread(target=self._run, name="leftfold-herald", daemon=True)
-                self._thread.start()
-            with suppress(OSError):  # full, hence awake soon; or closed, hence over
-                os.write(self._wake, b"!")
+            if self._thread is None and not self._closed:
+                try:
+                    self._start()
+                except (OSError, RuntimeError) as error:  # no files, no threads
+                    logger.info("no notifications for now, polling goes on: %s", error)
+            if self._thread is not None:
+                with suppress(BlockingIOError):  # full, hence awake soon
+                    os.write(self._wake, b"!")
+
+    def _start(self) -> None:
+        self._woken, self._wake = os.pipe()
+        try:
+            os.set_blocking(self._wake, False)
+            thread = threading.Thread(target=self._run, name="leftfold-herald", daemon=True)
+            thread.start()
+        except BaseException:
+            self._close_pipe()
+            raise
+        self._thread = thread
+
+    def _close_pipe(self) -> None:
+        os.close(self._wake)
+        os.close(self._woken)
 
     def _run(self) -> None:
         try:
@@ -96,9 +116,9 @@ class Herald:
                         self._wait(None, self._pause * random.uniform(0.5, 1.0))
                         self._pause = min(LONGEST_PAUSE, self._pause * 2)
         finally:
-            with self._lock:
-                os.close(self._wake)
-                os.close(self._woken)
+            with self._lock:  # the numbers of the pipe's ends may be somebody else's from here on
+                self._thread = None
+                self._close_pipe()
 
     def _serve(self, connection: psycopg.Connection[Any]) -> None:
         """Until closed, or until the connection dies."""
@@ -128,8 +148,11 @@ class Herald:
 
     def _wait(self, connection: psycopg.Connection[Any] | None, seconds: float | None) -> bool:
         """Until roused, until the connection has something to read, or for a time; whether it has."""
-        watched = [self._woken] if connection is None else [self._woken, connection.fileno()]
-        ready, _, _ = select.select(watched, [], [], seconds)
+        poll = select.poll()  # select.select knows no file beyond the 1,024th
+        poll.register(self._woken, select.POLLIN)
+        if connection is not None:
+            poll.register(connection.fileno(), select.POLLIN)
+        ready = {file for file, _ in poll.poll(None if seconds is None else max(0, math.ceil(seconds * 1000)))}
         if self._woken in ready:
             os.read(self._woken, 4096)
         return connection is not None and connection.fileno() in ready

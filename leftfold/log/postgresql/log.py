@@ -79,6 +79,10 @@ class PostgresqlLog(Log):
         if elsewhere:
             self._herald.tell()
 
+    async def open(self) -> None:
+        await super().open()
+        self._herald.open()
+
     async def close(self) -> None:
         self._herald.close()
         await super().close()

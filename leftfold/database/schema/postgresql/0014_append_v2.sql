@@ -199,16 +199,12 @@ BEGIN
     listened := {schema}.listened_v1();
 END $$;
 -- Whether anybody listens. Two that ask at the same time may take each other for a listener, which costs a needless
--- notification and nothing else.
+-- notification and nothing else. One expression: a statement that is cancelled ends between two of them, and the session
+-- would keep the lock.
 CREATE FUNCTION {schema}.listened_v1() RETURNS bool LANGUAGE plpgsql VOLATILE AS $$
-DECLARE
-    freed bool;
 BEGIN
-    IF pg_try_advisory_lock({schema}.listener_space_v1(), 0) THEN
-        freed := pg_advisory_unlock({schema}.listener_space_v1(), 0);
-        RETURN false;
-    END IF;
-    RETURN true;
+    RETURN NOT (pg_try_advisory_lock({schema}.listener_space_v1(), 0)
+                AND pg_advisory_unlock({schema}.listener_space_v1(), 0));
 END $$;
 ALTER FUNCTION {schema}.append_v2 SET plan_cache_mode = force_generic_plan;
 ALTER FUNCTION {schema}.append_v2 SET enable_seqscan = off;
