@@ -64,9 +64,11 @@ class Replica:
         self._is_closed = False
         self._is_away = False
         self._next_try = 0.0
+        self._opening = database.waiting.turns(1)
 
     async def open(self) -> None:
         """Connect, and see that it is a replica of the primary (`InvalidArgument`); being away is no error."""
+        self._is_closed = False
         try:
             await self._open()
         except StoreUnavailable as error:
@@ -86,7 +88,7 @@ class Replica:
 
     async def close(self) -> None:
         """Close its connections."""
-        self._is_closed = True
+        self._is_closed, self._is_open, self._has_pool = True, False, False
         await self._database.close()
 
     def _may_try(self) -> bool:
@@ -114,8 +116,7 @@ class Replica:
 
     async def _read(self, mark: Mark, sql: str, parameters: Sequence[Any]) -> list[Row]:
         """`StoreUnavailable` says why the replica cannot give it."""
-        if not self._is_open:
-            await self._open()
+        await self._open()
         async with self._database.connection() as connection:
             await self._reach(connection, mark)
             return await connection.execute_raw(sql, parameters)
@@ -127,6 +128,14 @@ class Replica:
         self._next_try = time.monotonic() + RETRY
 
     async def _open(self) -> None:
+        """Once, however many reads find it not open."""
+        if self._is_open:
+            return
+        async with self._opening:
+            if not self._is_open:
+                await self._connect()
+
+    async def _connect(self) -> None:
         question = statement("leftfold.database.replication", "identity")
         async with self._primary.connection() as connection:
             [primary] = await connection.execute(question)

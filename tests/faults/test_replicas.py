@@ -231,6 +231,31 @@ def test_a_replica_that_is_away_is_no_error_and_is_found_when_it_comes(
             assert len(list(store.read_all())) == 4
 
 
+def test_reads_that_find_a_replica_again_at_the_same_time_connect_to_it_once(
+    primary: ThrowawayPostgres, caplog: pytest.LogCaptureFixture
+) -> None:
+    """However many find it, nothing is left on the server when the store is closed."""
+    caplog.set_level(logging.CRITICAL, "psycopg.pool")
+    url = primary.create_database()
+
+    async def find(standby: ThrowawayReplica, attempts: int) -> None:
+        async with lf.connect_async(url, replica=standby.url(url.rpartition("/")[2]), registry=registry) as store:
+            await store.append("Thing-a", counted(2))
+            standby.start()
+            replica = replica_of(store)
+            async with asyncio.timeout(DEADLINE):
+                while not replica.served:
+                    replica._is_away = False  # as when attempts take longer than the pause between them
+                    await asyncio.gather(*([anext(store.read_all()) for _ in range(attempts)]))
+
+    with ThrowawayReplica(primary) as standby:
+        standby.stop()
+        asyncio.run(find(standby, 5))
+        with psycopg.connect(standby.url(), autocommit=True) as connection:
+            left = "SELECT count(*) FROM pg_stat_activity WHERE application_name = 'leftfold'"
+            wait_until(lambda: connection.execute(left).fetchone() == (0,))
+
+
 def test_a_replica_that_is_promoted_is_not_believed_any_more(
     primary: ThrowawayPostgres, caplog: pytest.LogCaptureFixture
 ) -> None:
