@@ -145,8 +145,14 @@ class AsyncDriver:
 
 
 def _options(patience: float) -> dict[str, Any]:
-    """libpq takes a whole number of seconds, and from 2."""
-    return {"autocommit": True, "application_name": "leftfold", "connect_timeout": max(2, int(patience))}
+    """libpq takes a whole number of seconds, and from 2. UTF-8 whatever the environment says (PGCLIENTENCODING): an
+    event's JSON, which is read in binary, comes in this encoding, and is to come as it went."""
+    return {
+        "autocommit": True,
+        "application_name": "leftfold",
+        "connect_timeout": max(2, int(patience)),
+        "client_encoding": "UTF8",
+    }
 
 
 def _has_news(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:
