@@ -175,7 +175,8 @@ class ThreadWorker:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="leftfold-sqlite")
 
     async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        return await asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments)
+        """Shielded: a task that is cancelled twice must not take back the rollback that its first end has asked for."""
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments))
 
     def close(self) -> None:
         self._thread.shutdown(wait=False)
