@@ -14,7 +14,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import DataError
-from psycopg.errors import DeadlockDetected, ProgramLimitExceeded, StatementTooComplex, UniqueViolation
+from psycopg.errors import DeadlockDetected, OutOfMemory, ProgramLimitExceeded, StatementTooComplex, UniqueViolation
 
 from leftfold.database.postgresql import ConnectionLost, PostgresqlConnection, PostgresqlDatabase
 from leftfold.database.protocol import Row, Signal
@@ -96,14 +96,21 @@ class PostgresqlLog(Log):
         return [outcome for _, outcome in sorted(zip(order, outcomes, strict=True), key=lambda pair: pair[0])]
 
     async def _append_sorted(self, appends: Sequence[Append], wait: bool) -> list[Outcome]:
-        """What the server refuses is refused with the whole batch; so each goes once more by itself."""
+        """What the server refuses is refused with the whole batch; so each goes once more by itself.
+
+        So it does when the server's table of locks is full: that of one append may still have room.
+        """
         try:
             rows = await self._append(appends, together=False, wait=wait)
         except REFUSALS as error:
             if len(appends) == 1:
                 return [_refusal(appends, error)]
-            return [(await self._append_sorted([append], wait))[0] for append in appends]
-        return [_outcome(append, *row) for append, row in zip(appends, rows, strict=True)]
+        except StoreUnavailable as error:
+            if len(appends) == 1 or not isinstance(error.__cause__, OutOfMemory):
+                raise
+        else:
+            return [_outcome(append, *row) for append, row in zip(appends, rows, strict=True)]
+        return [(await self._append_sorted([append], wait))[0] for append in appends]
 
     async def append_together(
         self, appends: Sequence[Append], condition: AppendCondition | None = None

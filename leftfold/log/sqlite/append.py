@@ -59,8 +59,8 @@ def append_together(
 
 
 def in_transaction(raw: sqlite3.Connection, write: Callable[[Writer], Result]) -> Result:
-    raw.execute("BEGIN IMMEDIATE")
-    try:
+    try:  # around BEGIN too: a thread that is interrupted while it waits for it has begun all the same
+        raw.execute("BEGIN IMMEDIATE")
         result = write(Writer(raw))
         raw.execute("COMMIT")
     except BaseException:
