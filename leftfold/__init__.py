@@ -28,6 +28,7 @@ from leftfold.events import Event, Metadata, NewEvent, Query, RawEvent, Recorded
 from leftfold.expected import ANY, EXISTS, NO_STREAM
 from leftfold.fold import Fold
 from leftfold.front import (
+    App,
     AsyncEventStore,
     AsyncSubscription,
     AsyncTransaction,
@@ -72,6 +73,7 @@ __all__ = [
     "NO_STREAM",
     "Aggregate",
     "AggregateNotFound",
+    "App",
     "AppendCondition",
     "AppendResult",
     "AsyncDeciderRepository",

@@ -1,5 +1,6 @@
-"""The front doors: connect, the two stores, and their transactions."""
+"""The front doors: connect, the two stores, their transactions, and the app."""
 
+from leftfold.front.app import App
 from leftfold.front.async_store import AsyncEventStore, AsyncSubscription
 from leftfold.front.async_transaction import AsyncTransaction
 from leftfold.front.connect import connect, connect_async
@@ -7,6 +8,7 @@ from leftfold.front.store import EventStore, Subscription
 from leftfold.front.transaction import Transaction
 
 __all__ = [
+    "App",
     "AsyncEventStore",
     "AsyncSubscription",
     "AsyncTransaction",

@@ -17,7 +17,7 @@ from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
 from leftfold.log.condition import read_decision
 from leftfold.log.joining import transaction
 from leftfold.log.subscription import Following
-from leftfold.read import AnyProjection, AsyncProjector, AsyncView, ReadModel
+from leftfold.read import LEASE_SECONDS, AnyProjection, AsyncProjector, AsyncView, ReadModel
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, AsyncDeciderRepository, AsyncRepository, Decider
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
@@ -117,9 +117,11 @@ class AsyncEventStore:
             return AsyncDeciderRepository(self.log, of, attempts=attempts)
         return AsyncRepository(self.log, of, attempts=attempts)
 
-    def projector(self, projections: Iterable[AnyProjection]) -> AsyncProjector:
+    def projector(
+        self, projections: Iterable[AnyProjection], *, lease_seconds: float = LEASE_SECONDS
+    ) -> AsyncProjector:
         """Something that maintains these projections; see `EventStore.projector`."""
-        return AsyncProjector(self.log, projections, database=self._read_models)
+        return AsyncProjector(self.log, projections, database=self._read_models, lease_seconds=lease_seconds)
 
     def view(self, model: type[Model]) -> AsyncView[Model]:
         """A read model, to ask questions of; see `EventStore.view`."""

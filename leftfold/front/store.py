@@ -18,7 +18,7 @@ from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
 from leftfold.log.condition import read_decision
 from leftfold.log.joining import transaction
 from leftfold.log.subscription import Following
-from leftfold.read import AnyProjection, Projector, ReadModel, View
+from leftfold.read import LEASE_SECONDS, AnyProjection, Projector, ReadModel, View
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, Decider, DeciderRepository, Repository
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
@@ -135,9 +135,9 @@ class EventStore:
             return DeciderRepository(self.log, of, attempts=attempts)
         return Repository(self.log, of, attempts=attempts)
 
-    def projector(self, projections: Iterable[AnyProjection]) -> Projector:
+    def projector(self, projections: Iterable[AnyProjection], *, lease_seconds: float = LEASE_SECONDS) -> Projector:
         """Something that maintains these projections; ``catch_up()`` applies what has happened so far."""
-        return Projector(self.log, projections, database=self._read_models)
+        return Projector(self.log, projections, database=self._read_models, lease_seconds=lease_seconds)
 
     def view(self, model: type[Model]) -> View[Model]:
         """A read model, to ask questions of; it shows what a projector has committed."""

@@ -8,16 +8,16 @@ from leftfold.events import RecordedEvent
 
 PAGE_EVENTS = 5_000
 PAGE_BYTES = 8 * 2**20
-_FIRST_PAGE = 1_000
+FIRST_PAGE = 1_000
 
 
 class PageSize:
     """Grows to ``most`` events, shrinks so that a page stays near `PAGE_BYTES`, and counts down from ``limit``."""
 
-    def __init__(self, limit: int | None = None, *, most: int = PAGE_EVENTS) -> None:
+    def __init__(self, limit: int | None = None, *, most: int = PAGE_EVENTS, first: int = FIRST_PAGE) -> None:
         self._left = limit
         self._most = most
-        self._size = min(_FIRST_PAGE, most)
+        self._size = min(first, most)
 
     @property
     def next(self) -> int:
@@ -32,3 +32,8 @@ class PageSize:
             self._left -= len(page)
         average = sum(len(recorded.data) for recorded in page) / len(page) + 1
         self._size = max(1, min(self._most, self._size * 4, int(PAGE_BYTES / average)))
+
+    def took(self, events: int, seconds: float, at_most: float) -> None:
+        """Learn how long it took to work a page off: the next is to take ``at_most`` so long."""
+        if events and seconds > at_most:
+            self._size = max(1, min(self._size, int(events * at_most / seconds)))

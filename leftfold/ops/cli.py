@@ -1,4 +1,5 @@
-"""The command line: ``leftfold demo | streams | show | tail | migrate | doctor``. It parses and prints, no more.
+"""The command line: ``leftfold demo | streams | show | tail | projections | run | migrate | doctor``. It parses and
+prints, no more.
 
 Whatever goes wrong is one line on stderr, ``error: …``, and exit code 1; Ctrl-C is exit code 130.
 """
@@ -29,6 +30,8 @@ from leftfold.ops.doctoring import examine_given, show_epoch, show_repairs
 from leftfold.ops.inspection import history, latest
 from leftfold.ops.inspection import streams as list_streams
 from leftfold.ops.opening import opened
+from leftfold.ops.projections import projections
+from leftfold.ops.running import run
 
 # What the parser raises and typer shows by itself: click's own class, or that of the copy which newer typers carry.
 _USAGE_ERROR = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")
@@ -60,6 +63,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     help="Event sourcing and CQRS for Python. URL is sqlite:///bank.db or postgresql://user@host/database.",
 )
+
+app.add_typer(projections, name="projections")
+app.command()(run)
 
 Url = Annotated[str, typer.Argument(help="sqlite:///bank.db or postgresql://user@host/database", show_default=False)]
 Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]

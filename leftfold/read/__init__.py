@@ -11,9 +11,11 @@ from leftfold.read.sql_maintaining import ProjectionTransaction
 from leftfold.read.sql_projection import SqlProjection
 from leftfold.read.status import ProjectionStatus
 from leftfold.read.view import AsyncView, View
+from leftfold.read.worker import LEASE_SECONDS
 
 __all__ = [
     "DELETE",
+    "LEASE_SECONDS",
     "AnyProjection",
     "AsyncProjector",
     "AsyncView",

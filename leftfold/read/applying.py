@@ -22,6 +22,9 @@ from leftfold.read.partitions import Partitions
 from leftfold.read.reading import Reader
 
 _RATE_WEIGHT = 0.3
+_FIRST_PAGE = 100
+_PAGE_SECONDS = 0.5
+"""How long a page is to take at most, so that a worker stops soon, and holds no transaction for long."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,7 @@ class Applier:
         self._partitions = partitions
         self._on_failure = on_failure
         self._reader = reader
-        self._size = PageSize(most=page_events)
+        self._size = PageSize(most=page_events, first=_FIRST_PAGE)
         self._standing = partition.standing_in(log)
 
     @property
@@ -96,6 +99,7 @@ class Applier:
             moved = await self._write(change, events[:at], False, started, failure)
             if moved is not None:
                 return Applied(change.events, change.failure or failure)
+        self._size.took(len(events), monotonic() - started, _PAGE_SECONDS)
         if moved is None:
             self._maintainer.forget()
             return None

@@ -40,6 +40,11 @@ class Projector:
             lease_seconds=lease_seconds,
         )
 
+    @property
+    def database(self) -> Database:
+        """Where rows and checkpoints are."""
+        return self._projector.database
+
     def catch_up(self) -> list[CaughtUp]:
         """Apply every event up to the head as of now; see `AsyncProjector.catch_up`."""
         return step(self._projector.catch_up())
