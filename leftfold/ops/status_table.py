@@ -35,7 +35,7 @@ def status_table(found: Sequence[ProjectionStatus]) -> RenderableType:
     table.add_column("state", no_wrap=True)
     table.add_column("position", justify="right", no_wrap=True)
     table.add_column("lag", justify="right", no_wrap=True)
-    table.add_column("for", justify="right", no_wrap=True)
+    table.add_column("waiting", justify="right", no_wrap=True)
     table.add_column("rate", justify="right", no_wrap=True)
     table.add_column("left", justify="right", no_wrap=True)
     table.add_column("worker", overflow="fold", style="dim")

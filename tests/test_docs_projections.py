@@ -1,0 +1,31 @@
+"""The code on the page about projections runs as it stands there, and the commands know the app that it makes."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+PAGE = (Path(__file__).parent.parent / "docs" / "projections.md").read_text("utf-8")
+
+
+def run(folder: Path, *arguments: str) -> str:
+    ran = subprocess.run([sys.executable, *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert (ran.returncode, ran.stderr) == (0, "")
+    return ran.stdout
+
+
+def test_the_code_runs_and_the_commands_know_its_app(tmp_path: Path) -> None:
+    blocks = re.findall(r"<!-- run -->\n```python\n(.*?)```", PAGE, re.DOTALL)
+    assert len(blocks) == 3
+    (tmp_path / "shop.py").write_text("\n".join(blocks), "utf-8")
+    assert run(tmp_path, "shop.py") == "Customer(customer_id='ann', total=Decimal('12.5000'), payments=1)\n"
+    told = run(tmp_path, "-m", "leftfold", "projections", "status", "shop:app")
+    assert "PaymentsByDay" in told
+    assert "customers" in told
+
+
+def test_every_command_on_the_page_exists() -> None:
+    for command in re.findall(r"^\$ leftfold (projections )?([a-z]+)", PAGE, re.MULTILINE):
+        run(Path.cwd(), "-m", "leftfold", *"".join(command).split(), "--help")
