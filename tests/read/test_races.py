@@ -1,0 +1,45 @@
+"""Two hundred seeded races of workers that are killed and stopped between any two steps; every row is always right."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+RUNS = 100
+"""On each back end."""
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def place(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """Where the stores of the races are made."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}"
+    database: str = request.getfixturevalue("postgres_database")
+    return database if "?" in database else f"{database}?application_name=race"
+
+
+def race(place: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "tests.read.racing", place, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.timeout(900)
+def test_rows_are_always_the_fold_up_to_the_checkpoint(place: str) -> None:
+    ran = race(place, 0, RUNS)
+    print(ran.stdout)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
+    counts = {what: int(number.replace(",", "")) for number, what in re.findall(r"([\d,]+) (\w+)", ran.stdout)}
+    assert counts["killed"] > 2 * RUNS
+    assert counts["stopped"] > RUNS / 2
+    assert counts["snapshots"] == 5 * RUNS
+
+
+@pytest.mark.timeout(300)
+def test_the_judge_notices_a_checkpoint_that_anybody_may_move(place: str) -> None:
+    ran = race(place, 1_000, 20, "unfenced")
+    assert ran.returncode != 0, "a log without compare-and-set must be found out"
+    assert "AssertionError" in ran.stderr
