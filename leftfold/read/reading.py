@@ -6,7 +6,10 @@ from there; who is further behind reads for itself, by its own query, until it h
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterable
+from itertools import islice
+from operator import attrgetter
 
 from leftfold.events import Query, RecordedEvent
 from leftfold.log import Log
@@ -15,6 +18,7 @@ from leftfold.log.standing import Standing
 
 WINDOW = 10_000
 """How many positions the window may span."""
+_position = attrgetter("position")
 
 
 class Reader:
@@ -43,13 +47,9 @@ class SharedReader(Reader):
         position, head = standing.position, standing.horizon
         if head - position > WINDOW or not await self._covers(position, head):
             return await super().page(query, standing, limit)
-        found = []
-        for recorded in self._events:
-            if position < recorded.position <= head and query.matches(recorded):
-                found.append(recorded)
-                if len(found) == limit:
-                    break
-        return found
+        behind = islice(self._events, bisect_right(self._events, position, key=_position), None)
+        matching = (one for one in behind if one.position <= head and query.matches(one))
+        return list(islice(matching, limit))
 
     async def _covers(self, position: int, head: int) -> bool:
         """Whether the window goes from there to the head, now."""

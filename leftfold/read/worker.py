@@ -28,6 +28,8 @@ from leftfold.read.sharing import Moves, decide
 LEASE_SECONDS = 5.0
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 5.0
+_TRY_AGAIN_AFTER = 30.0
+"""Seconds until a projection whose log has lost what it has applied is looked at again."""
 logger = logging.getLogger("leftfold")
 
 
@@ -62,6 +64,7 @@ class Worker:
         self._generations: dict[str, Generation] = {}
         self._held: dict[Place, Applier] = {}
         self._free: list[Partition] = []
+        self._parted_from: dict[str, float] = {}
         self._due = 0.0
         self._woken: Signal | None = None
 
@@ -119,8 +122,9 @@ class Worker:
                 if await applier.page() is None:
                     await self._look_again(place, applier)
             except EpochChanged as error:
+                self._parted_from[place[0]] = monotonic()
                 self._refuse(place[0], error)
-                del self._held[place]
+                await self._give_up(place[0])
         return busy
 
     async def _look_again(self, place: Place, applier: Applier) -> None:
@@ -136,6 +140,8 @@ class Worker:
     async def _share(self) -> None:
         """Look at what everybody does, and do what is this worker's part."""
         for name, run in self._runs.items():
+            if monotonic() - self._parted_from.get(name, -_TRY_AGAIN_AFTER) < _TRY_AGAIN_AFTER:
+                continue
             try:
                 generation = await run.ready()
             except (SchemaOutdated, EpochChanged) as error:
@@ -197,6 +203,12 @@ class Worker:
                 await self._partitions.merge(connection, left, right)
         if moves.split or moves.merge:
             self._due = 0.0
+
+    async def _give_up(self, name: str) -> None:
+        """Hold nothing of a projection any more."""
+        async with self._database.connection() as connection:
+            for place in [one for one in self._held if one[0] == name]:
+                await self._partitions.release(connection, self._held.pop(place).partition, self.id)
 
     def _refuse(self, name: str, error: Exception) -> None:
         """Not to be run here, and why: status tells it."""

@@ -13,10 +13,13 @@ import pytest
 
 import leftfold as lf
 from leftfold.database.stepping import step
+from leftfold.log.standing import Standing
 from leftfold.read import Key, Projection, Projector, ReadModel, Retry, projection
 from leftfold.read.partition import Partition
 from leftfold.read.partitions import Partitions
+from leftfold.read.reading import SharedReader
 from tests.read.bank import CATEGORY, Balance, Deposited, Opened, balances, fill, folded, stored, stream
+from tests.read.test_restored import lose_events
 
 LEASE = 0.6
 
@@ -185,3 +188,45 @@ def test_a_fold_that_may_be_tried_again_is(store: lf.EventStore, store_url: str)
         eventually(lambda: applied(store, "tried") == store.head(), "the fourth attempt does it")
     assert set(stored(store, Tried)) == {"alice"}
     assert tries == 4
+
+
+def test_a_log_that_has_lost_what_was_applied_is_told_and_others_go_on(
+    store: lf.EventStore, store_url: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    fill(store, 40)
+    store.projector([balances]).catch_up()
+    lose_events(store, store.head() - 5)
+    with running(store_url) as projector:
+        eventually(lambda: projector.status()[0].state == "refused", "it is told")
+        assert "has lost events" in str(projector.status()[0].reason)
+        assert [one.owner for one in parts(store)] == [None]
+    assert sum("is not run here" in one.message for one in caplog.records) == 1, "said once"
+
+
+def test_what_several_projections_follow_is_read_once(store: lf.EventStore) -> None:
+    class Counted(ReadModel):
+        account_id: Key[str]
+
+    @projection(Counted, category=CATEGORY)
+    def counted(row: Counted | None, recorded: lf.RecordedEvent) -> Counted:
+        return Counted(recorded.stream_id)
+
+    fill(store, 40)
+    queries = [balances.query(store.log.registry), counted.query(store.log.registry)]
+    reader = SharedReader(store.log, queries)
+    head = store.head()
+    for query in queries * 3:
+        for after, limit in ((0, 5), (0, 1000), (head - 3, 1000), (head, 1000)):
+            standing = Standing(store.log, after)
+            step(standing.head())
+            found = step(reader.page(query, standing, limit))
+            assert [one.position for one in found] == [
+                one.position for one in store.read_all(query, after=after, limit=limit)
+            ]
+    assert reader.reads == 1
+    store.append(stream("more"), [Opened(owner="more")])
+    for query in queries:
+        standing = Standing(store.log, head)
+        step(standing.head())
+        assert [one.position for one in step(reader.page(query, standing, 10))] == [store.head()]
+    assert reader.reads == 2
