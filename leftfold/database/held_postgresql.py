@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from itertools import count
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import psycopg
-from psycopg.pq import Format, TransactionStatus
+from psycopg.pq import Format, PipelineStatus, TransactionStatus
 from psycopg.rows import tuple_row
 
-from leftfold.database.held import Held, check_kind, driver_connection, not_in_transaction, wrong_kind
+from leftfold.database.held import Held, ended_inside, in_the_drivers_words
+from leftfold.database.held_kinds import check_kind, driver_connection, not_in_transaction, wrong_kind
 from leftfold.database.postgresql import ConnectionLost, PostgresqlConnection, PostgresqlDatabase
 from leftfold.database.protocol import Row
 from leftfold.database.psycopg_drivers import BlockingDriver, Statements, has_rows, read_raw
-from leftfold.errors import InvalidArgument, TransactionConflict
+from leftfold.errors import InvalidArgument, LeftfoldError, StoreUnavailable, TransactionConflict
 
 Result = TypeVar("Result")
 
@@ -34,6 +35,15 @@ _PLACE = (
 class HeldPostgresqlConnection(PostgresqlConnection):
     """A `Connection` whose transaction cannot be repeated here: collisions are the user's to retry."""
 
+    async def execute_own(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        """A statement of the user's: only what ends the transaction has words of ours."""
+        try:
+            return await self.execute(sql, parameters)
+        except ConnectionLost:
+            raise
+        except StoreUnavailable as unavailable:
+            raise in_the_drivers_words(unavailable) from None
+
     async def _translated(self, running: Coroutine[Any, Any, Result]) -> Result:
         try:
             return await super()._translated(running)
@@ -44,10 +54,7 @@ class HeldPostgresqlConnection(PostgresqlConnection):
         except psycopg.Error as error:
             if error.sqlstate not in _CONFLICTS:
                 raise
-            raise TransactionConflict(
-                f"this transaction collided with another one ({str(error).splitlines()[0]}): roll it back and run all "
-                "of it again"
-            ) from error
+            raise _conflict(error) from error
 
 
 class HeldPostgresqlDatabase(PostgresqlDatabase, Held):
@@ -55,13 +62,14 @@ class HeldPostgresqlDatabase(PostgresqlDatabase, Held):
 
     def __init__(self, database: PostgresqlDatabase, held: Any) -> None:
         super().__init__(database.url, database.driver, database.waiting)
+        Held.__init__(self)
         self._own = database
         self._held = held
         self._identity = f"SELECT store FROM {database.table('epochs')} ORDER BY epoch DESC LIMIT 1"
         self._blocking = isinstance(database.driver, BlockingDriver)
         if not isinstance(held, PostgresqlConnection):
             check_kind(held, "postgresql", blocking=self._blocking)
-        self._statements: Statements = _Blocking() if self._blocking else _Async()
+        self._statements: Statements = _Blocking(self) if self._blocking else _Async()
 
     async def open(self) -> None:
         return
@@ -69,7 +77,7 @@ class HeldPostgresqlDatabase(PostgresqlDatabase, Held):
     async def close(self) -> None:
         return
 
-    def connection(self) -> AbstractAsyncContextManager[PostgresqlConnection]:
+    def connection(self) -> AbstractAsyncContextManager[HeldPostgresqlConnection]:
         return self._used()
 
     @asynccontextmanager
@@ -84,23 +92,49 @@ class HeldPostgresqlDatabase(PostgresqlDatabase, Held):
             except ConnectionLost:
                 raise
             except BaseException:
-                await connection.execute(f"ROLLBACK TO SAVEPOINT {name}")
-                await connection.execute(f"RELEASE SAVEPOINT {name}")
+                with suppress(LeftfoldError, psycopg.Error):  # lost, or ended inside: what was raised says more
+                    await connection.execute(f"ROLLBACK TO SAVEPOINT {name}")
+                    await connection.execute(f"RELEASE SAVEPOINT {name}")
                 raise
 
+    async def execute(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        async with self._used() as connection:
+            return await connection.execute_own(sql, parameters)
+
     async def check_committable(self) -> None:
-        """PostgreSQL answers COMMIT of a failed transaction with a ROLLBACK and no error."""
-        if (await self._raw()).info.transaction_status == TransactionStatus.INERROR:
+        """PostgreSQL answers COMMIT of a failed transaction with a ROLLBACK and no error, and without one, too."""
+        raw = await self._raw()
+        if raw.closed:
+            raise ConnectionLost(
+                f"the connection to {self.place} was lost inside this transaction, and the server has rolled it back: "
+                "run it again"
+            )
+        if raw.info.transaction_status == TransactionStatus.INERROR:
             raise _failed()
+        if raw.info.transaction_status == TransactionStatus.IDLE:
+            raise ended_inside()
+
+    def failure_of_commit(self, error: Exception) -> Exception:
+        if isinstance(error, ConnectionLost):
+            return ConnectionLost(
+                f"{error}. That was during COMMIT, so it may or may not be committed: run the transaction again with "
+                "the same NewEvent objects; where an append then says `duplicate`, it was"
+            )
+        if isinstance(error, psycopg.Error) and error.sqlstate in _CONFLICTS:
+            return _conflict(error)
+        return error
 
     @asynccontextmanager
-    async def _used(self) -> AsyncIterator[PostgresqlConnection]:
+    async def _used(self) -> AsyncIterator[HeldPostgresqlConnection]:
         raw = await self._raw()
         status = raw.info.transaction_status
         if status == TransactionStatus.INERROR:
             raise _failed()
         if raw.autocommit and status == TransactionStatus.IDLE:
-            raise not_in_transaction("use `with connection.transaction():` around it")
+            if isinstance(self._held, PostgresqlConnection):
+                raise ended_inside()
+            block = "with" if self._blocking else "async with"
+            raise not_in_transaction(self._held, f"use `{block} connection.transaction():` around it")
         connection = HeldPostgresqlConnection(raw, self._statements, self.place)
         if not isinstance(self._held, PostgresqlConnection) and self.place not in _known.get(raw, ()):
             await self._check_place(raw, connection)
@@ -116,6 +150,10 @@ class HeldPostgresqlDatabase(PostgresqlDatabase, Held):
             raise wrong_kind(raw, "postgresql", blocking=self._blocking)
         if raw.closed:
             raise InvalidArgument("this connection is closed: pass one that is open and in a transaction")
+        if raw.pgconn.pipeline_status != PipelineStatus.OFF:
+            raise InvalidArgument(
+                "this connection is in pipeline mode, where answers come late: use it outside of that"
+            )
         return raw
 
     async def _check_place(self, raw: Any, connection: PostgresqlConnection) -> None:
@@ -143,19 +181,25 @@ class HeldPostgresqlDatabase(PostgresqlDatabase, Held):
 class _Blocking:
     """Statements on a connection whose row factory and cursors may be of any kind."""
 
+    def __init__(self, held: Held) -> None:
+        self._turn = held.turn
+
     async def execute(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
         cursor = psycopg.Cursor(connection, row_factory=tuple_row)
-        cursor.execute(sql, parameters or None)
+        with self._turn():
+            cursor.execute(sql, parameters or None)
         return cursor.fetchall() if has_rows(cursor) else []
 
     async def execute_raw(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
         cursor = read_raw(psycopg.Cursor(connection, row_factory=tuple_row))
         cursor.format = Format.BINARY
-        rows: list[Row] = cursor.execute(sql, parameters).fetchall()
+        with self._turn():
+            rows: list[Row] = cursor.execute(sql, parameters).fetchall()
         return rows
 
     async def execute_many(self, connection: Any, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
-        psycopg.Cursor(connection).executemany(sql, parameters)
+        with self._turn():
+            psycopg.Cursor(connection).executemany(sql, parameters)
 
 
 class _Async:
@@ -175,6 +219,13 @@ class _Async:
 
     async def execute_many(self, connection: Any, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
         await psycopg.AsyncCursor(connection).executemany(sql, parameters)
+
+
+def _conflict(error: psycopg.Error) -> TransactionConflict:
+    return TransactionConflict(
+        f"this transaction collided with another one ({str(error).splitlines()[0]}): roll it back and run all of it "
+        "again"
+    )
 
 
 def _failed() -> InvalidArgument:

@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from itertools import count
 from os.path import samefile
 from typing import Any, TypeVar
 
-from leftfold.database.held import Held, check_kind, driver_connection, is_one_of, not_in_transaction, wrong_kind
-from leftfold.database.protocol import Connection
+from leftfold.database.held import Held, ended_inside, in_the_drivers_words
+from leftfold.database.held_kinds import check_kind, driver_connection, is_one_of, not_in_transaction, wrong_kind
+from leftfold.database.protocol import Connection, Row
 from leftfold.database.sqlite import SqliteConnection, SqliteDatabase
 from leftfold.database.waiting import BlockingWaiting, BlockingWorker, Worker
-from leftfold.errors import InvalidArgument, TransactionConflict
+from leftfold.errors import InvalidArgument, StoreUnavailable, TransactionConflict
 
 Result = TypeVar("Result")
 
@@ -31,12 +32,17 @@ class HeldSqliteConnection(SqliteConnection):
             try:
                 return function(raw)
             except sqlite3.OperationalError as error:
-                if error.sqlite_errorcode & 0xFF == sqlite3.SQLITE_BUSY and raw.in_transaction:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                if raw.in_transaction:
                     raise TransactionConflict(
                         f"this transaction began by reading, and another connection has written since ({error}): roll "
                         "it back and run it again; one that begins with BEGIN IMMEDIATE waits for its turn instead"
                     ) from error
-                raise
+                raise StoreUnavailable(
+                    f"{self._place} is locked: another connection is in a transaction that writes, and did not end it "
+                    f"within this connection's timeout ({error})"
+                ) from error
             finally:
                 raw.row_factory, raw.text_factory = rows, texts
 
@@ -48,8 +54,10 @@ class HeldSqliteDatabase(SqliteDatabase, Held):
 
     def __init__(self, database: SqliteDatabase, held: Any) -> None:
         super().__init__(database.url, database.waiting)
+        Held.__init__(self)
         self._held = held
         self._blocking = isinstance(database.waiting, BlockingWaiting)
+        self._in_turn = _InTurn(self)
         self._checked = False
         if not isinstance(held, SqliteConnection):
             check_kind(held, "sqlite", blocking=self._blocking)
@@ -60,9 +68,18 @@ class HeldSqliteDatabase(SqliteDatabase, Held):
     async def close(self) -> None:
         return
 
+    async def execute(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        try:
+            return await (await self._connection()).execute(sql, parameters)
+        except StoreUnavailable as unavailable:
+            raise in_the_drivers_words(unavailable) from None
+
     async def check_committable(self) -> None:
-        """SQLite goes on after an error: what failed has been undone alone."""
-        self.check_open()
+        """SQLite goes on after most errors: what failed has been undone alone."""
+        await self._connection()
+
+    def failure_of_commit(self, error: Exception) -> Exception:
+        return error
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         return self.writer()
@@ -89,20 +106,24 @@ class HeldSqliteDatabase(SqliteDatabase, Held):
             yield connection
             await connection.execute(f"RELEASE {name}")
         except BaseException:
-            await connection.run(lambda raw: undo(raw, name))
+            with suppress(InvalidArgument):  # ended meanwhile: what was raised says more
+                await connection.run(lambda raw: undo(raw, name))
             raise
 
     async def _connection(self) -> SqliteConnection:
         self.check_open()
         if isinstance(self._held, SqliteConnection):  # of `store.transaction()`, so our own
-            return HeldSqliteConnection(self._held._raw, self._held._worker, str(self.url))
+            if not self._held._raw.in_transaction:
+                raise ended_inside()
+            worker = self._in_turn if self._blocking else self._held._worker
+            return HeldSqliteConnection(self._held._raw, worker, str(self.url))
         if self.url.path is None:
             raise InvalidArgument(
                 "a store in memory has one connection, which is its own: use `with store.transaction() as tx`"
             )
         raw, worker = self._driven(await driver_connection(self._held))
         if not _in_transaction(raw) and not _begins(raw):
-            raise not_in_transaction('execute("BEGIN IMMEDIATE") before it')
+            raise not_in_transaction(self._held, 'execute("BEGIN IMMEDIATE") before it')
         connection = HeldSqliteConnection(raw, worker, str(self.url))
         if not self._checked:
             [(_, _, path), *_] = await connection.execute("PRAGMA database_list")
@@ -117,13 +138,24 @@ class HeldSqliteDatabase(SqliteDatabase, Held):
     def _driven(self, held: Any) -> tuple[sqlite3.Connection, Worker]:
         """The raw connection, and where its calls run."""
         if self._blocking and isinstance(held, sqlite3.Connection):
-            return held, BlockingWorker()
+            return held, self._in_turn
         if not self._blocking and is_one_of(held, "aiosqlite", "Connection"):
             try:
                 return held._conn, _AiosqliteWorker(held)
             except ValueError as error:
                 raise InvalidArgument(f"this aiosqlite connection is not open ({error})") from error
         raise wrong_kind(held, "sqlite", blocking=self._blocking)
+
+
+class _InTurn(BlockingWorker):
+    """Calls run where they are made, and those of several threads one after the other: each is a savepoint."""
+
+    def __init__(self, held: Held) -> None:
+        self._turn = held.turn
+
+    async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        with self._turn():
+            return function(*arguments)
 
 
 def _same_file(path: str, other: str) -> bool:

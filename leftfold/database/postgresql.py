@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Coroutine, Iterator, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import Any, TypeVar
 
 import psycopg
@@ -22,7 +22,7 @@ _UNAVAILABLE = {
     "28": "check the user and the password",
     "3D": "create the database, or correct its name in the URL",
     "42501": "grant the user CREATE on the database and ALL on the schema, or migrate as its owner",
-    "25006": "this server is a standby, or read only: connect to the primary",
+    "25006": "the server is a standby, or the transaction is read only: connect to the primary, or let it write",
     "53": "the server is out of disk, memory or connections",
     "55P03": "a lock_timeout is set, and ran out",
     "57014": "the statement was cancelled, or a statement_timeout ran out",
@@ -116,7 +116,8 @@ class PostgresqlDatabase:
             except ConnectionLost:
                 raise
             except BaseException:
-                await connection.execute("ROLLBACK")
+                with suppress(ConnectionLost):  # which has rolled back, too, and what was raised says more
+                    await connection.execute("ROLLBACK")
                 raise
 
     async def sleep(self, seconds: float) -> None:

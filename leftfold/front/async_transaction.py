@@ -11,7 +11,7 @@ from leftfold.checkpoint import Checkpoint
 from leftfold.events import Query, RecordedEvent
 from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
 from leftfold.log.condition import read_decision
-from leftfold.log.joining import refuse_to_follow
+from leftfold.log.joining import execute, refuse_to_follow
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, AsyncDeciderRepository, AsyncRepository, Decider
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
@@ -104,8 +104,7 @@ class AsyncTransaction:
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[tuple[Any, ...]]:
         """Run one statement of your own and return its rows; see `Transaction.execute`."""
-        async with self.log.database.connection() as connection:
-            return await connection.execute(sql, parameters)
+        return await execute(self.log, sql, parameters)
 
     @asynccontextmanager
     async def savepoint(self) -> AsyncIterator[None]:

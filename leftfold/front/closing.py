@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from leftfold.database.inside import check_outside
 from leftfold.database.protocol import Database
 from leftfold.log import Log
 
 
 async def close_both(log: Log, read_models: Database) -> None:
-    """Close every connection, of both. Closing twice is fine."""
+    """Close every connection, of both. Closing twice is fine; inside a transaction of the store it is refused."""
+    check_outside(log.database)
     try:
         await log.close()
     finally:

@@ -12,7 +12,7 @@ from leftfold.database.stepping import step, step_each, step_inside
 from leftfold.events import Query, RecordedEvent
 from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
 from leftfold.log.condition import read_decision
-from leftfold.log.joining import refuse_to_follow
+from leftfold.log.joining import execute, refuse_to_follow
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, Decider, DeciderRepository, Repository
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
@@ -122,16 +122,13 @@ class Transaction:
         """Run one statement of your own and return its rows; ``?`` marks a parameter on SQLite, ``%s`` on PostgreSQL.
 
         A failure of the statement is the driver's own error. On PostgreSQL the transaction can then only be rolled
-        back, unless a `savepoint` was around it.
+        back, unless a `savepoint` was around it. Statements of SQLAlchemy's run on its own connections and sessions,
+        which `EventStore.using` joins.
         """
-        return step(self._execute(sql, parameters))
+        return step(execute(self.log, sql, parameters))
 
     @contextmanager
     def savepoint(self) -> Iterator[None]:
         """What happens in the block is undone alone if the block raises; the transaction goes on."""
         with step_inside(self.log.database.transaction()):
             yield
-
-    async def _execute(self, sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
-        async with self.log.database.connection() as connection:
-            return await connection.execute(sql, parameters)

@@ -7,13 +7,14 @@ collision took with it, because the user's own statements would have to be repea
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from leftfold.database.held import Held
 from leftfold.database.inside import check_outside, inside
-from leftfold.errors import NotSupported
+from leftfold.database.protocol import Row
+from leftfold.errors import InvalidArgument, NotSupported
 from leftfold.log.contract import Log
 
 
@@ -21,17 +22,40 @@ from leftfold.log.contract import Log
 async def transaction(log: Log) -> AsyncIterator[Log]:
     """The log inside a write transaction of its own (BEGIN IMMEDIATE; READ COMMITTED), committed on a clean exit."""
     check_outside(log.database)
-    async with log.database.transaction() as connection:
-        joined = log.joined(connection)
-        held = joined.database
-        assert isinstance(held, Held)
-        with inside(log.database):
-            try:
-                yield joined
-                await held.check_committable()
-            finally:
-                held.end()
+    committing: Held | None = None
+    try:
+        async with log.database.transaction() as connection:
+            joined = log.joined(connection)
+            held = held_in(joined)
+            with inside(log.database):
+                try:
+                    yield joined
+                    await held.check_committable()
+                finally:
+                    held.end()
+            committing = held
+    except Exception as error:
+        if committing is None or (told := committing.failure_of_commit(error)) is error:
+            raise
+        raise told from error
     log.announce(elsewhere=held.listened)
+
+
+def held_in(joined: Log) -> Held:
+    """The database of a joined log."""
+    assert isinstance(joined.database, Held)
+    return joined.database
+
+
+async def execute(joined: Log, sql: Any, parameters: Sequence[Any]) -> list[Row]:
+    """A statement of the user's own; `InvalidArgument` for what is no SQL."""
+    if not isinstance(sql, str):
+        kind = type(sql)
+        raise InvalidArgument(
+            f"execute takes SQL as a str, not {kind.__module__.partition('.')[0]}'s {kind.__qualname__}: SQLAlchemy's "
+            "statements run on its own connections and sessions, which store.using(connection) joins"
+        )
+    return await held_in(joined).execute(sql, parameters)
 
 
 def refuse_to_follow() -> NoReturn:

@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any
 
 import aiosqlite
+import django.db
 import psycopg
+import psycopg_pool
 import pytest
+import sqlalchemy as sa
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
@@ -71,7 +74,7 @@ def test_an_sqlite3_connection_in_autocommit(on_sqlite: lf.EventStore, sqlite_ur
 
 def test_a_sqlalchemy_connection_in_autocommit(store: lf.EventStore, store_url: str) -> None:
     with engine(store_url).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        refused(store.using(connection), "autocommit")
+        refused(store.using(connection), "autocommit.*take isolation_level=AUTOCOMMIT away from it")
     assert list(store.read("Thing-a")) == []
 
 
@@ -104,6 +107,37 @@ def test_a_connection_of_the_other_back_end(
         refused(on_sqlite.using(connection), "is on SQLite and takes a sqlite3 Connection.*not psycopg's Connection")
 
 
+def test_what_is_easily_taken_for_a_connection_is_told_what_to_pass_in_its_place(
+    store: lf.EventStore, store_url: str, on_postgresql: lf.EventStore, postgres_url: str
+) -> None:
+    made = engine(store_url)
+    with pytest.raises(lf.InvalidArgument, match=r"sqlalchemy's Engine: pass .* `with engine.begin\(\) as connection"):
+        store.using(made)
+    with pytest.raises(lf.InvalidArgument, match="sqlalchemy's sessionmaker: this one makes sessions: call it"):
+        store.using(sessionmaker(made))
+    with pytest.raises(lf.InvalidArgument, match="not a str"):
+        store.using(store_url)
+    with (
+        psycopg_pool.ConnectionPool(conninfo(postgres_url), open=False) as pool,
+        pytest.raises(lf.InvalidArgument, match=r"`with pool.connection\(\) as connection"),
+    ):
+        on_postgresql.using(pool)
+    with (
+        psycopg.connect(conninfo(postgres_url)) as connection,
+        pytest.raises(lf.InvalidArgument, match="Cursor: pass the connection that the cursor is of"),
+    ):
+        on_postgresql.using(connection.cursor())
+
+    async def check() -> None:
+        async with lf.connect_async(store_url, registry=registry) as store:
+            with pytest.raises(lf.InvalidArgument, match=r"AsyncEngine: pass .* `async with engine.begin"):
+                store.using(async_engine(store_url))
+            with pytest.raises(lf.InvalidArgument, match=r"Django has no async transactions.*sync_to_async"):
+                store.using(django.db.connection)
+
+    asyncio.run(check())
+
+
 def test_a_connection_of_the_other_door(store_url: str) -> None:
     @asynccontextmanager
     async def asynchronous() -> AsyncIterator[Any]:
@@ -116,12 +150,15 @@ def test_a_connection_of_the_other_door(store_url: str) -> None:
 
     async def check() -> None:
         async with lf.connect_async(store_url, registry=registry) as store:
-            with engine(store_url).connect() as connection, pytest.raises(lf.InvalidArgument, match="this async store"):
+            with (
+                engine(store_url).connect() as connection,
+                pytest.raises(lf.InvalidArgument, match=r"this async store.*with lf.connect$"),
+            ):
                 store.using(connection)
             async with asynchronous() as connection, AsyncSession(async_engine(store_url)) as session:
                 with lf.connect(store_url, registry=registry) as blocking:
                     for one in (connection, session):
-                        with pytest.raises(lf.InvalidArgument, match="this store is on"):
+                        with pytest.raises(lf.InvalidArgument, match=r"this store is on.*with lf.connect_async$"):
                             blocking.using(one)
 
     asyncio.run(check())
@@ -175,6 +212,31 @@ def test_a_store_in_memory_has_only_transactions_of_its_own() -> None:
             with pytest.raises(lf.InvalidArgument, match="inside"):
                 list(store.read("Thing-a"))
         assert len(list(store.read("Thing-a"))) == 1
+
+
+def test_a_connection_in_pipeline_mode(on_postgresql: lf.EventStore, postgres_url: str) -> None:
+    with psycopg.connect(conninfo(postgres_url)) as connection:
+        tx = on_postgresql.using(connection)
+        with connection.pipeline():
+            refused(tx, "in pipeline mode")
+        tx.append("Thing-a", [Counted(1)])
+
+
+def test_a_connection_in_a_transaction_that_may_not_write(on_postgresql: lf.EventStore, postgres_url: str) -> None:
+    with psycopg.connect(conninfo(postgres_url)) as connection:
+        connection.read_only = True
+        with pytest.raises(lf.StoreUnavailable, match="the transaction is read only"):
+            on_postgresql.using(connection).append("Thing-a", [Counted(1)])
+
+
+def test_what_is_no_sql(store: lf.EventStore) -> None:
+    with store.transaction() as tx:
+        for statement in (sa.text("SELECT 1"), sa.select(sa.literal(1)), b"SELECT 1"):
+            with pytest.raises(
+                lf.InvalidArgument, match=r"takes SQL as a str, not (sqlalchemy|builtins)'s .*store.using"
+            ):
+                tx.execute(statement)  # type: ignore[arg-type]
+        assert tx.execute("SELECT 1") == [(1,)]
 
 
 # not any more
@@ -231,6 +293,7 @@ def test_the_store_itself_inside_its_own_transaction(store: lf.EventStore) -> No
             lambda: store.append_all([lf.Write("Thing-a", [Counted(1)])]),
             lambda: store.transaction().__enter__(),
             save,
+            store.close,
         ):
             tx.append("Thing-a", [Counted(0)])
             with pytest.raises(lf.InvalidArgument, match=r"inside .with store.transaction.*Use tx"):
@@ -238,7 +301,7 @@ def test_the_store_itself_inside_its_own_transaction(store: lf.EventStore) -> No
         with ThreadPoolExecutor(1) as threads:  # which does not carry the context over
             elsewhere = threads.submit(lambda: list(store.read("Thing-b")))
             assert elsewhere.result(10) == []
-    assert store.append("Thing-a", [Counted(1)]).version == 5
+    assert store.append("Thing-a", [Counted(1)]).version == 6
 
 
 def test_another_store_inside_a_transaction_is_nobodys_business(store: lf.EventStore, tmp_path: Path) -> None:
@@ -315,6 +378,13 @@ def test_a_scoped_session_is_the_session_of_this_thread(store: lf.EventStore, st
     sessions.commit()
     sessions.remove()
     assert len(list(store.read("Thing-a"))) == 1
+
+
+def test_a_session_that_has_not_begun_and_one_without_an_engine_say_so(store: lf.EventStore, store_url: str) -> None:
+    with Session(engine(store_url), autobegin=False) as session:
+        refused(store.using(session), "this Session cannot be used: Autobegin is disabled.*session.begin")
+    with Session() as session:
+        refused(store.using(session), "this Session cannot be used: .*not bound")
 
 
 def test_a_session_that_cannot_go_on_says_so(store: lf.EventStore, store_url: str) -> None:
