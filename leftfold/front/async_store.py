@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
-from contextlib import asynccontextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
@@ -11,11 +10,10 @@ from leftfold import expected as expectation
 from leftfold.checkpoint import Checkpoint
 from leftfold.database.protocol import Database
 from leftfold.events import Query, RecordedEvent
-from leftfold.front.async_transaction import AsyncTransaction, each_recorded
+from leftfold.front.async_transaction import AsyncTransaction, AsyncTransactionBlock, each_recorded
 from leftfold.front.closing import close_both
 from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
 from leftfold.log.condition import read_decision
-from leftfold.log.joining import transaction
 from leftfold.log.subscription import Following
 from leftfold.read import LEASE_SECONDS, AnyProjection, AsyncProjector, AsyncView, ReadModel
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, AsyncDeciderRepository, AsyncRepository, Decider
@@ -127,11 +125,9 @@ class AsyncEventStore:
         """A read model, to ask questions of; see `EventStore.view`."""
         return AsyncView(self._read_models, model)
 
-    @asynccontextmanager
-    async def transaction(self) -> AsyncIterator[AsyncTransaction]:
+    def transaction(self) -> AsyncTransactionBlock:
         """Several appends and SQL of your own in one transaction; see `EventStore.transaction`."""
-        async with transaction(self.log) as joined:
-            yield AsyncTransaction(joined)
+        return AsyncTransactionBlock(self.log)
 
     def using(self, connection: Any) -> AsyncTransaction:
         """Appends inside a transaction that you hold, and commit; see `EventStore.using`.

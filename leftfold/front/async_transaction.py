@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from types import TracebackType
 from typing import Any, NoReturn, TypeVar, overload
 
 from leftfold import expected as expectation
 from leftfold.checkpoint import Checkpoint
 from leftfold.events import Query, RecordedEvent
+from leftfold.front.transaction import not_begun
 from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
 from leftfold.log.condition import read_decision
-from leftfold.log.joining import execute, refuse_to_follow
+from leftfold.log.joining import execute, refuse_to_follow, transaction
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, AsyncDeciderRepository, AsyncRepository, Decider
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
@@ -111,6 +113,24 @@ class AsyncTransaction:
         """What happens in the block is undone alone if the block raises; the transaction goes on."""
         async with self.log.database.transaction():
             yield
+
+
+class AsyncTransactionBlock(AbstractAsyncContextManager[AsyncTransaction]):
+    """What `AsyncEventStore.transaction` gives; see `leftfold.front.transaction.TransactionBlock`."""
+
+    def __init__(self, log: Log) -> None:
+        self._inside = transaction(log)
+
+    async def __aenter__(self) -> AsyncTransaction:
+        return AsyncTransaction(await self._inside.__aenter__())
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return await self._inside.__aexit__(kind, error, trace)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(not_begun(name, "async with"))
 
 
 async def each_recorded(pages: AsyncIterator[list[RecordedEvent]]) -> AsyncIterator[RecordedEvent]:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Self, TypeVar, overload
 
 from leftfold import expected as expectation
 from leftfold.checkpoint import Checkpoint
 from leftfold.database.protocol import Database
-from leftfold.database.stepping import step, step_each, step_inside
+from leftfold.database.stepping import step, step_each
 from leftfold.events import Query, RecordedEvent
 from leftfold.front.closing import close_both
-from leftfold.front.transaction import Transaction
+from leftfold.front.transaction import Transaction, TransactionBlock
 from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
 from leftfold.log.condition import read_decision
-from leftfold.log.joining import transaction
 from leftfold.log.subscription import Following
 from leftfold.read import LEASE_SECONDS, AnyProjection, Projector, ReadModel, View
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, Decider, DeciderRepository, Repository
@@ -143,15 +141,17 @@ class EventStore:
         """A read model, to ask questions of; it shows what a projector has committed."""
         return View(self._read_models, model)
 
-    @contextmanager
-    def transaction(self) -> Iterator[Transaction]:
-        """Several appends and SQL of your own in one transaction, committed on a clean exit, rolled back on an error.
+    def transaction(self) -> TransactionBlock:
+        """Several appends and SQL of your own in one transaction, committed on a clean exit or rolled back. ::
+
+            with store.transaction() as tx:
+                tx.append("Order-7", [OrderPlaced(…)])
+                tx.execute("INSERT INTO orders VALUES (7)")
 
         On PostgreSQL it is READ COMMITTED; on SQLite it is the one writer while it lasts. Inside, use ``tx``: the
         store itself refuses to append (`InvalidArgument`), because it would wait for this very transaction.
         """
-        with step_inside(transaction(self.log)) as joined:
-            yield Transaction(joined)
+        return TransactionBlock(self.log)
 
     def using(self, connection: Any) -> Transaction:
         """Appends inside a transaction that you hold, and commit: with your own tables, or not at all. ::

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from types import TracebackType
 from typing import Any, NoReturn, TypeVar, overload
 
 from leftfold import expected as expectation
@@ -12,7 +13,7 @@ from leftfold.database.stepping import step, step_each, step_inside
 from leftfold.events import Query, RecordedEvent
 from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
 from leftfold.log.condition import read_decision
-from leftfold.log.joining import execute, refuse_to_follow
+from leftfold.log.joining import execute, refuse_to_follow, transaction
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, Decider, DeciderRepository, Repository
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
@@ -132,3 +133,26 @@ class Transaction:
         """What happens in the block is undone alone if the block raises; the transaction goes on."""
         with step_inside(self.log.database.transaction()):
             yield
+
+
+class TransactionBlock(AbstractContextManager[Transaction]):
+    """What `EventStore.transaction` gives: it begins at ``with`` and commits at the end of the block."""
+
+    def __init__(self, log: Log) -> None:
+        self._inside = step_inside(transaction(log))
+
+    def __enter__(self) -> Transaction:
+        return Transaction(self._inside.__enter__())
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> bool | None:
+        return self._inside.__exit__(kind, error, trace)
+
+    def __getattr__(self, name: str) -> NoReturn:
+        raise AttributeError(not_begun(name, "with"))
+
+
+def not_begun(name: str, block: str) -> str:
+    """What to do in place of asking for ``name`` without a block."""
+    return f"this transaction has not begun: write `{block} store.transaction() as tx:`, and use tx.{name} inside"

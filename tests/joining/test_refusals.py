@@ -239,6 +239,24 @@ def test_what_is_no_sql(store: lf.EventStore) -> None:
         assert tx.execute("SELECT 1") == [(1,)]
 
 
+# not yet
+
+
+def test_a_transaction_without_with(store: lf.EventStore, store_url: str) -> None:
+    with pytest.raises(
+        AttributeError, match=r"not begun: write `with store.transaction\(\) as tx:`, and use tx.append"
+    ):
+        store.transaction().append("Thing-a", [Counted(1)])
+
+    async def check() -> None:
+        async with lf.connect_async(store_url, registry=registry) as store:
+            with pytest.raises(AttributeError, match=r"not begun: write `async with store.transaction\(\) as tx:`"):
+                store.transaction().append("Thing-a", [Counted(1)])
+
+    asyncio.run(check())
+    assert list(store.read("Thing-a")) == []
+
+
 # not any more
 
 
