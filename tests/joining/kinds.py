@@ -113,17 +113,20 @@ def with_sqlalchemy_session(url: str) -> Iterator[Work]:
         session.commit()
 
 
+def django_database(url: str) -> dict[str, str]:
+    """An entry of Django's DATABASES."""
+    if url.startswith("sqlite"):
+        return {"ENGINE": "django.db.backends.sqlite3", "NAME": path(url)}
+    told = psycopg.conninfo.conninfo_to_dict(conninfo(url))
+    names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
+    place = {names[name]: str(value) for name, value in told.items() if name in names}
+    return {**place, "ENGINE": "django.db.backends.postgresql"}
+
+
 @contextmanager
 def with_django(url: str) -> Iterator[Work]:
     alias = f"kind{next(_aliases)}"
-    if url.startswith("sqlite"):
-        place = {"ENGINE": "django.db.backends.sqlite3", "NAME": path(url)}
-    else:
-        told = psycopg.conninfo.conninfo_to_dict(conninfo(url))
-        names = {"dbname": "NAME", "user": "USER", "password": "PASSWORD", "host": "HOST", "port": "PORT"}
-        place = {names[name]: str(value) for name, value in told.items() if name in names}
-        place["ENGINE"] = "django.db.backends.postgresql"
-    connections.databases[alias] = connections.configure_settings({"default": place})["default"]
+    connections.databases[alias] = connections.configure_settings({"default": django_database(url)})["default"]
     held = connections[alias]
     try:
         with transaction.atomic(using=alias), held.cursor() as cursor:
