@@ -59,7 +59,7 @@ class Projection(Generic[Model]):
         self.category = category
         self.on = on
         self.key = key
-        self.on_failure = on_failure
+        self.on_failure: OnFailure = on_failure
         self.definition = definition_of(model)
         self._check_row = self.definition.checker()
         update_wrapper(self, function)
