@@ -123,20 +123,23 @@ class ProjectionFailed(LeftfoldError):
     ``others`` are the failures of other projections in the same run.
     """
 
-    def __init__(self, projection: str, position: int, stream: str, type: str, reason: str) -> None:
+    def __init__(
+        self, projection: str, position: int, stream: str, type: str, reason: str, remedy: str | None = None
+    ) -> None:
         self.projection = projection
         self.position = position
         self.stream = stream
         self.type = type
         self.reason = reason
+        self.remedy = remedy or "Everything before it is applied; correct the projection and catch up again"
         self.others: tuple[LeftfoldError, ...] = ()
         super().__init__(
             f"projection {projection!r} stopped in front of event {type!r} of {stream!r} at position {position}: "
-            f"{reason}. Everything before it is applied; correct the projection and catch up again"
+            f"{reason}. {self.remedy}"
         )
 
-    def __reduce__(self) -> tuple[type[ProjectionFailed], tuple[str, int, str, str, str]]:
-        return type(self), (self.projection, self.position, self.stream, self.type, self.reason)
+    def __reduce__(self) -> tuple[type[ProjectionFailed], tuple[str, int, str, str, str, str]]:
+        return type(self), (self.projection, self.position, self.stream, self.type, self.reason, self.remedy)
 
 
 class ProjectionPaused(LeftfoldError):

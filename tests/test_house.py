@@ -40,6 +40,7 @@ DOORS = [
     (lf.Transaction, lf.AsyncTransaction),
     (Projector, AsyncProjector),
     (View, AsyncView),
+    (lf.PastView, lf.AsyncPastView),
 ]
 ONLY_ASYNC = {"open"}  # what connect() does by itself when it may block
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -45,16 +45,28 @@ class SqliteConnection:
     async def run(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
         """``function(raw connection)``, in the connection's own thread under the async door."""
         try:
-            return await self._worker.call(function, self._raw)
+            return await self._worker.call(self._call, function)
         except sqlite3.Error as error:
             unavailable = as_unavailable(error, self._place)
             if unavailable is None:
                 raise
             raise unavailable from error
 
+    def _call(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
+        return function(self._raw)
+
     async def close(self) -> None:
         await self._worker.call(self._raw.close)
         self._worker.close()
+
+    def __del__(self) -> None:
+        """Nobody refers to it any more, nor does a call under way.
+
+        It was opened for a task that was cancelled meanwhile, or to a database in memory, whose rows Python would keep
+        until its next full garbage collection.
+        """
+        with suppress(sqlite3.Error):
+            self._raw.close()
 
 
 class SqliteDatabase:
@@ -159,11 +171,13 @@ class SqliteDatabase:
     async def _connect(self) -> SqliteConnection:
         worker = self.waiting.worker()
         try:
-            raw = await worker.call(_open, self._path, self._synchronous)
+            return await worker.call(self._opened, worker)
         except sqlite3.Error as error:
             worker.close()
             raise as_unavailable(error, self._place) or _unusable(error, self._place) from error
-        return SqliteConnection(raw, worker, self._place)
+
+    def _opened(self, worker: Worker) -> SqliteConnection:
+        return SqliteConnection(_open(self._path, self._synchronous), worker, self._place)
 
 
 def roll_back(raw: sqlite3.Connection) -> None:

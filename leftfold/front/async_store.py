@@ -15,7 +15,7 @@ from leftfold.front.closing import close_both
 from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
 from leftfold.log.condition import read_decision
 from leftfold.log.subscription import Following
-from leftfold.read import LEASE_SECONDS, AnyProjection, AsyncProjector, AsyncView, ReadModel
+from leftfold.read import LEASE_SECONDS, AnyProjection, AsyncProjector, AsyncView, History, ReadModel
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, AsyncDeciderRepository, AsyncRepository, Decider
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
@@ -30,6 +30,7 @@ class AsyncEventStore:
     def __init__(self, log: Log, opening: Callable[[], Awaitable[None]], read_models: Database | None = None) -> None:
         self.log = log
         self._read_models = read_models or log.database
+        self._history = History(log)
         self._opening = opening
 
     async def open(self) -> Self:
@@ -123,7 +124,7 @@ class AsyncEventStore:
 
     def view(self, model: type[Model]) -> AsyncView[Model]:
         """A read model, to ask questions of; see `EventStore.view`."""
-        return AsyncView(self._read_models, model)
+        return AsyncView(self._read_models, model, self._history)
 
     def transaction(self) -> AsyncTransactionBlock:
         """Several appends and SQL of your own in one transaction; see `EventStore.transaction`."""
@@ -138,7 +139,8 @@ class AsyncEventStore:
         return AsyncTransaction(self.log.joined(connection))
 
     async def close(self) -> None:
-        """Close every connection, and end the subscriptions."""
+        """Close every connection, and end the subscriptions. Views of the past stay usable."""
+        self._history.forget()
         await close_both(self.log, self._read_models)
 
     async def __aenter__(self) -> Self:

@@ -16,7 +16,7 @@ from leftfold.front.transaction import Transaction, TransactionBlock
 from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
 from leftfold.log.condition import read_decision
 from leftfold.log.subscription import Following
-from leftfold.read import LEASE_SECONDS, AnyProjection, Projector, ReadModel, View
+from leftfold.read import LEASE_SECONDS, AnyProjection, History, Projector, ReadModel, View
 from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, Decider, DeciderRepository, Repository
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
@@ -31,6 +31,7 @@ class EventStore:
     def __init__(self, log: Log, read_models: Database | None = None) -> None:
         self.log = log
         self._read_models = read_models or log.database
+        self._history = History(log)
 
     def append(
         self,
@@ -139,7 +140,7 @@ class EventStore:
 
     def view(self, model: type[Model]) -> View[Model]:
         """A read model, to ask questions of; it shows what a projector has committed."""
-        return View(self._read_models, model)
+        return View(self._read_models, model, self._history)
 
     def transaction(self) -> TransactionBlock:
         """Several appends and SQL of your own in one transaction, committed on a clean exit or rolled back. ::
@@ -165,7 +166,8 @@ class EventStore:
         return Transaction(self.log.joined(connection))
 
     def close(self) -> None:
-        """Close every connection, and end the subscriptions."""
+        """Close every connection, and end the subscriptions. Views of the past stay usable."""
+        self._history.forget()
         step(close_both(self.log, self._read_models))
 
     def __enter__(self) -> Self:

@@ -2,11 +2,15 @@
 
 from leftfold.read.amounts import Digits
 from leftfold.read.async_projector import AsyncProjector, CaughtUp
+from leftfold.read.comparing import Comparison, Difference
 from leftfold.read.failing import Retry
+from leftfold.read.history import History
 from leftfold.read.maintaining import AnyProjection
 from leftfold.read.model import Key, ReadModel
+from leftfold.read.past_view import AsyncPastView, PastView
 from leftfold.read.projection import DELETE, Delete, Projection, projection
 from leftfold.read.projector import Projector
+from leftfold.read.replaying import Replayed
 from leftfold.read.sql_maintaining import ProjectionTransaction
 from leftfold.read.sql_projection import SqlProjection
 from leftfold.read.status import ProjectionStatus
@@ -17,17 +21,23 @@ __all__ = [
     "DELETE",
     "LEASE_SECONDS",
     "AnyProjection",
+    "AsyncPastView",
     "AsyncProjector",
     "AsyncView",
     "CaughtUp",
+    "Comparison",
     "Delete",
+    "Difference",
     "Digits",
+    "History",
     "Key",
+    "PastView",
     "Projection",
     "ProjectionStatus",
     "ProjectionTransaction",
     "Projector",
     "ReadModel",
+    "Replayed",
     "Retry",
     "SqlProjection",
     "View",

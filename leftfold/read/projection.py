@@ -13,6 +13,7 @@ from leftfold.events import Query, RecordedEvent, Registry
 from leftfold.events.stream import check_category
 from leftfold.log import Log
 from leftfold.read.columns import TextType
+from leftfold.read.declared import declare
 from leftfold.read.definition import definition_of
 from leftfold.read.failing import OnFailure, check_on_failure
 from leftfold.read.fingerprint import code_of, fingerprint_of
@@ -181,7 +182,7 @@ def projection(
         known_as = function.__name__ if name is None else name
         if not isinstance(known_as, str) or not known_as or "\0" in known_as:
             raise InvalidArgument(f"{known_as!r} is no name for a projection: expected a str that is not empty")
-        return Projection(
+        made = Projection(
             model,
             function,
             name=known_as,
@@ -191,6 +192,7 @@ def projection(
             key=key,
             on_failure=check_on_failure(on_failure),
         )
+        return declare(made)
 
     return decorate
 

@@ -2,35 +2,48 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Generic, TypeVar
+from collections.abc import AsyncIterator, Iterator, Sequence
+from datetime import datetime
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 import sqlalchemy as sa
-from sqlalchemy.sql import operators
-from sqlalchemy.sql.elements import ColumnElement, UnaryExpression
+from sqlalchemy.sql.elements import ColumnElement
 
 from leftfold.database.protocol import Database, Row
-from leftfold.database.stepping import step
+from leftfold.database.stepping import step, step_each
 from leftfold.errors import InvalidArgument, LeftfoldError, NotSupported, SchemaOutdated
 from leftfold.read.amounts import check_amounts
+from leftfold.read.as_of import as_of
+from leftfold.read.comparing import Comparison, Difference, compare_rows, differences
 from leftfold.read.compiling import Statement, result_loader
+from leftfold.read.conditions import bound, conditions, order
+from leftfold.read.declared import projection_of
 from leftfold.read.definition import definition_of
+from leftfold.read.history import History, Past
 from leftfold.read.model import ReadModel
+from leftfold.read.projection import Projection
 from leftfold.read.reaching import wait_for
+from leftfold.read.replaying import LIMIT_ROWS, Progress
 from leftfold.read.tables import table_in
+
+if TYPE_CHECKING:
+    from leftfold.read.past_view import AsyncPastView, PastView
 
 Model = TypeVar("Model", bound=ReadModel)
 
 Order = ColumnElement[Any] | Sequence[ColumnElement[Any]] | None
 """A column, ``column.desc()``, or several of these; what is equal so far is ordered by key."""
 
+_PAGE_ROWS = 1_000
+
 
 class AsyncView(Generic[Model]):
     """A read model, to ask questions of, for asyncio. `View` is its sync face. It shows what is committed."""
 
-    def __init__(self, database: Database, model: type[Model]) -> None:
+    def __init__(self, database: Database, model: type[Model], history: History | None = None) -> None:
         self._database = database
         self._model = model
+        self._history = history
         self._definition = definition_of(model)
         self._table = table_in(database, self._definition)
         self._load = self._definition.loader(database.dialect)
@@ -59,16 +72,14 @@ class AsyncView(Generic[Model]):
         ``.desc()``. `NotSupported` for arithmetic with Decimals that would not. LIKE and functions other than sum, min,
         max, count and coalesce are the database's own: SQLite's LIKE ignores the case of ASCII letters.
         """
-        select = sa.select(*self._columns).where(*_conditions(where)).order_by(*_order(order_by), *self._key)
-        select = select.limit(_bound(limit, "limit")).offset(_bound(offset, "offset"))
-        check_amounts(select)
-        return [self._load(row) for row in await self._run(Statement(select, self._database))]
+        select = sa.select(*self._columns).where(*conditions(where)).order_by(*order(order_by), *self._key)
+        select = select.limit(bound(limit, "limit")).offset(bound(offset, "offset"))
+        return [self._load(row) for row in await self._run(self._statement(select))]
 
     async def count(self, *where: ColumnElement[bool]) -> int:
         """How many rows there are for which every condition holds."""
-        select = sa.select(sa.func.count()).select_from(self._definition.table).where(*_conditions(where))
-        check_amounts(select)
-        [(count,)] = await self._run(Statement(select, self._database))
+        select = sa.select(sa.func.count()).select_from(self._definition.table).where(*conditions(where))
+        [(count,)] = await self._run(self._statement(select))
         return int(count)
 
     async def select(self, statement: sa.SelectBase) -> list[tuple[Any, ...]]:
@@ -83,9 +94,94 @@ class AsyncView(Generic[Model]):
             raise InvalidArgument(
                 f"expected a sqlalchemy.select(…), not {statement!r}; rows are written by projections"
             )
-        check_amounts(statement)
+        compiled = self._statement(statement)
         load = result_loader([column.type for column in statement.selected_columns], self._database.dialect)
-        return [load(row) for row in await self._run(Statement(statement, self._database))]
+        return [load(row) for row in await self._run(compiled)]
+
+    async def as_of(
+        self,
+        *,
+        at: datetime | None = None,
+        known_at: datetime | None = None,
+        position: int | None = None,
+        projection: Projection[Model] | None = None,
+        limit_rows: int = LIMIT_ROWS,
+        progress: Progress | None = None,
+    ) -> AsyncPastView[Model]:
+        """This view as it was: the same questions, asked of rows that are replayed from the log into memory. ::
+
+            view.as_of(at=datetime(2026, 1, 16, tzinfo=UTC)).get("alice")
+
+        What counts are the events that had occurred by ``at``, that the store had learnt by ``known_at``, and that
+        stand in the log up to ``position``: at least one of these, and all that are given. ``projection`` says which
+        one folds the model, where several do. ``progress`` is called with a `Replayed` after each page of the log.
+
+        Kept for the next question, unless it is large; close the view, or use ``with``, and it is no longer yours.
+        `ProjectionFailed`: the fold raised. `NotSupported`: there are more than ``limit_rows`` rows. `InvalidArgument`:
+        a position beyond the head, or no way to tell which projection.
+        """
+        from leftfold.read.past_view import AsyncPastView
+
+        past = await self._past(at, known_at, position, projection, limit_rows, progress)
+        return AsyncPastView(past, self._model)
+
+    async def compare(self, other: AsyncView[Model], *, sample: int = 20) -> Comparison[Model]:
+        """How many rows changed from this view to the other, and the first ``sample`` of them: ``then.compare(now)``.
+
+        Both are read in pages, in the order of keys. A view of now shows what is committed while it is read: compare
+        with ``as_of(position=store.head())`` where the difference must be exact.
+        """
+        rows, others = self._rows(), self._checked(other)._rows()
+        return await compare_rows(rows, others, self._definition, bound(sample, "sample") or 0)
+
+    def differences(self, other: AsyncView[Model]) -> AsyncIterator[Difference[Model]]:
+        """Every row that changed from this view to the other, in the order of keys; see `compare`."""
+        return differences(self._rows(), self._checked(other)._rows(), self._definition)
+
+    async def _past(
+        self,
+        at: datetime | None,
+        known_at: datetime | None,
+        position: int | None,
+        projection: Projection[Model] | None,
+        limit_rows: int,
+        progress: Progress | None,
+    ) -> Past:
+        if self._history is None:
+            name = self._model.__name__
+            raise InvalidArgument(f"this view has no log to replay: ask store.view({name}).as_of(…)")
+        asked, limit_rows = as_of(at, known_at, position), bound(limit_rows, "limit_rows") or 0
+        folds = projection_of(self._model, projection)
+        return await self._history.past(folds, asked, limit_rows=limit_rows, progress=progress)
+
+    def _checked(self, other: AsyncView[Model]) -> AsyncView[Model]:
+        if not isinstance(other, AsyncView) or other._model is not self._model:
+            raise InvalidArgument(
+                f"a view of {self._model.__name__} is compared with another of the same, not {other!r}"
+            )
+        return other
+
+    async def _rows(self) -> AsyncIterator[Model]:
+        """Every row in the order of keys, in keyset pages."""
+        select = sa.select(*self._columns).order_by(*self._key).limit(_PAGE_ROWS)
+        values = [sa.bindparam(column.name, type_=column.type) for column in self._key]
+        first, following = (
+            Statement(one, self._database) for one in (select, select.where(sa.tuple_(*self._key) > sa.tuple_(*values)))
+        )
+        page = await self._run(first)
+        while page:
+            rows = [self._load(row) for row in page]
+            for row in rows:
+                yield row
+            if len(rows) < _PAGE_ROWS:
+                return
+            key = self._definition.key_values(self._definition.key_of(rows[-1]))
+            page = await self._run(following, **dict(zip([one.name for one in self._key], key, strict=True)))
+
+    def _statement(self, select: sa.Select[Any]) -> Statement:
+        """Compiled, if it means the same on both back ends."""
+        check_amounts(select)
+        return Statement(select, self._database)
 
     async def wait_for(self, position: int, *, timeout: float = 5.0) -> None:
         """Wait until the read model shows everything up to a position, such as that of an `AppendResult`.
@@ -122,8 +218,8 @@ class AsyncView(Generic[Model]):
 class View(Generic[Model]):
     """A read model, to ask questions of. See `AsyncView`, whose sync face this is."""
 
-    def __init__(self, database: Database, model: type[Model]) -> None:
-        self._view = AsyncView(database, model)
+    def __init__(self, database: Database, model: type[Model], history: History | None = None) -> None:
+        self._view = AsyncView(database, model, history)
 
     def get(self, key: Any) -> Model | None:
         """The row of a key (a tuple if several fields make it), or None."""
@@ -151,33 +247,32 @@ class View(Generic[Model]):
         """Wait until the read model shows everything up to a position; see `AsyncView.wait_for`."""
         step(self._view.wait_for(position, timeout=timeout))
 
+    def as_of(
+        self,
+        *,
+        at: datetime | None = None,
+        known_at: datetime | None = None,
+        position: int | None = None,
+        projection: Projection[Model] | None = None,
+        limit_rows: int = LIMIT_ROWS,
+        progress: Progress | None = None,
+    ) -> PastView[Model]:
+        """This view as it was, replayed from the log into memory; see `AsyncView.as_of`."""
+        from leftfold.read.past_view import PastView
 
-def _conditions(where: Sequence[Any]) -> Sequence[ColumnElement[bool]]:
-    for one in where:
-        if not isinstance(one, ColumnElement):
-            raise InvalidArgument(
-                f"a condition is made of columns, such as AccountSummary.c.balance > 100, not {one!r}"
-            )
-    return where
+        past = step(self._view._past(at, known_at, position, projection, limit_rows, progress))
+        return PastView(past, self._view._model)
+
+    def compare(self, other: View[Model], *, sample: int = 20) -> Comparison[Model]:
+        """How many rows changed from this view to the other, and the first of them; see `AsyncView.compare`."""
+        return step(self._view.compare(_inner(other), sample=sample))
+
+    def differences(self, other: View[Model]) -> Iterator[Difference[Model]]:
+        """Every row that changed from this view to the other, in the order of keys; see `AsyncView.differences`."""
+        return step_each(self._view.differences(_inner(other)))
 
 
-def _order(order_by: Any) -> list[ColumnElement[Any]]:
-    several = [] if order_by is None else list(order_by) if isinstance(order_by, (list, tuple)) else [order_by]
-    for one in several:
-        if not isinstance(one, ColumnElement):
-            raise InvalidArgument(f"an order is a column, or column.desc(), not {one!r}")
-    return [_with_nulls_lowest(one) for one in several]
-
-
-def _with_nulls_lowest(element: ColumnElement[Any]) -> ColumnElement[Any]:
-    """None is less than every value, as it is in SQLite and not in PostgreSQL, unless the order says otherwise."""
-    modifier = element.modifier if isinstance(element, UnaryExpression) else None
-    if modifier in (operators.nulls_first_op, operators.nulls_last_op):
-        return element
-    return element.nulls_last() if modifier is operators.desc_op else element.nulls_first()
-
-
-def _bound(value: int | None, name: str) -> int | None:
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63):
-        raise InvalidArgument(f"{name} is a whole number from 0, not {value!r}")
-    return value
+def _inner(view: Any) -> Any:
+    if not isinstance(view, View):
+        raise InvalidArgument(f"a view is compared with another view of the same door, not with {view!r}")
+    return view._view

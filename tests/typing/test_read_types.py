@@ -5,7 +5,8 @@ An ignored error here is an expected one: both checkers report an ignore that is
 
 from __future__ import annotations
 
-from datetime import datetime
+from collections.abc import AsyncIterator, Iterator
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Annotated, assert_type
 
@@ -110,3 +111,34 @@ async def async_stores_too(store: lf.AsyncEventStore) -> None:
     assert_type(await view.get("alice"), AccountSummary | None)
     assert_type(await view.find(limit=1), list[AccountSummary])
     assert_type(await view.count(), int)
+
+
+def views_of_the_past_are_views(store: lf.EventStore, position: int) -> None:
+    view = store.view(AccountSummary)
+    then = view.as_of(at=datetime(2026, 1, 16, tzinfo=UTC), known_at=datetime.now(UTC), position=position)
+    assert_type(then, lf.PastView[AccountSummary])
+    assert_type(then.get("alice"), AccountSummary | None)
+    assert_type(then.position, int)
+    with view.as_of(position=position, projection=account_summary, limit_rows=10, progress=print) as same:
+        assert_type(same, lf.PastView[AccountSummary])
+    either: list[lf.View[AccountSummary]] = [view, then]
+    assert either
+    view.as_of(position=position, projection=narrower)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    view.as_of(datetime.now(UTC))  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    comparison = then.compare(view, sample=3)
+    assert_type(comparison, lf.Comparison[AccountSummary])
+    assert_type(comparison.count, int)
+    assert_type(comparison.sample, tuple[lf.Difference[AccountSummary], ...])
+    assert_type(then.differences(view), Iterator[lf.Difference[AccountSummary]])
+    for one in view.differences(then):
+        assert_type(one.after, AccountSummary | None)
+    then.compare(store.view(Other))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def async_views_of_the_past_too(store: lf.AsyncEventStore, position: int) -> None:
+    view = store.view(AccountSummary)
+    async with await view.as_of(position=position) as then:
+        assert_type(then, lf.AsyncPastView[AccountSummary])
+        assert_type(await then.find(), list[AccountSummary])
+        assert_type(await then.compare(view), lf.Comparison[AccountSummary])
+        assert_type(then.differences(view), AsyncIterator[lf.Difference[AccountSummary]])
