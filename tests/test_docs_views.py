@@ -14,7 +14,7 @@ BETWEEN = "the next example"
 
 def test_the_examples_print_what_the_page_says(tmp_path: Path) -> None:
     examples = EXAMPLE.findall(PAGE)
-    assert len(examples) == PAGE.count("```python") == 6
+    assert len(examples) == PAGE.count("```python") == 8
     assert sum(bool(printed) for _, printed in examples) == PAGE.count("```text")
     (tmp_path / "page.py").write_text("".join(f"{code}\nprint({BETWEEN!r})\n" for code, _ in examples), "utf-8")
     ran = subprocess.run([sys.executable, "page.py"], cwd=tmp_path, capture_output=True, text=True, check=False)

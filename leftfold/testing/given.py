@@ -11,6 +11,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
 from leftfold.events import NewEvent, RawEvent, Registry, default_registry, encode_events
 from leftfold.fold import Fold
+from leftfold.testing.given_events import GivenEvents
 from leftfold.testing.outcome import Outcome
 from leftfold.write.aggregate import Aggregate, apply
 from leftfold.write.decider import Decider, as_list
@@ -81,6 +82,10 @@ def given(
 
 
 @overload
+def given(of: Sequence[Any], *, id: str = "given", registry: Registry = default_registry) -> GivenEvents: ...
+
+
+@overload
 def given(
     of: Decider[State, Command, Happened],
     *events: Happened | NewEvent | RawEvent,
@@ -91,10 +96,17 @@ def given(
 def given(of: Any, *events: Any, id: str = "given", registry: Registry = default_registry) -> Any:
     """An aggregate, or a decider's state, to which ``events`` have happened, in this order; none: nothing has yet.
 
+    Or a list of events alone, for a projection to fold: ``given([…]).project(account_summary).expect([…])``; say with
+    `in_stream` which ones happened where.
+
     Events are registered event objects, `NewEvent`, or `RawEvent` for stored JSON of an older schema. They fold
-    through ``apply`` or ``evolve`` as they would be read from a store. ``id`` is the aggregate's own.
-    `InvalidEvent` or `UnknownEventType` if one of them could not be stored.
+    through ``apply`` or ``evolve`` as they would be read from a store. ``id`` is the aggregate's own, and that of the
+    stream of events which are not in another. `InvalidEvent` or `UnknownEventType` if one of them could not be stored.
     """
+    if isinstance(of, (list, tuple)):
+        if events:
+            raise TypeError("given takes one list of events: given([…])")
+        return GivenEvents(of, id, registry)
     history = [
         registry.decode(version, one.type, one.schema_version, one.data)
         for version, one in enumerate(encode_events(events, registry), start=1)
@@ -102,7 +114,7 @@ def given(of: Any, *events: Any, id: str = "given", registry: Registry = default
     if isinstance(of, Decider):
         return GivenDecider(of, history, registry)
     if not (isinstance(of, type) and issubclass(of, Aggregate)):
-        raise TypeError(f"given takes an Aggregate class or a Decider first, not {of!r}")
+        raise TypeError(f"given takes an Aggregate class, a Decider or a list of events first, not {of!r}")
     return GivenAggregate(of, id, history, registry)
 
 

@@ -157,8 +157,8 @@ def test_another_registry_isolates() -> None:
     given(Diary, Noted(text="rain"), registry=registry).when(Diary.note, "sun").then(Noted(text="sun"))
 
 
-def test_only_an_aggregate_or_a_decider_can_be_given() -> None:
-    with pytest.raises(TypeError, match="an Aggregate class or a Decider first"):
+def test_only_an_aggregate_a_decider_or_events_can_be_given() -> None:
+    with pytest.raises(TypeError, match="an Aggregate class, a Decider or a list of events first"):
         given(Opened(owner="Ann"))  # type: ignore[call-overload]
 
 

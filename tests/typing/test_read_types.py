@@ -13,6 +13,7 @@ from typing import Annotated, assert_type
 from sqlalchemy import ColumnElement
 
 import leftfold as lf
+from leftfold.testing import GivenEvents, Projected, given, in_stream
 
 
 class Opened(lf.Event):
@@ -142,3 +143,17 @@ async def async_views_of_the_past_too(store: lf.AsyncEventStore, position: int) 
         assert_type(await then.find(), list[AccountSummary])
         assert_type(await then.compare(view), lf.Comparison[AccountSummary])
         assert_type(then.differences(view), AsyncIterator[lf.Difference[AccountSummary]])
+
+
+def projections_are_tested_with_events(recorded: lf.RecordedEvent) -> None:
+    history = given([in_stream("BankAccount-alice", Opened("Alice")), Deposited(Decimal(5))], id="bob")
+    assert_type(history, GivenEvents)
+    projected = history.project(account_summary)
+    assert_type(projected, Projected[AccountSummary])
+    assert_type(projected.expect([AccountSummary("alice", "Alice")]).rows, list[AccountSummary])
+    assert_type(projected.expect_failure(ValueError, match="open").expect([]), Projected[AccountSummary])
+    projected.expect([Other("alice")])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
+    projected.expect(AccountSummary("a", "A"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    history.project(print)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    given([], Opened("Alice"))  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
+    given(Opened("Alice"))  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]
