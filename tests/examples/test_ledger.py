@@ -7,17 +7,18 @@ import re
 import signal
 import subprocess
 import sys
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from datetime import UTC, datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
+from time import monotonic
 
 import pytest
 
 import leftfold as lf
-from examples.bank import AccountOpened, MoneyDeposited, account_summary
+from examples.bank import AccountOpened, AccountSummary, MoneyDeposited, account_summary
 from examples.bank.audit import Audit
-from examples.bank.berka import histories, read_transactions
+from examples.bank.berka import Transaction, histories, read_transactions
 from examples.bank.ledger import Outcome, run, run_async
 from tests.examples.ledger_data import ledger_folder
 
@@ -57,13 +58,51 @@ def test_the_ledger_gives_the_banks_own_figures_twice_in_a_row(
         assert store.head() == head
 
 
+def summaries_by_the_file(transactions: Sequence[Transaction], at: datetime) -> dict[str, AccountSummary]:
+    """What the ledger's own lines make of every account that had been opened by then, without any event."""
+    rows: dict[str, AccountSummary] = {}
+    for one in transactions:
+        if one.date <= at:
+            row = rows.get(one.account) or AccountSummary(one.account, f"Client of account {one.account}")
+            rows[one.account] = AccountSummary(
+                account_id=one.account,
+                owner=row.owner,
+                balance=row.balance + (one.amount if one.is_deposit else -one.amount),
+                tx_count=row.tx_count + 1,
+                last_tx_at=max(row.last_tx_at or one.date, one.date),
+            )
+    return rows
+
+
+def test_the_read_model_as_of_ten_dates_is_what_the_ledgers_lines_make(store_url: str) -> None:
+    transactions = read_transactions(ledger_folder())
+    days = sorted({one.date for one in transactions})
+    asked = [datetime.combine(day, time.max, UTC) for day in (*days[:: len(days) // 9], days[-1])][-10:]
+    with lf.connect(store_url) as store:
+        store.append_all([lf.Write(one.stream, one.events, lf.NO_STREAM) for one in histories(transactions)])
+        view = store.view(AccountSummary)
+        pasts = {at: view.as_of(at=at) for at in asked}
+        for at, past in pasts.items():
+            assert {row.account_id: row for row in past.find()} == summaries_by_the_file(transactions, at)
+        assert len({past.count() for past in pasts.values()}) == len(asked) == 10, "accounts were opened between them"
+        assert pasts[asked[-1]].count() == 1_139
+
+        known = next(store.read_all(backwards=True, limit=1)).recorded_at
+        late = lf.NewEvent(MoneyDeposited(amount=Decimal(100)), occurred_at=asked[4] - timedelta(days=1))
+        account = pasts[asked[0]].find(limit=1)[0].account_id
+        store.append(f"BankAccount-{account}", [late])
+        corrected = {at: [one.key for one in pasts[at].differences(view.as_of(at=at))] for at in asked[3:5]}
+        assert list(corrected.values()) == [[], [account]]
+        assert pasts[asked[4]].compare(view.as_of(at=asked[4], known_at=known)).count == 0, "not known yet"
+
+
 def test_an_import_killed_midway_is_completed_by_running_it_again(store_url: str) -> None:
     with lf.connect(store_url) as store:
         importing = subprocess.Popen(command(ledger_folder(), store_url), stdout=subprocess.DEVNULL)
-        deadline = time.monotonic() + 60
+        deadline = monotonic() + 60
         while not store.head():
             assert importing.poll() is None, "the import ended before it appended anything"
-            assert time.monotonic() < deadline, "the import did not begin within 60 seconds"
+            assert monotonic() < deadline, "the import did not begin within 60 seconds"
         importing.kill()
         assert importing.wait() == -signal.SIGKILL
         stored = sum(1 for _ in store.read_all())
