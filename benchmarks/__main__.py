@@ -87,6 +87,11 @@ def _circumstances(places: Places, sides: dict[Side, Asked], size: Size) -> list
         "append: one event, encoded and flushed, at an expected version. raw: pgbench with a prepared one-row INSERT "
         "into leftfold's events table; a bare sqlite3 loop with BEGIN IMMEDIATE, the version's SELECT, a pre-encoded "
         "INSERT into the same tables, and COMMIT.",
+        "append on a condition: a subscription of a student to a course, tagged with both. 8 at once: in a log of "
+        f"{size.small_log:,} such events, unless either has got another since the caller looked; the peer through its "
+        "DCBRecorder. decide: both look first. In a large log and in a small one: unless the two have met, ever, with "
+        "about 25 events of each tag to look at; then unless either has got another, of a course that has 1 % of the "
+        "log. The two logs take turns, call by call; the figures are medians of single calls.",
     ]
 
 

@@ -28,20 +28,38 @@ class Size:
     """How many events the peer's projection works off; it would take a minute for all."""
     times: int = 5
     deliveries: int = 50
+    log: int = 1_000_000
+    """How many tagged events a large log has."""
+    small_log: int = 10_000
 
 
-QUICK = Size(rounds=1, seconds=0.1, accounts=20, events=200, long=100, peer_events=50, times=1, deliveries=3)
+QUICK = Size(
+    rounds=1, seconds=0.1, accounts=20, events=200, long=100, peer_events=50, times=1, deliveries=3,
+    log=2_000, small_log=2_000,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Filling:
+    """What is in a database before it is measured: what a side fills it with when asked so."""
+
+    measure: Literal["seed", "fill_courses"]
+    arguments: tuple[tuple[str, Any], ...]
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """One thing that one side does. ``place`` is a fresh database, the side's filled one, or a copy of that."""
+    """One thing that one side does. ``place`` is a fresh database, one that the side has filled, or a copy of that."""
 
     side: Side
     back_end: BackEnd
     measure: str
     arguments: tuple[tuple[str, Any], ...] = ()
     place: Literal["fresh", "filled", "copy"] = "fresh"
+    filling: Filling | None = None
+    """None: the bank's."""
+    beside: Measurement | None = None
+    """What is measured together with it, the two taking turns call by call, each in its own place."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +78,14 @@ class Limit:
 
 
 @dataclass(frozen=True)
+class Growth:
+    """What is asked of leftfold: at most so many times what it costs ``at`` a smaller size, the case's other figure."""
+
+    times: float
+    at: str
+
+
+@dataclass(frozen=True)
 class Case:
     """A row: leftfold, and beside it the peer and the raw database where they can do the same."""
 
@@ -68,7 +94,7 @@ class Case:
     peer: Measurement | None = None
     raw: Measurement | None = None
     unit: Unit = "/s"
-    targets: tuple[Target | Limit, ...] = ()
+    targets: tuple[Target | Limit | Growth, ...] = ()
     itself: Measurement | None = None
     """Something else that leftfold does, to compare with."""
     notes: Mapping[Side, str] = field(default_factory=dict)
@@ -81,7 +107,8 @@ class Case:
 
     def measurements(self) -> Iterator[Measurement]:
         """What the sides do for it."""
-        yield from (one for one in (self.ours, self.peer, self.raw, self.itself) if one is not None)
+        itself = self.itself if self.itself != self.ours.beside else None
+        yield from (one for one in (self.ours, self.peer, self.raw, itself) if one is not None)
 
 
 def cases(size: Size) -> list[Case]:
@@ -137,6 +164,8 @@ def _postgresql(size: Size) -> Iterator[Case]:
         unit="s",
         targets=(Limit(0.010),),
     )
+    yield from _deciding(size)
+    yield from _growing(size, "postgresql")
     yield from _reading(size, "postgresql", load=8.0, project=40.0)
 
 
@@ -168,7 +197,40 @@ def _sqlite(size: Size) -> Iterator[Case]:
         unit="s",
         notes={"peer": NO_SUBSCRIPTIONS},
     )
+    yield from _growing(size, "sqlite")
     yield from _reading(size, "sqlite", load=None, project=None)
+
+
+def _deciding(size: Size) -> Iterator[Case]:
+    arguments = (("events", size.small_log), ("callers", 8), ("seconds", size.seconds))
+
+    def on(side: Side, measure: str) -> Measurement:
+        return Measurement(side, "postgresql", measure, arguments, "copy", _tagged(size.small_log))
+
+    peer = on("peer", "append_on_condition")
+    for door, measure in (("asyncio", "append_on_condition_async"), ("threads", "append_on_condition")):
+        ours = on("ours", measure)
+        yield Case(f"append on a condition, 8 at once ({door})", ours, peer, targets=(Target("peer", 3.0),))
+    yield Case("decide and append, 8 at once (threads)", on("ours", "decide"), on("peer", "decide"))
+
+
+def _growing(size: Size, back_end: BackEnd) -> Iterator[Case]:
+    large, small = size.log, size.small_log
+    for popular in (False, True):
+        arguments = (("events", (large, small)), ("seconds", size.seconds), ("popular", popular))
+        at_small = Measurement("ours", back_end, "costs_of_condition", arguments, "copy", _tagged(small))
+        at_large = Measurement("ours", back_end, "costs_of_condition", arguments, "filled", _tagged(large), at_small)
+        yield Case(
+            f"append on a condition, {f'tag of {large // 100:,}' if popular else f'log of {large:,}'}",
+            at_large,
+            unit="s",
+            itself=at_small,
+            targets=(Growth(1.3, f"{small:,}"),),
+        )
+
+
+def _tagged(events: int) -> Filling:
+    return Filling("fill_courses", (("events", events),))
 
 
 def _reading(size: Size, back_end: BackEnd, *, load: float | None, project: float | None) -> Iterator[Case]:

@@ -18,6 +18,13 @@ import psycopg
 
 import leftfold as lf
 from benchmarks.bank import AccountOpened, BankAccount, MoneyDeposited, account_summary
+from benchmarks.deciding import (
+    append_on_condition,
+    append_on_condition_async,
+    costs_of_condition,
+    decide,
+    fill_courses,
+)
 from benchmarks.serving import serve
 from benchmarks.timing import (
     PATIENCE,
@@ -183,6 +190,11 @@ if __name__ == "__main__":
             "append": append,
             "append_async": append_async,
             "append_from_processes": append_from_processes,
+            "append_on_condition": append_on_condition,
+            "append_on_condition_async": append_on_condition_async,
+            "costs_of_condition": costs_of_condition,
+            "decide": decide,
+            "fill_courses": fill_courses,
             "deliver": deliver,
             "save": save,
             "seed": seed,

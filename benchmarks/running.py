@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import statistics
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from typing import Any, Protocol
 
-from benchmarks.cases import BackEnd, Case, Measurement, Side, Size
+from benchmarks.cases import BackEnd, Case, Filling, Measurement, Side, Size
 from benchmarks.places import Places
 
 
@@ -25,7 +26,7 @@ class Run:
         self._places = places
         self._sides = sides
         self._size = size
-        self._filled: dict[tuple[Side, BackEnd], tuple[str, str]] = {}
+        self._filled: dict[tuple[Side, BackEnd, Filling], tuple[str, Any]] = {}
 
     def measure(self, rows: list[Case], advanced: Callable[[Measurement], None]) -> dict[Measurement, float]:
         """The median figure of every measurement. Sides that are not there are left out."""
@@ -33,7 +34,8 @@ class Run:
         for turn in range(self._size.rounds):
             for one in self.plan(rows, backwards=turn % 2 == 1):
                 advanced(one)
-                figures[one].append(self._figure(one))
+                for measured, figure in self._figures(one):
+                    figures[measured].append(figure)
         return {one: statistics.median(values) for one, values in figures.items()}
 
     def plan(self, rows: list[Case], *, backwards: bool = False) -> list[Measurement]:
@@ -44,23 +46,40 @@ class Run:
             plan.update(dict.fromkeys(reversed(sides) if backwards else sides))
         return list(plan)
 
-    def _figure(self, one: Measurement) -> float:
-        side, arguments = self._sides[one.side], dict(one.arguments)
-        like = None
-        if one.place != "fresh":
-            like, long = self._fill(one.side, one.back_end)
+    def _figures(self, one: Measurement) -> Iterator[tuple[Measurement, float]]:
+        """Its figure, and that of what is measured beside it."""
+        ask, arguments = self._sides[one.side].ask, dict(one.arguments)
+        with ExitStack() as places:
+            url = places.enter_context(self._place(one))
+            if one.beside is not None:
+                urls = [url, places.enter_context(self._place(one.beside))]
+                yield from zip((one, one.beside), ask(one.measure, urls=urls, **arguments), strict=True)
+                return
             if one.measure == "load":
-                arguments["account"] = long
-        if one.place == "filled":
-            return float(side.ask(one.measure, url=like, **arguments))
-        with self._places.fresh(one.back_end, like) as url:
-            return float(side.ask(one.measure, url=url, **arguments))
+                arguments["account"] = self._fill(one)[1]
+            yield one, float(ask(one.measure, url=url, **arguments))
 
-    def _fill(self, side: Side, back_end: BackEnd) -> tuple[str, str]:
-        """The side's filled database and the id of the long account in it; made at first use."""
-        if (side, back_end) not in self._filled:
-            url = self._places.create(back_end)
-            size = self._size
-            account = self._sides[side].ask("seed", url=url, accounts=size.accounts, events=size.events, long=size.long)
-            self._filled[side, back_end] = url, account
-        return self._filled[side, back_end]
+    @contextmanager
+    def _place(self, one: Measurement) -> Iterator[str]:
+        like = None if one.place == "fresh" else self._fill(one)[0]
+        if one.place == "filled":
+            assert like is not None, "filled, but with nothing"
+            yield like
+        else:
+            with self._places.fresh(one.back_end, like) as url:
+                yield url
+
+    def _fill(self, one: Measurement) -> tuple[str, Any]:
+        """The side's filled database and what filling it told; made at first use."""
+        filling = one.filling or self._bank()
+        key = one.side, one.back_end, filling
+        if key not in self._filled:
+            url = self._places.create(one.back_end)
+            told = self._sides[one.side].ask(filling.measure, url=url, **dict(filling.arguments))
+            self._filled[key] = url, told
+        return self._filled[key]
+
+    def _bank(self) -> Filling:
+        """The bank; told is the id of the long account in it."""
+        size = self._size
+        return Filling("seed", (("accounts", size.accounts), ("events", size.events), ("long", size.long)))

@@ -8,7 +8,7 @@ from typing import Literal
 
 from rich.table import Table
 
-from benchmarks.cases import Case, Limit, Measurement, Side, Target, Unit
+from benchmarks.cases import Case, Growth, Limit, Measurement, Side, Target, Unit
 
 COLUMNS = ("", "leftfold", "eventsourcing", "× peer", "raw database", "× raw", "asked for")
 BACK_ENDS = {"postgresql": "PostgreSQL", "sqlite": "SQLite"}
@@ -40,10 +40,12 @@ class Line:
         found = [met for met in map(self.meets, self.case.targets) if met is not None]
         return all(found) if found else None
 
-    def meets(self, target: Target | Limit) -> bool | None:
+    def meets(self, target: Target | Limit | Growth) -> bool | None:
         """Whether it is met; None if the side that it is about was left out."""
         if isinstance(target, Limit):
             return self.ours <= target.seconds
+        if isinstance(target, Growth):
+            return None if self.itself is None else self.ours <= target.times * self.itself
         ratio = self.ratio(target.side)
         return None if ratio is None else ratio >= target.ratio
 
@@ -64,9 +66,13 @@ class Line:
         verdicts = {True: "met", False: "MISSED", None: "not measured"}
         return "; ".join(f"{self._told(target)}: {verdicts[self.meets(target)]}" for target in self.case.targets)
 
-    def _told(self, target: Target | Limit) -> str:
+    def _told(self, target: Target | Limit | Growth) -> str:
         if isinstance(target, Limit):
             return f"≤ {_figure(target.seconds, 's')}"
+        if isinstance(target, Growth):
+            other = _figure(self.itself, self.case.unit)
+            grown = NONE if self.itself is None else f"{self.ours / self.itself:.2f}"
+            return f"≤ {target.times:g} × its {other} at {target.at} (is {grown})"
         if target.side != "itself":
             return f"≥ {target.ratio:g} × {target.side}"
         return (
@@ -122,7 +128,9 @@ def _row(cells: Sequence[str]) -> str:
 def _figure(value: float | None, unit: Unit) -> str:
     if value is None:
         return NONE
-    return f"{value * 1000:,.1f} ms" if unit == "s" else f"{value:,.0f}/s"
+    if unit == "s":
+        return f"{value * 1000:,.{2 if value < 0.01 else 1}f} ms"
+    return f"{value:,.0f}/s"
 
 
 def _times(ratio: float | None) -> str:

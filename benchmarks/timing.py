@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import multiprocessing
+import statistics
 import threading
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
@@ -123,3 +124,16 @@ def seconds_taken(act: Act) -> float:
     started = perf_counter()
     act()
     return perf_counter() - started
+
+
+def seconds_in_turn(acts: list[Act], seconds: float) -> list[float]:
+    """How long each takes, the median. They take turns call by call, so that whatever drifts meets all alike."""
+    for _ in range(WARM_UP_CALLS):
+        for act in acts:
+            act()
+    took: list[list[float]] = [[] for _ in acts]
+    deadline = perf_counter() + seconds
+    while perf_counter() < deadline:
+        for act, times in zip(acts, took, strict=True):
+            times.append(seconds_taken(act))
+    return [statistics.median(times) for times in took]

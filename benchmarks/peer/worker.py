@@ -18,6 +18,7 @@ from eventsourcing.domain import datetime_now_with_tzinfo
 from eventsourcing.projection import ProjectionRunner
 
 from benchmarks.peer.bank import AccountSummaries, AccountSummary, Bank, BankAccount, environment
+from benchmarks.peer.deciding import append_on_condition, decide, fill_courses
 from benchmarks.serving import serve
 from benchmarks.timing import (
     PATIENCE,
@@ -177,6 +178,9 @@ if __name__ == "__main__":
             "about": about,
             "append": append,
             "append_from_processes": append_from_processes,
+            "append_on_condition": append_on_condition,
+            "decide": decide,
+            "fill_courses": fill_courses,
             "deliver": deliver,
             "save": save,
             "seed": seed,

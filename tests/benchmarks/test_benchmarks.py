@@ -5,13 +5,15 @@ from __future__ import annotations
 import subprocess
 import sys
 import threading
+from itertools import islice
 from pathlib import Path
 
 import pytest
 
-from benchmarks.cases import Case, Measurement, Size, Target, cases
+from benchmarks.cases import QUICK, Case, Growth, Measurement, Size, Target, cases
+from benchmarks.courses import POPULAR, new_subscriptions, subscriptions, terms
 from benchmarks.table import Line, footnotes, lines, markdown
-from benchmarks.timing import calls_per_second, calls_per_second_of_threads
+from benchmarks.timing import calls_per_second, calls_per_second_of_threads, seconds_in_turn
 
 ROOT = Path(__file__).resolve().parents[2]
 OURS = Measurement("ours", "postgresql", "append")
@@ -28,7 +30,7 @@ def run(*options: str) -> str:
 
 def test_every_case_of_ours_and_of_the_raw_database_can_be_measured() -> None:
     printed = run("--no-peer")
-    for case in cases(Size(long=100)):
+    for case in cases(QUICK):
         assert case.name in printed
     assert "fsync on" in printed
 
@@ -37,7 +39,7 @@ def test_every_case_of_the_peer_can_be_measured() -> None:
     rows = [line.split("|") for line in run("--markdown").splitlines() if "/s" in line or " ms" in line]
     assert len(rows) >= len(cases(Size()))
     without = [row[1].strip() for row in rows if "–" in row[3]]
-    assert without == ["catch a projection up (events)"]
+    assert without == [case.name for case in cases(QUICK) if case.peer is None]
 
 
 @pytest.mark.parametrize(
@@ -62,6 +64,40 @@ def test_a_missed_target_is_told() -> None:
     line = Line(case, ours=200.0, peer=100.0, raw=None)
     assert r"| a case | 200/s | 100/s\* | 2.00 | – | – | ≥ 2.5 × peer: MISSED |" in markdown([line])
     assert footnotes([line]) == ["* on Sundays"]
+
+
+@pytest.mark.parametrize(("large", "verdict"), [(0.0013, "1.30): met"), (0.00131, "1.31): MISSED")])
+def test_what_grows_with_the_log_is_told(large: float, verdict: str) -> None:
+    case = Case("a case", OURS, unit="s", itself=PEER, targets=(Growth(1.3, "10,000"),))
+    line = Line(case, ours=large, peer=None, raw=None, itself=0.001)
+    assert f"≤ 1.3 × its 1.00 ms at 10,000 (is {verdict}" in markdown([line])
+    assert Line(case, ours=large, peer=None, raw=None).met is None
+
+
+def test_what_takes_turns_is_measured_each_by_itself() -> None:
+    called: list[str] = []
+    slow = threading.Event()
+
+    def act(name: str, seconds: float) -> None:
+        called.append(name)
+        slow.wait(seconds)
+
+    quick, long = seconds_in_turn([lambda: act("quick", 0.0), lambda: act("long", 0.005)], 0.05)
+    assert quick < 0.005 <= long
+    assert called == ["quick", "long"] * (len(called) // 2)
+
+
+@pytest.mark.parametrize("events", [1_000, 10_000, 20_000])
+def test_new_subscriptions_are_new_and_callers_share_no_tags(events: int) -> None:
+    stored = [one for term in terms(events) for of_student in subscriptions(term) for one in of_student]
+    assert len(stored) == len(set(stored)) == events
+    assert sum(course == POPULAR for _, course in stored) == events // 100
+    new = list(islice(new_subscriptions(events), 500))
+    assert len(set(new)) == len(new)
+    assert not set(new) & set(stored)
+    assert list(islice(new_subscriptions(events, start=7), 493)) == new[7:]
+    tags = [{tag for one in islice(new_subscriptions(events, caller, 8), 60) for tag in one} for caller in range(8)]
+    assert len(set().union(*tags)) == sum(map(len, tags))
 
 
 def test_threads_are_counted_together() -> None:

@@ -1,0 +1,147 @@
+"""What is measured of leftfold's conditions: appends that are refused if something has happened meanwhile."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count
+
+import psycopg
+
+import leftfold as lf
+from benchmarks.courses import POPULAR, Subscription, new_subscriptions, subscriptions, terms
+from benchmarks.timing import Act, AsyncAct, calls_per_second_of_tasks, calls_per_second_of_threads, seconds_in_turn
+
+_used = count()
+"""Subscriptions that were new, and are so no more: this process outlives the rounds, and so do the larger logs."""
+
+
+class StudentSubscribed(lf.Event):
+    student: str
+    course: str
+
+
+def fill_courses(url: str, events: int) -> None:
+    """Fill a database with so many tagged events, appended term by term; statistics as autovacuum would have them."""
+    with lf.connect(url) as store, ThreadPoolExecutor(2) as pool:
+        for appended in [pool.submit(_append_term, store, term) for term in terms(events)]:
+            appended.result()
+    if not url.startswith("sqlite"):
+        with psycopg.connect(url, autocommit=True) as connection:
+            connection.execute("ANALYZE")
+
+
+def _append_term(store: lf.EventStore, term: range) -> None:
+    store.append_all(
+        lf.Write(_stream(of_student[0]), [_event(one) for one in of_student], lf.NO_STREAM)
+        for of_student in subscriptions(term)
+    )
+
+
+def costs_of_condition(urls: list[str], events: list[int], seconds: float, *, popular: bool = False) -> list[float]:
+    """Seconds that an append on a condition takes in each of the logs, which have so many events; the medians."""
+    stores = [lf.connect(url) for url in urls]
+    try:
+        conditional = _popular if popular else _unprecedented
+        return seconds_in_turn([conditional(store, size) for store, size in zip(stores, events, strict=True)], seconds)
+    finally:
+        for store in stores:
+            store.close()
+
+
+def append_on_condition(url: str, events: int, callers: int, seconds: float) -> float:
+    """Appends a second, from threads: each a subscription, unless student or course have got another meanwhile."""
+    with lf.connect(url) as store:
+        return calls_per_second_of_threads(
+            [_subscribing(store, new_subscriptions(events, caller, callers)) for caller in range(callers)], seconds
+        )
+
+
+def append_on_condition_async(url: str, events: int, callers: int, seconds: float) -> float:
+    """The same from asyncio tasks, through the async door."""
+
+    async def run() -> float:
+        async with lf.connect_async(url) as store:
+            head = await store.head()
+            new = [new_subscriptions(events, caller, callers) for caller in range(callers)]
+            return await calls_per_second_of_tasks([_subscribing_async(store, one, head) for one in new], seconds)
+
+    return asyncio.run(run())
+
+
+def decide(url: str, events: int, callers: int, seconds: float) -> float:
+    """Decisions a second, from threads: read what student and course have, then append on that condition."""
+    with lf.connect(url) as store:
+        return calls_per_second_of_threads(
+            [_deciding(store, new_subscriptions(events, caller, callers)) for caller in range(callers)], seconds
+        )
+
+
+def _unprecedented(store: lf.EventStore, events: int) -> Act:
+    """Unless the two have met, ever: a walk along all that one of them has."""
+    new = _new(events)
+
+    def append() -> None:
+        one = next(new)
+        query = lf.Query.of(StudentSubscribed, tags=one)
+        store.append(_stream(one), [_event(one)], condition=lf.AppendCondition(query))
+
+    return append
+
+
+def _popular(store: lf.EventStore, events: int) -> Act:
+    """Unless anything has happened meanwhile to the student or to the course that everybody knows."""
+    return _subscribing(store, ((student, POPULAR) for student, _ in _new(events)))
+
+
+def _subscribing(store: lf.EventStore, new: Iterator[Subscription]) -> Act:
+    after = store.head()
+
+    def append() -> None:
+        nonlocal after
+        one = next(new)
+        condition = lf.AppendCondition(_either(one), after)
+        after = store.append(_stream(one), [_event(one)], condition=condition).position
+
+    return append
+
+
+def _subscribing_async(store: lf.AsyncEventStore, new: Iterator[Subscription], after: int) -> AsyncAct:
+    async def append() -> None:
+        nonlocal after
+        one = next(new)
+        condition = lf.AppendCondition(_either(one), after)
+        after = (await store.append(_stream(one), [_event(one)], condition=condition)).position
+
+    return append
+
+
+def _deciding(store: lf.EventStore, new: Iterator[Subscription]) -> Act:
+    def decide() -> None:
+        one = next(new)
+        decision = store.decision(_either(one))
+        if one in {(recorded.event.student, recorded.event.course) for recorded in decision.events}:
+            raise AssertionError(f"{one} have met already")
+        store.append(_stream(one), [_event(one)], condition=decision.condition)
+
+    return decide
+
+
+def _new(events: int) -> Iterator[Subscription]:
+    for start in _used:
+        yield next(new_subscriptions(events, start=start))
+
+
+def _either(subscription: Subscription) -> lf.Query:
+    student, course = subscription
+    return lf.Query.of(StudentSubscribed, tags=[student]) | lf.Query.of(StudentSubscribed, tags=[course])
+
+
+def _stream(subscription: Subscription) -> str:
+    return f"Subscriptions-{subscription[0]}"
+
+
+def _event(subscription: Subscription) -> lf.NewEvent:
+    student, course = subscription
+    return lf.NewEvent(StudentSubscribed(student=student, course=course), tags=subscription)
