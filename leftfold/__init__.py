@@ -24,7 +24,18 @@ from leftfold.errors import (
     TransactionConflict,
     UnknownEventType,
 )
-from leftfold.events import Event, Metadata, NewEvent, Query, RawEvent, RecordedEvent, Registry, event_type, metadata
+from leftfold.events import (
+    Event,
+    Metadata,
+    NewEvent,
+    Query,
+    RawEvent,
+    RecordedEvent,
+    Registry,
+    Tag,
+    event_type,
+    metadata,
+)
 from leftfold.expected import ANY, EXISTS, NO_STREAM
 from leftfold.fold import Fold
 from leftfold.front import (
@@ -138,6 +149,7 @@ __all__ = [
     "SqlProjection",
     "StoreUnavailable",
     "Subscription",
+    "Tag",
     "Transaction",
     "TransactionConflict",
     "UnknownEventType",

@@ -8,6 +8,7 @@ from leftfold.events.query import Criterion, Query
 from leftfold.events.recorded import RecordedEvent
 from leftfold.events.registry import Registry, default_registry
 from leftfold.events.stream import check_stream, stream_name
+from leftfold.events.tag import Tag
 
 __all__ = [
     "Criterion",
@@ -19,6 +20,7 @@ __all__ = [
     "RawEvent",
     "RecordedEvent",
     "Registry",
+    "Tag",
     "check_stream",
     "default_registry",
     "encode_events",

@@ -30,8 +30,9 @@ class NewEvent(msgspec.Struct, frozen=True):
     """An event, and what there is to say about it; accepted wherever an event is.
 
     ``id`` identifies the fact: an append with the same ids again is recognised as a retry. ``occurred_at`` (aware) is
-    when it happened in the world, by default when the store learns it. ``tags`` are customarily ``name:value``.
-    ``metadata`` is added to, and overrides, that of ``with lf.metadata(…)``.
+    when it happened in the world, by default when the store learns it. ``tags`` are customarily ``name:value``, and are
+    added to those that the event's fields declare (`Tag`). ``metadata`` is added to, and overrides, that of
+    ``with lf.metadata(…)``.
     """
 
     event: Any
@@ -72,9 +73,9 @@ def encode_events(
 
 def _encode(given: Any, registry: Registry, around: Mapping[str, Any], common: bytes) -> EncodedEvent:
     if not isinstance(given, NewEvent):
-        name, schema_version, data = _encode_payload(given, registry)
-        return EncodedEvent(uuid7(), name, schema_version, data, common, (), None)
-    name, schema_version, data = _encode_payload(given.event, registry)
+        name, schema_version, data, tags = _encode_payload(given, registry)
+        return EncodedEvent(uuid7(), name, schema_version, data, common, tags, None)
+    name, schema_version, data, tags = _encode_payload(given.event, registry)
     if not isinstance(given.id, UUID):
         raise InvalidArgument(f"an event's id is a uuid.UUID, not {given.id!r}")
     if isinstance(given.tags, str):
@@ -85,12 +86,12 @@ def _encode(given: Any, registry: Registry, around: Mapping[str, Any], common: b
         schema_version,
         data,
         encode_mapping({**around, **given.metadata}, "metadata") if given.metadata else common,
-        tuple(sorted({check_tag(tag) for tag in given.tags})),
+        tuple(sorted({*tags, *map(check_tag, given.tags)})) if given.tags else tags,
         None if given.occurred_at is None else moment.as_utc(given.occurred_at, "occurred_at"),
     )
 
 
-def _encode_payload(event: Any, registry: Registry) -> tuple[str, int, bytes]:
+def _encode_payload(event: Any, registry: Registry) -> tuple[str, int, bytes, tuple[str, ...]]:
     if isinstance(event, type):
         raise UnknownEventType(f"the class {event.__qualname__} was given where one of its instances is expected")
     if not isinstance(event, RawEvent):
@@ -99,4 +100,4 @@ def _encode_payload(event: Any, registry: Registry) -> tuple[str, int, bytes]:
         raise InvalidArgument(f"{event.type!r} is no event type name: expected 1 to 255 bytes, without NUL")
     if not isinstance(event.schema_version, int) or not 1 <= event.schema_version < 2**31:
         raise InvalidArgument(f"schema_version is a whole number from 1, not {event.schema_version!r}")
-    return event.type, event.schema_version, check_raw_json(event.data)
+    return event.type, event.schema_version, check_raw_json(event.data), ()

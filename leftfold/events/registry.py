@@ -16,17 +16,19 @@ import msgspec
 
 from leftfold.errors import DecodeError, EventTypeConflict, InvalidArgument, InvalidEvent, UnknownEventType
 from leftfold.events.codec import Codec, codec_for
+from leftfold.events.tag import Tagging, tagging_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
 class EventType:
-    """A class as an event: its stable name, schema version and codec."""
+    """A class as an event: its stable name, schema version, codec, and tags if its fields declare any."""
 
     cls: type
     name: str
     schema_version: int
     aliases: tuple[str, ...]
     codec: Codec
+    tagging: Tagging | None
 
     def __str__(self) -> str:
         return f"{self.cls.__module__}.{self.cls.__qualname__}"
@@ -48,7 +50,7 @@ class Registry:
         for claimed in (name, *_checked_aliases(cls, aliases)):
             _check_name(cls, claimed, schema_version)
         _check_frozen(cls)
-        entry = EventType(cls, name, schema_version, tuple(aliases), codec_for(cls))
+        entry = EventType(cls, name, schema_version, tuple(aliases), codec_for(cls), tagging_of(cls))
         for claimed in (name, *aliases):
             holder = self._by_name.get(claimed)
             if holder is not None and not entry.is_redefinition_of(holder):
@@ -99,11 +101,12 @@ class Registry:
             yield entry.name
             yield from entry.aliases
 
-    def encode(self, event: Any) -> tuple[str, int, bytes]:
-        """Type name, schema version and JSON of an event; `InvalidEvent` naming the field if it does not fit."""
+    def encode(self, event: Any) -> tuple[str, int, bytes, tuple[str, ...]]:
+        """Type name, schema version, JSON and declared tags; `InvalidEvent` naming the field that does not fit."""
         entry = self.of(type(event))
         try:
-            return entry.name, entry.schema_version, entry.codec.encode(event)
+            data = entry.codec.encode(event)
+            return entry.name, entry.schema_version, data, entry.tagging.tags_of(event) if entry.tagging else ()
         except InvalidEvent as error:
             raise type(error)(f"{entry.name}: {error}") from error.__cause__
 

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import Enum
-from types import UnionType
-from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, get_args, get_origin, get_type_hints
 
 from leftfold.errors import InvalidArgument
+from leftfold.events.annotations import unwrap
 from leftfold.events.stream import MAX_STREAM_BYTES
 from leftfold.read.amounts import AmountType, Digits
 from leftfold.read.columns import SCALARS, ColumnType, DateType, IntegerType, MomentType, TextType, UuidType
@@ -60,7 +60,7 @@ def _check_name(name: str, seen: set[str]) -> None:
 
 
 def _field(name: str, annotation: Any) -> Field:
-    plain, notes, nullable = _unwrap(annotation)
+    plain, notes, nullable = unwrap(annotation)
     is_key = any(isinstance(note, KeyMarker) for note in notes)
     digits = [note for note in notes if isinstance(note, Digits)]
     if digits and plain is not Decimal:
@@ -89,22 +89,3 @@ def _column_type(annotation: Any, digits: Digits, is_key: bool) -> ColumnType:
         f"{annotation} cannot be a column: expected str, int, bool, float, Decimal, datetime, date, UUID, bytes, an "
         "Enum, a Literal, a list, dict or Struct, or one of these | None"
     )
-
-
-def _unwrap(annotation: Any) -> tuple[Any, list[Any], bool]:
-    """An annotation without Annotated, NewType, aliases and ``| None``; the notes found; whether it may be None."""
-    notes: list[Any] = []
-    nullable = False
-    while True:
-        if get_origin(annotation) is Annotated:
-            annotation, *more = get_args(annotation)
-            notes += more
-        elif get_origin(annotation) in (Union, UnionType) and type(None) in get_args(annotation):
-            nullable = True
-            annotation = Union[tuple(one for one in get_args(annotation) if one is not type(None))]  # noqa: UP007
-        elif hasattr(annotation, "__supertype__"):
-            annotation = annotation.__supertype__
-        elif type(annotation).__name__ == "TypeAliasType":
-            annotation = annotation.__value__
-        else:
-            return annotation, notes, nullable

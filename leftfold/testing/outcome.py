@@ -28,14 +28,17 @@ class Outcome(Generic[State]):
     def then(self, *expected: Any) -> Self:
         """Exactly these events, in this order. A `NewEvent` also compares occurred_at, tags and metadata, never id.
 
+        Tags are compared as they are stored: those that the event's fields declare need not be given, and may be.
+
         `InvalidEvent` or `UnknownEventType` if one of those expected could not be stored.
         """
         __tracebackhide__ = True
         encode_events(expected, self._registry)
         self._did_not_raise(f"expected {_counted(expected)}")
         pairs = zip_longest(expected, self.events, fillvalue=_UNSAID)
-        if not all(_fits(want, found) for want, found in pairs):
-            raise AssertionError(_comparison(expected, self.events))
+        differs = [not _fits(want, found, self._registry) for want, found in pairs]
+        if any(differs):
+            raise AssertionError(_comparison(expected, self.events, differs))
         return self
 
     def then_nothing(self) -> Self:
@@ -78,20 +81,20 @@ class Outcome(Generic[State]):
             raise AssertionError(f"{wanted}, but the command raised {_shown(self.error)}") from self.error
 
 
-def _fits(want: Any, found: Any) -> bool:
+def _fits(want: Any, found: Any, registry: Registry) -> bool:
     if want is _UNSAID or found is _UNSAID:
         return False
     event = want.event if isinstance(want, NewEvent) else want
     same = type(event) is type(found.event) and bool(event == found.event)
-    return same and (not isinstance(want, NewEvent) or _about(want) == _about(found))
+    return same and (not isinstance(want, NewEvent) or _about(want, registry) == _about(found, registry))
 
 
-def _about(new: NewEvent) -> tuple[Any, ...]:
-    return new.occurred_at, sorted(set(new.tags)), dict(new.metadata or {})
+def _about(new: NewEvent, registry: Registry) -> tuple[Any, ...]:
+    [stored] = encode_events([new], registry)
+    return stored.occurred_at, stored.tags, dict(new.metadata or {})
 
 
-def _comparison(expected: Sequence[Any], actual: Sequence[NewEvent]) -> str:
-    marks = [not _fits(want, found) for want, found in zip_longest(expected, actual, fillvalue=_UNSAID)]
+def _comparison(expected: Sequence[Any], actual: Sequence[NewEvent], marks: Sequence[bool]) -> str:
     circumstances = any(isinstance(one, NewEvent) for one in expected)
     found = actual if circumstances else [new.event for new in actual]
     return "\n".join(["the events differ:", _listed("expected", expected, marks), _listed("actual", found, marks)])

@@ -109,7 +109,7 @@ def checkpoints(store: lf.EventStore) -> list[tuple[Any, ...]]:
 
 def recorded_event(event: Any, position: int = 1, stream: str = "ReadAccount-alice") -> lf.RecordedEvent:
     """An event as a log would tell it."""
-    name, version, data = default_registry.encode(event)
+    name, version, data, _ = default_registry.encode(event)
     now = moment.to_text(datetime(2026, 1, 15, 12, tzinfo=UTC))
     return lf.RecordedEvent(
         position, stream, position, uuid4().bytes, name, version, data, b"{}", (), now, now, default_registry

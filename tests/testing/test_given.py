@@ -6,6 +6,7 @@ import subprocess
 import sys
 from datetime import UTC, datetime
 from decimal import Decimal
+from typing import Annotated
 
 import msgspec
 import pytest
@@ -21,6 +22,10 @@ class Noted(lf.Event, type="given-tests.noted"):
     text: str
 
 
+class Visited(lf.Event, type="given-tests.visited"):
+    place: Annotated[str, lf.Tag("place")]
+
+
 class Diary(lf.Aggregate):
     texts: list[str] = msgspec.field(default_factory=list)
 
@@ -31,8 +36,11 @@ class Diary(lf.Aggregate):
     def note_a_number(self) -> None:
         self.record(Noted(text=7))  # type: ignore[arg-type]  # msgspec does not check constructors
 
-    def apply(self, event: Noted) -> None:
-        self.texts.append(event.text)
+    def visit(self, place: str) -> None:
+        self.record(Visited(place=place), tags=["kind:visit"])
+
+    def apply(self, event: Noted | Visited) -> None:
+        self.texts.append(event.text if isinstance(event, Noted) else event.place)
 
 
 def test_a_command_of_an_aggregate_records_an_event() -> None:
@@ -142,6 +150,14 @@ def test_a_new_event_also_compares_what_is_said_about_it() -> None:
     outcome.then(lf.NewEvent(Noted(text="rain"), occurred_at=NOON, tags=["kind:note"]))
     with pytest.raises(AssertionError, match=r"tags=\['kind:note'\]"):
         outcome.then(lf.NewEvent(Noted(text="rain"), occurred_at=NOON))
+
+
+def test_tags_that_fields_declare_are_compared_as_they_are_stored() -> None:
+    outcome = given(Diary).when(Diary.visit, "sea")
+    outcome.then(lf.NewEvent(Visited(place="sea"), tags=["kind:visit"]))
+    outcome.then(lf.NewEvent(Visited(place="sea"), tags=["place:sea", "kind:visit"]))
+    with pytest.raises(AssertionError, match="the events differ"):
+        outcome.then(lf.NewEvent(Visited(place="sea"), tags=["kind:visit", "place:lake"]))
 
 
 def test_history_may_be_stored_json() -> None:

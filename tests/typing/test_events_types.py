@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, assert_type
+from typing import Annotated, Any, assert_type
 from uuid import UUID
 
 import leftfold as lf
@@ -35,6 +35,20 @@ class Paid:
     amount: Decimal
 
 
+STUDENT = lf.Tag("student")
+
+
+class Subscribed(lf.Event):
+    student_id: Annotated[str, STUDENT]
+    place: Annotated[UUID, lf.Tag("place")] | None = None
+
+
+@lf.event_type("courses.left")
+@dataclass(frozen=True)
+class Left:
+    student_id: Annotated[str, STUDENT]
+
+
 def events_are_typed_and_frozen() -> None:
     assert_type(Opened("Ann"), Opened)
     assert_type(Opened(owner="Ann", balance=Decimal(5)).balance, Decimal)
@@ -46,6 +60,18 @@ def events_are_typed_and_frozen() -> None:
     Placed(Decimal(5))  # type: ignore[call-arg, arg-type]  # pyright: ignore[reportCallIssue]
     Opened("Ann").owner = "Bob"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     Paid(5)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def a_tagged_field_is_of_its_own_type(place: UUID) -> None:
+    assert_type(Subscribed("7").student_id, str)
+    assert_type(Subscribed("7", place).place, UUID | None)
+    assert_type(Left("7").student_id, str)
+    assert_type(STUDENT.of("7"), str)
+    assert_type(STUDENT.name, str)
+    STUDENT.of(place)
+    STUDENT.of(Decimal(7))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    Subscribed(7)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    STUDENT.name = "pupil"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
 
 
 def what_is_said_about_an_event_is_typed(new: lf.NewEvent, recorded: lf.RecordedEvent, at: datetime) -> None:

@@ -8,7 +8,7 @@ import pytest
 
 import leftfold as lf
 from leftfold.testing.conformance.door import Connect, Door, scenario
-from leftfold.testing.conformance.facts import Counted, counted, day, registry, tagged
+from leftfold.testing.conformance.facts import Counted, Enrolled, counted, day, registry, tagged
 
 STUDENT = lf.Query.of(tags=["student:7"])
 
@@ -143,6 +143,24 @@ class ConditionChecks:
                     assert await store.append("Course-1", [], condition=condition) == stored
                     assert await store.append_all([lf.Write("Course-1", [])], condition=condition) == [stored]
                     assert await store.append_all([], condition=condition) == []
+
+    @scenario
+    async def test_tags_that_fields_declare_are_tags_like_those_given(self, connect: Connect) -> None:
+        async with connect() as store:
+            enrolled = lf.NewEvent(Enrolled(7, ["b", "a"]), tags=["term:1", "course:a"])
+            first = await store.append("Course-1", [Enrolled(8, []), enrolled])
+            [stored] = await store.read_all(STUDENT)
+            assert stored.tags == ("course:a", "course:b", "student:7", "term:1")
+            assert (stored.position, stored.event) == (first.position, Enrolled(7, ["b", "a"]))
+            assert (await store.append("Course-1", [enrolled], expected=1)).duplicate
+            for tag in stored.tags:
+                decision = await store.decision(lf.Query.of(Enrolled, tags=[tag], registry=registry))
+                assert list(decision.events) == [stored]
+                assert not await holds(store, lf.AppendCondition(lf.Query.of(tags=[tag])))
+            condition = (await store.decision(STUDENT)).condition
+            await store.append_all([lf.Write("Course-2", [Enrolled(7, ["c"])])], condition=condition)
+            with pytest.raises(lf.ConditionFailed):
+                await store.append("Course-1", [Enrolled(7, ["d"])], condition=condition)
 
     @scenario
     async def test_its_own_events_do_not_fail_a_condition(self, connect: Connect) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Annotated, Any
 
 import leftfold as lf
 from leftfold.events import encode_events
@@ -16,6 +16,11 @@ registry = lf.Registry()
 
 class Counted(lf.Event, type="conformance.counted", registry=registry):
     number: int = 0
+
+
+class Enrolled(lf.Event, type="conformance.enrolled", registry=registry):
+    student: Annotated[int, lf.Tag("student")]
+    courses: Annotated[list[str], lf.Tag("course")]
 
 
 class Paid(lf.Event, type="conformance.paid", registry=registry):

@@ -1,0 +1,191 @@
+"""Tags declared on fields: ``student_id: Annotated[str, lf.Tag("student")]`` tags each event, say with ``student:7``.
+
+What is declared is read once, when the class is registered, and checked there: a tag that goes missing without a word
+would leave a condition without the events that it is about.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Collection, Iterator, Sequence, Set
+from enum import Enum
+from typing import Annotated, Any, Literal, NamedTuple, get_args, get_origin, get_type_hints
+from uuid import UUID
+
+from leftfold.errors import EventTypeConflict, InvalidArgument, InvalidEvent
+from leftfold.events.annotations import is_union, unwrap
+from leftfold.events.stream import check_tag
+
+_COLLECTIONS = (list, tuple, set, frozenset, Collection, Sequence, Set)
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Tag:
+    """Marks a field whose value tags its event, as ``name:value``. ::
+
+        class StudentSubscribed(lf.Event):
+            student_id: Annotated[str, lf.Tag("student")]  # StudentSubscribed("7") carries the tag "student:7"
+
+    The field is a str, an int, a UUID, an Enum or a Literal; or a list, tuple or set of these, with a tag for each; and
+    where it is None there is no tag. Several fields may share a name, and one field may have several. Only what is
+    appended from now on is tagged: what is stored stays as it is.
+    """
+
+    name: str
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.name, str) or ":" in self.name:
+            raise InvalidArgument(f"{self.name!r} is no name of a tag: expected a str without ':', such as 'student'")
+        check_tag(self.name)
+
+    def of(self, value: str | int | UUID | Enum) -> str:
+        """The tag that an event with this value carries: ``lf.Query.of(tags=[lf.Tag("student").of(id)])``."""
+        return check_tag(f"{self.name}:{self._text(value)}")
+
+    def _text(self, value: Any) -> str:
+        """As it stands in JSON, whatever a subclass makes of ``str()``."""
+        plain = value.value if isinstance(value, Enum) else value
+        if isinstance(plain, str) and plain:
+            return str.__str__(plain)
+        if isinstance(plain, int) and not isinstance(plain, bool):
+            return int.__repr__(plain)
+        if isinstance(plain, UUID):
+            return str(plain)
+        raise InvalidArgument(
+            f"{value!r} is no value for the tag {self.name!r}: expected a str that is not empty, an int, a UUID, or an "
+            "Enum of these"
+        )
+
+
+class TaggedField(NamedTuple):
+    """A field, its tags, and whether each of its elements is tagged rather than its value."""
+
+    name: str
+    tags: tuple[Tag, ...]
+    several: bool
+
+
+class Tagging:
+    """The tags that events of one class carry. Its fields are None until the annotations can be understood."""
+
+    def __init__(self, cls: type, fields: tuple[TaggedField, ...] | None) -> None:
+        self._cls = cls
+        self._fields = fields
+
+    def tags_of(self, event: Any) -> tuple[str, ...]:
+        """Sorted, each once; `InvalidEvent` names the field whose value makes no tag."""
+        if self._fields is None:
+            self._fields = tuple(_tagged_fields(self._cls, _annotations(self._cls)))
+        found: set[str] = set()
+        for name, tags, several in self._fields:
+            value = getattr(event, name)
+            try:
+                for one in (value or ()) if several else (value,):
+                    for tag in tags if one is not None else ():
+                        found.add(tag.of(one))
+            except InvalidArgument as error:
+                raise InvalidEvent(f"{error} - at `$.{name}`") from error
+        return tuple(sorted(found))
+
+
+def tagging_of(cls: type) -> Tagging | None:
+    """How events of a class are tagged, None if they are not; `EventTypeConflict` for what cannot be a tag.
+
+    A class that mentions types defined after it is looked at again when its first event comes.
+    """
+    try:
+        annotations = _annotations(cls)
+    except EventTypeConflict:
+        return Tagging(cls, None)
+    fields = tuple(_tagged_fields(cls, annotations))
+    return Tagging(cls, fields) if fields else None
+
+
+def _annotations(cls: Any) -> dict[str, Any]:
+    """What is annotated in a class and its bases."""
+    try:
+        if not hasattr(cls, "__pydantic_fields__"):
+            return get_type_hints(cls, include_extras=True)
+        if cls.__pydantic_complete__:
+            return {
+                name: Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+                for name, field in cls.__pydantic_fields__.items()
+            }
+        raise NameError("it mentions types that are not defined")
+    except Exception as error:
+        raise EventTypeConflict(f"{cls.__qualname__}: its annotations cannot be understood: {error}") from error
+
+
+def _tagged_fields(cls: Any, annotations: dict[str, Any]) -> Iterator[TaggedField]:
+    for name, annotation in annotations.items():
+        if not any(True for _ in _inside(annotation, [])):
+            continue
+        if name not in _field_names(cls):
+            raise EventTypeConflict(f"{cls.__qualname__}.{name}: lf.Tag is for a field, and this is none")
+        try:
+            yield TaggedField(name, *_tags_on(annotation))
+        except InvalidArgument as error:
+            raise EventTypeConflict(f"{cls.__qualname__}.{name}: {error}") from error
+
+
+def _tags_on(annotation: Any) -> tuple[tuple[Tag, ...], bool]:
+    """The tags on a field or on its elements, and whether it is the elements; `InvalidArgument` if that cannot be."""
+    plain, notes, _ = unwrap(annotation)
+    elements: tuple[Any, ...] = (plain,)
+    several = get_origin(plain) in _COLLECTIONS
+    if several:
+        elements = tuple(one for one in get_args(plain) if one is not Ellipsis)
+        if len(elements) == 1:
+            notes += unwrap(elements[0])[1]
+    tags = [note for note in notes if _is_mark(note)]
+    if Tag in tags:
+        raise InvalidArgument("lf.Tag has a name: lf.Tag('student')")
+    if len(tags) < sum(1 for _ in _inside(annotation, [])):
+        raise InvalidArgument(f"lf.Tag belongs on the whole field, or on all elements of a list: not in {annotation}")
+    if not elements or not all(map(_can_be_tag, elements)):
+        raise InvalidArgument(
+            f"{plain} cannot be a tag: expected a str, an int, a UUID, an Enum or a Literal of these, a list, tuple or "
+            "set of them, or one of these | None"
+        )
+    return tuple(tags), several
+
+
+def _inside(annotation: Any, seen: list[Any]) -> Iterator[Any]:
+    """Every mark in an annotation, however deep; an alias may contain itself."""
+    if any(one is annotation for one in seen):
+        return
+    seen.append(annotation)
+    plain, notes, _ = unwrap(annotation)
+    yield from filter(_is_mark, notes)
+    for inner in get_args(plain):
+        yield from _inside(inner, seen)
+
+
+def _is_mark(note: Any) -> bool:
+    return note is Tag or isinstance(note, Tag)
+
+
+def _can_be_tag(annotation: Any) -> bool:
+    plain, _, _ = unwrap(annotation)
+    if is_union(plain):
+        return all(map(_can_be_tag, get_args(plain)))
+    if get_origin(plain) is Literal:
+        return all(one is None or _is_value(one) for one in get_args(plain))
+    if isinstance(plain, type) and issubclass(plain, Enum):
+        return all(map(_is_value, plain))
+    return isinstance(plain, type) and issubclass(plain, (str, int, UUID)) and plain is not bool
+
+
+def _is_value(value: Any) -> bool:
+    plain = value.value if isinstance(value, Enum) else value
+    return isinstance(plain, (str, int, UUID)) and not isinstance(plain, bool)
+
+
+def _field_names(cls: Any) -> Collection[str]:
+    if hasattr(cls, "__pydantic_fields__"):
+        return tuple(cls.__pydantic_fields__)
+    if hasattr(cls, "__struct_fields__"):
+        return tuple(cls.__struct_fields__)
+    if hasattr(cls, "__attrs_attrs__"):
+        return [one.name for one in cls.__attrs_attrs__]
+    return [one.name for one in dataclasses.fields(cls)]
