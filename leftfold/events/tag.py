@@ -40,7 +40,8 @@ class Tag:
 
     def of(self, value: str | int | UUID | Enum) -> str:
         """The tag that an event with this value carries: ``lf.Query.of(tags=[lf.Tag("student").of(id)])``."""
-        return check_tag(f"{self.name}:{self._text(value)}")
+        text = value if type(value) is str and value else self._text(value)
+        return check_tag(f"{self.name}:{text}")
 
     def _text(self, value: Any) -> str:
         """As it stands in JSON, whatever a subclass makes of ``str()``."""
@@ -76,16 +77,20 @@ class Tagging:
         """Sorted, each once; `InvalidEvent` names the field whose value makes no tag."""
         if self._fields is None:
             self._fields = tuple(_tagged_fields(self._cls, _annotations(self._cls)))
-        found: set[str] = set()
+        found: list[str] = []
         for name, tags, several in self._fields:
             value = getattr(event, name)
+            if value is None:
+                continue
             try:
-                for one in (value or ()) if several else (value,):
-                    for tag in tags if one is not None else ():
-                        found.add(tag.of(one))
+                for tag in tags:
+                    if several:
+                        found += [tag.of(one) for one in value if one is not None]
+                    else:
+                        found.append(tag.of(value))
             except InvalidArgument as error:
                 raise InvalidEvent(f"{error} - at `$.{name}`") from error
-        return tuple(sorted(found))
+        return tuple(sorted(set(found)))
 
 
 def tagging_of(cls: type) -> Tagging | None:
