@@ -21,7 +21,7 @@ from leftfold.read import Projector
 from leftfold.read.generations import Generations
 from leftfold.read.parking import ParkedEvent, Parking
 
-projections = typer.Typer(no_args_is_help=True, help="Where projections stand; pause, retry, skip, unpark, rebuild.")
+projections = typer.Typer(no_args_is_help=True, help="Where projections stand; pause, retry, skip, unpark.")
 
 Target = Annotated[str, typer.Argument(help="The store's URL, or the app as module:app.", show_default=False)]
 Name = Annotated[str, typer.Argument(help="The projection.", show_default=False)]

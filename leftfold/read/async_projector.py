@@ -64,16 +64,20 @@ class AsyncProjector:
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
         self._log = log
-        self.database = database or log.database
-        """Where rows and checkpoints are."""
+        self._database = database or log.database
         self._projections = _by_name(projections)
         self._page_events = _positive(page_events, "page_events")
         self._cached_rows = _positive(cached_rows, "cached_rows")
         self._lease_seconds = lease_seconds
-        self._operating = Operating(log, self.database)
+        self._operating = Operating(log, self._database)
         self._runs: dict[str, Running] = {}
         self._worker: Worker | None = None
         self._stopped = False
+
+    @property
+    def database(self) -> Database:
+        """Where rows and checkpoints are."""
+        return self._database
 
     async def catch_up(self) -> list[CaughtUp]:
         """Apply every event up to the head as of now; what was done for each projection, in order.
@@ -120,7 +124,7 @@ class AsyncProjector:
             raise InvalidArgument("this projector is running already: make another for another worker")
         worker = Worker(
             self._log,
-            self.database,
+            self._database,
             list(self._projections.values()),
             page_events=self._page_events,
             cached_rows=self._cached_rows,
@@ -142,7 +146,7 @@ class AsyncProjector:
 
     async def status(self) -> list[ProjectionStatus]:
         """Where every projection in the database stands, also those that are not this projector's; see `State`."""
-        return await status_of(self._log, self.database, self._lease_seconds)
+        return await status_of(self._log, self._database, self._lease_seconds)
 
     async def pause(self, name: str, *, why: str, who: str | None = None) -> None:
         """Let nothing be applied any more, from when this returns until `resume`. ``who`` is by default user@host."""
@@ -169,8 +173,8 @@ class AsyncProjector:
 
     async def acts(self, limit: int = 20) -> list[Act]:
         """What was done to projections, by whom and why, the latest first."""
-        async with self.database.connection() as connection:
-            return await Acts(self.database).latest(connection, limit)
+        async with self._database.connection() as connection:
+            return await Acts(self._database).latest(connection, limit)
 
     async def reset(self, name: str) -> None:
         """Drop a projection's rows and checkpoint in one transaction; the next `catch_up` rebuilds it from history."""
@@ -192,7 +196,7 @@ class AsyncProjector:
     def _running(self, name: str) -> Running:
         return Running(
             self._log,
-            self.database,
+            self._database,
             self._projections[name],
             page_events=self._page_events,
             cached_rows=self._cached_rows,

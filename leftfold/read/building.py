@@ -119,8 +119,8 @@ class Building:
             raise SchemaOutdated(
                 f"the code or the fields of projection {name!r} have changed, and its version ({live.version}) has "
                 f"not: the rows in {', '.join(one.name for one in self._tables)} are not what this code would have "
-                f"made. Give it version={live.version + 1} and build its rows beside the old ones: "
-                f"projector.rebuild({name!r}); or, if the change makes no difference to them, accept({name!r})"
+                f"made. Give it version={live.version + 1} and rebuild it: projector.reset({name!r}), then "
+                f"projector.catch_up(); or, if the change makes no difference to them, projector.accept({name!r})"
             )
         return True
 
@@ -129,7 +129,7 @@ class Building:
         if live.version < version:
             raise SchemaOutdated(
                 f"the rows of projection {name!r} were made by version {live.version}, and this is version {version}: "
-                f"build them beside the old ones, projector.rebuild({name!r}), or at once, projector.reset({name!r})"
+                f"rebuild them from history: projector.reset({name!r}), then projector.catch_up()"
             )
         if live.version > version:
             raise SchemaOutdated(
