@@ -1,4 +1,4 @@
-"""The code on the page about projections runs as it stands there, and the commands know the app that it makes."""
+"""The code on the pages about projections and conditions runs as it stands there; the commands exist."""
 
 from __future__ import annotations
 
@@ -24,6 +24,13 @@ def test_the_code_runs_and_the_commands_know_its_app(tmp_path: Path) -> None:
     told = run(tmp_path, "-m", "leftfold", "projections", "status", "shop:app")
     assert "PaymentsByDay" in told
     assert "customers" in told
+
+
+def test_the_page_about_conditions_keeps_what_it_promises(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "conditions.md").read_text("utf-8")
+    [block] = re.findall(r"<!-- run -->\n```python\n(.*?)```", page, re.DOTALL)
+    (tmp_path / "school.py").write_text(block, "utf-8")
+    assert run(tmp_path, "school.py") == "logic is full\n"
 
 
 def test_every_command_on_the_page_exists() -> None:
