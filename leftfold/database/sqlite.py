@@ -59,6 +59,10 @@ class SqliteConnection:
         await self._worker.call(self._raw.close)
         self._worker.close()
 
+
+class OwnSqliteConnection(SqliteConnection):
+    """One that was opened here, and is nobody else's."""
+
     def __del__(self) -> None:
         """Nobody refers to it any more, nor does a call under way.
 
@@ -177,7 +181,7 @@ class SqliteDatabase:
             raise as_unavailable(error, self._place) or _unusable(error, self._place) from error
 
     def _opened(self, worker: Worker) -> SqliteConnection:
-        return SqliteConnection(_open(self._path, self._synchronous), worker, self._place)
+        return OwnSqliteConnection(_open(self._path, self._synchronous), worker, self._place)
 
 
 def roll_back(raw: sqlite3.Connection) -> None:
