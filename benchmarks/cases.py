@@ -31,11 +31,13 @@ class Size:
     log: int = 1_000_000
     """How many tagged events a large log has."""
     small_log: int = 10_000
+    processes: int = 16
+    """How many contend for one database."""
 
 
 QUICK = Size(
     rounds=1, seconds=0.1, accounts=20, events=200, long=100, peer_events=50, times=1, deliveries=3,
-    log=2_000, small_log=2_000,
+    log=2_000, small_log=2_000, processes=2,
 )  # fmt: skip
 
 
@@ -150,9 +152,9 @@ def _postgresql(size: Size) -> Iterator[Case]:
             targets=(Target("itself", 0.6),) if callers == 64 else (),
             notes=notes,
         )
-    contended: Any = {"callers": 16, "seconds": seconds}
+    contended: Any = {"callers": size.processes, "seconds": seconds}
     yield Case(
-        "append, 16 processes, one at a time each",
+        f"append, {size.processes} processes, one at a time each",
         on("ours", "append_from_processes", **contended),
         on("peer", "append_from_processes", **contended),
         targets=(Target("peer", 3.0),),
