@@ -1,13 +1,12 @@
 """A process that appends until it is killed, and tells what it is about to do and what it knows is done.
 
-``python -m tests.faults.appender URL STREAM``: prints ``begin N ID ID ID`` before and ``done N`` after each append of
+It prints ``begin N ID ID ID`` before and ``done N`` after each append of
 three events; a line is one write, so that a kill never tears it.
 """
 
 from __future__ import annotations
 
 import os
-import sys
 
 import leftfold as lf
 from leftfold.testing.conformance import registry
@@ -18,7 +17,7 @@ def tell(line: str) -> None:
     os.write(1, f"{line}\n".encode())
 
 
-def main(url: str, stream: str) -> None:
+def append_for_ever(url: str, stream: str) -> None:
     with lf.connect(url, registry=registry, migrate="never") as store:
         number = sum(1 for _ in store.read(stream)) // 3
         while True:
@@ -27,7 +26,3 @@ def main(url: str, stream: str) -> None:
             store.append(stream, facts, expected=3 * number)
             tell(f"done {number}")
             number += 1
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import random
-import subprocess
-import sys
 import time
 from dataclasses import dataclass, field
 
 import leftfold as lf
 from leftfold.testing.conformance import registry
+from tests.faults.appender import append_for_ever
+from tests.processes import Started
 
 KILLS = 50
 AT_ONCE = 5
@@ -28,7 +28,7 @@ def test_a_killed_writer_loses_nothing_acknowledged_and_leaves_no_half(store_url
     chance = random.Random(11)
     killed: list[Killed] = []
     while len(killed) < KILLS:
-        processes = [_start(store_url, f"Thing-{number}") for number in range(AT_ONCE)]
+        processes = [Started(append_for_ever, store_url, f"Thing-{number}") for number in range(AT_ONCE)]
         killed += [_kill_in_the_middle(process, chance) for process in processes]
     in_flight = [one for one in killed if one.in_flight]
     print(f"\n{len(killed)} kills, {len(in_flight)} with an append in flight")
@@ -46,14 +46,8 @@ def test_a_killed_writer_loses_nothing_acknowledged_and_leaves_no_half(store_url
             assert len(stream) % 3 == 0
 
 
-def _start(url: str, stream: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.faults.appender", url, stream]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-
-
-def _kill_in_the_middle(process: subprocess.Popen[str], chance: random.Random) -> Killed:
+def _kill_in_the_middle(process: Started, chance: random.Random) -> Killed:
     """Kill it while it appends, a moment of random length after it has said that it begins."""
-    assert process.stdout is not None
     lines: list[str] = []
     for _ in range(chance.randint(4, 12)):
         lines.append(process.stdout.readline())
@@ -63,8 +57,7 @@ def _kill_in_the_middle(process: subprocess.Popen[str], chance: random.Random) -
     time.sleep(chance.uniform(0, 0.0015))
     process.kill()
     lines += process.stdout.read().splitlines(keepends=True)
-    process.stdout.close()
-    process.wait()
+    process.end()
     return _understood(lines)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import signal
 import sqlite3
 import subprocess
@@ -15,15 +14,9 @@ from pathlib import Path
 import pytest
 
 import leftfold as lf
+from tests.processes import leftfold
 
 JANUARY = datetime(2026, 1, 16, tzinfo=UTC)
-
-
-def leftfold(*arguments: str) -> subprocess.CompletedProcess[str]:
-    """Run the command as a user does, in a wide terminal."""
-    command = [sys.executable, "-c", "from leftfold.ops.cli import main; main()", *arguments]
-    environment = {**os.environ, "COLUMNS": "160"}
-    return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=60)
 
 
 def shown(*arguments: str) -> str:
@@ -211,8 +204,12 @@ def test_the_demo_runs_on_a_file_of_its_own() -> None:
     assert not Path(said.partition("sqlite:///")[2].split()[0]).exists()
 
 
-def test_the_version_is_told() -> None:
-    assert shown("--version").startswith("leftfold 0.")
+@pytest.mark.parametrize("command", [["-m", "leftfold"], [str(Path(sys.executable).with_name("leftfold"))]])
+def test_the_version_is_told(command: list[str]) -> None:
+    """By a new interpreter; the other tests fork."""
+    told = subprocess.run([sys.executable, *command, "--version"], capture_output=True, text=True, check=True)
+    assert told.stdout.startswith("leftfold 0.")
+    assert told.stderr == ""
 
 
 def test_a_store_can_be_looked_at_through_the_async_door_too(filled: str) -> None:

@@ -12,7 +12,8 @@ import leftfold as lf
 from leftfold.database.stepping import step
 from leftfold.log.epochs import begin_epoch, epochs_of
 from leftfold.read import Projector
-from tests.ops.test_cli import leftfold, refused, shown
+from tests.ops.test_cli import refused, shown
+from tests.processes import leftfold
 from tests.read.bank import balances, checkpoints, fill, folded, run_sql, stored
 from tests.read.test_restored import lose_events, position_of
 

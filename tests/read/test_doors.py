@@ -6,16 +6,14 @@ import asyncio
 import inspect
 import os
 import signal
-import subprocess
-import sys
 from decimal import Decimal
-from pathlib import Path
 
 import pytest
 
 import leftfold as lf
 from leftfold.database import step
 from leftfold.read import AsyncPastView, AsyncProjector, AsyncView, PastView, Projector, View
+from tests.processes import run
 from tests.read.bank import (
     Balance,
     Deposited,
@@ -104,11 +102,9 @@ def test_a_process_killed_with_its_page_written_and_not_committed_loses_and_doub
         for number in range(60):
             account = stream(f"acc-{number % 4}")
             store.append(account, [Deposited(amount=Decimal(1))] if number >= 4 else [Opened(owner=f"{number}")])
-        root = Path(__file__).parents[2]
         positions = []
         for lives in (2, 3):
-            code = f"from tests.read.test_doors import project_and_die; project_and_die({store_url!r}, {lives})"
-            ended = subprocess.run([sys.executable, "-c", code], cwd=root, timeout=60, capture_output=True, text=True)
+            ended = run(project_and_die, store_url, lives)
             assert ended.returncode == -signal.SIGKILL, ended.stderr
             positions.append(checkpoints(store)[0][2])
         assert positions == [0, 20], "the first died in its first page, the second in its third"
