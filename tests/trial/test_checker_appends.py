@@ -212,6 +212,16 @@ def test_a_condition_that_held_is_clean(story: Story) -> None:
     assert story.violations() == []
 
 
+def test_a_condition_does_not_speak_of_what_was_appended_with_it(story: Story) -> None:
+    """Not even when another call, which is refused, carries but the later half of it."""
+    both = together(append("a", fact("x", "red")), append("b", "y"), condition=condition(0))
+    story.call(1, 2, both, appended((1, 1), (1, 2)))
+    story.stored(1, "a", 1, fact("x", "red"))
+    story.stored(2, "b", 1, "y")
+    story.call(3, 4, append("b", fact("y", data="other")), Clash())
+    assert story.violations() == []
+
+
 @pytest.mark.parametrize("answered", [True, False])
 def test_an_append_against_its_condition_is_found(story: Story, answered: bool) -> None:
     story.simple(1, 2, 1, "a", 1, "x", "red")

@@ -28,18 +28,25 @@ def _check_kept(evidence: Evidence, attempts: Attempts) -> Iterator[Violation]:
     conditions = [_condition(operation) for operation in storing]
     if not storing or None in conditions:
         return
-    first = min(indices)
-    broken = [_offender(evidence, condition, first) for condition in conditions if condition]
+    firsts = [_first(evidence, operation) for operation in storing]  # another call may carry more than these
+    broken = [_offender(evidence, one, first) for one, first in zip(conditions, firsts, strict=True) if one]
     if all(one is not None for one in broken):
         offender = broken[0]
         assert offender is not None
-        proof = (storing[0], evidence.log[first], *evidence.event(offender))
+        proof = (storing[0], evidence.log[firsts[0]], *evidence.event(offender))
         yield Violation("conditions", "appended, although an event stood there that its condition excludes", proof)
 
 
 def _condition(operation: Operation) -> Condition | None:
     assert isinstance(operation.call, Append)
     return operation.call.condition
+
+
+def _first(evidence: Evidence, operation: Operation) -> int:
+    """Where the first of a call's events is."""
+    assert isinstance(operation.call, Append)
+    ids = [fact.id for write in operation.call.writes for fact in write.facts]
+    return min(evidence.by_id[id] for id in ids if id in evidence.by_id)
 
 
 def _offender(evidence: Evidence, condition: Condition, first: int) -> int | None:
