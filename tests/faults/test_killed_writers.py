@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import random
+import signal
 import time
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 
 import leftfold as lf
 from leftfold.testing.conformance import registry
 from tests.faults.appender import append_for_ever
-from tests.processes import Started
+from tests.processes import Process
 
 KILLS = 50
 AT_ONCE = 5
@@ -28,8 +30,9 @@ def test_a_killed_writer_loses_nothing_acknowledged_and_leaves_no_half(store_url
     chance = random.Random(11)
     killed: list[Killed] = []
     while len(killed) < KILLS:
-        processes = [Started(append_for_ever, store_url, f"Thing-{number}") for number in range(AT_ONCE)]
-        killed += [_kill_in_the_middle(process, chance) for process in processes]
+        with ExitStack() as stack:
+            processes = [Process(append_for_ever, store_url, f"Thing-{number}") for number in range(AT_ONCE)]
+            killed += [_kill_in_the_middle(stack.enter_context(process), chance) for process in processes]
     in_flight = [one for one in killed if one.in_flight]
     print(f"\n{len(killed)} kills, {len(in_flight)} with an append in flight")
     assert len(in_flight) >= KILLS // 2
@@ -46,7 +49,7 @@ def test_a_killed_writer_loses_nothing_acknowledged_and_leaves_no_half(store_url
             assert len(stream) % 3 == 0
 
 
-def _kill_in_the_middle(process: Started, chance: random.Random) -> Killed:
+def _kill_in_the_middle(process: Process, chance: random.Random) -> Killed:
     """Kill it while it appends, a moment of random length after it has said that it begins."""
     lines: list[str] = []
     for _ in range(chance.randint(4, 12)):
@@ -55,9 +58,8 @@ def _kill_in_the_middle(process: Started, chance: random.Random) -> Killed:
     while not lines[-1].startswith("begin"):
         lines.append(process.stdout.readline())
     time.sleep(chance.uniform(0, 0.0015))
-    process.kill()
+    process.send(signal.SIGKILL)
     lines += process.stdout.read().splitlines(keepends=True)
-    process.end()
     return _understood(lines)
 
 

@@ -3,41 +3,24 @@
 from __future__ import annotations
 
 import json
-import os
 import signal
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import pytest
 
 import leftfold as lf
 from tests.ops.app_of_tests import Count, Parks, Thing
+from tests.processes import Process, command, leftfold
 
 APP = "tests.ops.app_of_tests:app"
 WELL = "tests.ops.app_of_tests:well"
 
 
-def command(*arguments: str) -> list[str]:
-    return [sys.executable, "-m", "leftfold", *arguments]
-
-
-def environment(url: str, **more: str) -> dict[str, str]:
-    return {**os.environ, "COLUMNS": "160", "OPS_URL": url, **more}
-
-
 def ran(url: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        command("projections", *arguments),
-        capture_output=True,
-        text=True,
-        env=environment(url, **more),
-        check=False,
-        timeout=60,
-    )
+    return leftfold("projections", *arguments, OPS_URL=url, **more)
 
 
 def said(url: str, *arguments: str, **more: str) -> str:
@@ -46,16 +29,8 @@ def said(url: str, *arguments: str, **more: str) -> str:
     return done.stdout
 
 
-@contextmanager
-def worker(url: str, app: str = APP, **more: str) -> Iterator[subprocess.Popen[bytes]]:
-    process = subprocess.Popen(
-        command("run", app, "--lease", "1"), env=environment(url, **more), stderr=subprocess.PIPE
-    )
-    try:
-        yield process
-    finally:
-        process.kill()
-        process.communicate()
+def worker(url: str, app: str = APP) -> Process:
+    return Process(command, "run", app, "--lease", "1", OPS_URL=url)
 
 
 def states(url: str) -> dict[str, Any]:
@@ -99,10 +74,11 @@ def test_a_worker_runs_an_app_until_sigterm_and_status_tells_of_everything(
         assert "set aside since position" in text
         assert lines["projection"].split()[:4] == ["projection", "state", "position", "lag"]
         assert ran(store_url, "status", store_url, "--check").returncode == 1
-        process.send_signal(signal.SIGTERM)
-        _, errors = process.communicate(timeout=20)
-        assert process.returncode == 0, errors
-        assert b"ended in order" in errors
+        process.send(signal.SIGTERM)
+        ended = process.wait(20)
+        errors = process.stderr.read()
+        assert ended == 0, errors
+        assert "ended in order" in errors
     assert states(store_url)["slow"]["state"] == "orphaned"
     assert "no worker runs it" in said(store_url, "status", store_url)
 
@@ -111,7 +87,7 @@ def test_a_worker_that_is_killed_is_told_of_and_replaced(store: lf.EventStore, s
     with worker(store_url, WELL) as first:
         eventually(lambda: states(store_url).get("count", {}).get("state") == "current", "it catches up")
         assert ran(store_url, "status", store_url, "--check").returncode == 0
-        first.kill()
+        first.send(signal.SIGKILL)
         first.wait()
         eventually(lambda: states(store_url)["count"]["state"] == "orphaned", "its death is noticed")
         assert "was last seen at" in states(store_url)["count"]["reason"]
@@ -125,7 +101,7 @@ def test_a_worker_that_is_killed_is_told_of_and_replaced(store: lf.EventStore, s
 def test_two_processes_share_the_keys_and_the_living_takes_over(store: lf.EventStore, store_url: str) -> None:
     with worker(store_url, WELL), worker(store_url, WELL) as second:
         eventually(lambda: len(states(store_url).get("count", {}).get("workers", [])) == 2, "both have a part")
-        second.kill()
+        second.send(signal.SIGKILL)
         written = [store.append(f"Thing-{number}", [Thing(n=number)]) for number in range(50)]
         store.view(Count).wait_for(written[-1].position, timeout=20)
         assert sum(row.n for row in store.view(Count).find()) == 90

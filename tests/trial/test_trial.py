@@ -13,6 +13,7 @@ import leftfold as lf
 from leftfold.testing.postgres import Postgres
 from leftfold.testing.trial.places import OwnPostgres, SqliteFiles, place_at
 from leftfold.testing.trial.plan import plan_faults
+from tests.processes import leftfold
 
 
 def verify(*arguments: str) -> subprocess.CompletedProcess[str]:
@@ -52,7 +53,7 @@ def test_a_trial_on_a_server_of_somebody_elses_leaves_its_processes_alone(postgr
 
 def test_a_file_that_exists_is_not_tried_on(tmp_path: Path) -> None:
     lf.connect(f"sqlite:///{tmp_path}/bank.db").close()
-    ran = verify("--url", f"sqlite:///{tmp_path}/bank.db")
+    ran = leftfold("verify", "--url", f"sqlite:///{tmp_path}/bank.db")
     assert ran.returncode == 1
     assert ran.stderr.startswith(f"error: {tmp_path}/bank.db exists")
     assert place_at(f"sqlite:///{tmp_path}/new.db").description.startswith("SQLite files beside")
