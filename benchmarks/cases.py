@@ -12,6 +12,7 @@ Unit = Literal["/s", "s"]
 
 PEER_AT_8 = "more than 8 at once: the peer with 8 threads, which is its best"
 RAW_AT_32 = "more than 32 at once: pgbench with 32 clients, which is its best"
+NOT_GROWN = "as the log grows: leftfold beside itself on a small log; the peer is measured on a small one only"
 NO_SUBSCRIPTIONS = "SQLite: the peer has no subscriptions there"
 
 
@@ -228,6 +229,7 @@ def _growing(size: Size, back_end: BackEnd) -> Iterator[Case]:
             unit="s",
             itself=at_small,
             targets=(Growth(1.3, f"{small:,}"),),
+            notes={"peer": NOT_GROWN},
         )
 
 

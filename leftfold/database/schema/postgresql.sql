@@ -383,7 +383,7 @@ END $$;
 
 CREATE FUNCTION leftfold.stream_space_v1() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$ SELECT 'leftfold.snapshots'::regclass::oid::bigint::bit(32)::int $$;
+    AS $$ SELECT 'leftfold.migrations'::regclass::oid::bigint::bit(32)::int $$;
 
 CREATE FUNCTION leftfold.survey_v1(p_position bigint, OUT head bigint, OUT head_id uuid, OUT found_id uuid, OUT store uuid, OUT epoch integer) RETURNS record
     LANGUAGE plpgsql

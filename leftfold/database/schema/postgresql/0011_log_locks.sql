@@ -12,6 +12,6 @@ CREATE FUNCTION {schema}.tag_key_v1(tag text) RETURNS int LANGUAGE sql IMMUTABLE
     AS $$ SELECT -1 - (hashtextextended(tag, 2) & 1073741823)::int $$;
 -- Streams have the oid of a table, in place of an index's (0006): REINDEX CONCURRENTLY gives an index another one, and then
 -- sessions from before and after it would no longer meet.
---   snapshots  streams: a hash of the name, exclusive
+--   migrations streams: a hash of the name, exclusive
 CREATE OR REPLACE FUNCTION {schema}.stream_space_v1() RETURNS int LANGUAGE sql IMMUTABLE PARALLEL SAFE
-    AS $$ SELECT '{schema}.snapshots'::regclass::oid::bigint::bit(32)::int $$;
+    AS $$ SELECT '{schema}.migrations'::regclass::oid::bigint::bit(32)::int $$;
