@@ -11,7 +11,8 @@ demo: .venv/.installed
 # Three workers, each with a PostgreSQL of its own, for much of the time is spent waiting for flushes. Children keep their
 # bytecode, whatever the shell says of that.
 test: check
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses=3 --dist=worksteal
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses=3 --dist=worksteal -m "not alone"
+	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -m alone
 
 check: .venv/.installed
 	$(BIN)/ruff check .

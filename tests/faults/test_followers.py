@@ -9,6 +9,7 @@ import time
 from dataclasses import dataclass, field
 
 import psycopg
+import pytest
 
 import leftfold as lf
 from leftfold.log.postgresql.parameters import append_parameters
@@ -80,6 +81,7 @@ class Race:
                 await asyncio.sleep(0.002)
 
 
+@pytest.mark.alone
 def test_nothing_is_missed_or_doubled_or_late_and_a_naive_follower_loses_events(
     postgres: Postgres, record_property: object
 ) -> None:

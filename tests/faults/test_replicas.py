@@ -118,6 +118,7 @@ def test_what_was_just_appended_is_read_from_the_replica(urls: tuple[str, str]) 
         assert (replica.served, replica.declined) == (201, 0)
 
 
+@pytest.mark.alone
 def test_a_replica_that_lags_is_left_and_taken_up_again(
     urls: tuple[str, str], standby: ThrowawayReplica, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -143,6 +144,7 @@ def test_a_replica_that_lags_is_left_and_taken_up_again(
         assert "again" in told[1]
 
 
+@pytest.mark.alone
 @pytest.mark.usefixtures("lazy_primary")
 def test_what_others_leave_unflushed_holds_nobody_up(
     urls: tuple[str, str], primary: ThrowawayPostgres, database: str
