@@ -15,6 +15,7 @@ import copy
 import threading
 from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
+from contextlib import suppress
 from typing import Any, Generic, Protocol, TypeVar
 
 Item = TypeVar("Item")
@@ -106,7 +107,12 @@ class AsyncioGathering(Generic[Item, Outcome]):
 
 
 class BlockingGathering(Generic[Item, Outcome]):
-    """For threads. There is no thread of its own: the first in the queue sends for those behind it, once."""
+    """For threads. There is no thread of its own: the first in the queue sends for those behind it, once.
+
+    A thread may be interrupted (KeyboardInterrupt, or what others raise in it) whenever a call returns, a function
+    begins or a loop turns. So what belongs together is done with none of these in between, and a caller, however it
+    ends, passes through `_leave`, which can be done again.
+    """
 
     def __init__(self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int) -> None:
         self._send = send
@@ -116,97 +122,107 @@ class BlockingGathering(Generic[Item, Outcome]):
         self._mutex = threading.Lock()
 
     async def submit(self, item: Item) -> Outcome:
-        with self._mutex:
-            entry = None
-            if self._free and not self._queue:
-                self._free -= 1
-            else:
-                entry = _Entry[Item, Outcome](item)
-                self._queue.append(entry)
-        if entry is None:
-            try:
-                [outcome] = await self._send([item])
-                return outcome
-            finally:
-                self._pass_on()
+        entry: _Entry[Item, Outcome] = _Entry(item)
         try:
-            entry.woken.acquire()
+            if self._queues(entry):
+                entry.woken.acquire()
+                if entry.leads:
+                    self._take(entry)
             if entry.leads:
                 await self._lead(entry)
-        except BaseException:
-            self._abandon(entry)
-            raise
+        finally:
+            if not entry.told:
+                try:
+                    self._leave(entry)
+                except BaseException:
+                    self._leave(entry)
+                    raise
         return entry.result()
 
+    def _queues(self, entry: _Entry[Item, Outcome]) -> bool:
+        """Whether it has to; if a line is free, and nobody waits for one, it leads at once."""
+        with self._mutex:
+            if self._free and not self._queue:
+                self._free -= 1
+                entry.leads = True
+            else:
+                entry.woken.acquire()
+                entry.queued = True
+                self._queue.append(entry)
+            return entry.queued
+
+    def _take(self, leader: _Entry[Item, Outcome]) -> None:
+        """The leader's own, and the next that have room; whoever is to lead on another line stays."""
+        room = self._room()
+        with self._mutex:
+            self._queue.remove(leader)
+            leader.queued = False
+            room.admits(leader.item)
+            leader.others = others = []
+            for entry in list(self._queue):
+                if entry.leads:
+                    continue
+                if not room.admits(entry.item):
+                    break
+                others.append(entry)
+                self._queue.remove(entry)
+
     async def _lead(self, leader: _Entry[Item, Outcome]) -> None:
-        batch: list[_Entry[Item, Outcome]] = []
+        """Send for the whole batch, whose answers `_leave` hands out."""
+        batch = [leader, *leader.others]
         try:
-            batch.extend(self._take(leader))
             outcomes = await self._send([entry.item for entry in batch])
         except Exception as error:
+            if len(batch) == 1:
+                raise
             for entry in batch:
                 entry.error = _copied(error)
-        except BaseException:  # this caller is interrupted; the others' are sent again, which a log recognises
-            with self._mutex:
-                self._queue.extendleft(entry for entry in reversed(batch) if entry is not leader)
-            raise
         else:
             for entry, outcome in zip(batch, outcomes, strict=True):
                 entry.outcome = (outcome,)
-        for entry in batch:
-            if entry is not leader:
-                entry.woken.release()
-        leader.leads = False
-        self._pass_on()
 
-    def _take(self, leader: _Entry[Item, Outcome]) -> list[_Entry[Item, Outcome]]:
-        """The leader's own, and the next that have room; whoever is to lead on another line stays."""
-        batch, leading = [leader], []
-        room = self._room()
-        room.admits(leader.item)
+    def _leave(self, leaving: _Entry[Item, Outcome]) -> None:
+        """Tell those that it has sent for, put back those that have no answer, and hand on the line."""
         with self._mutex:
-            self._queue.remove(leader)
-            while self._queue:
-                if self._queue[0].leads:
-                    leading.append(self._queue.popleft())
-                elif room.admits(self._queue[0].item):
-                    batch.append(self._queue.popleft())
+            if leaving.queued:
+                with suppress(ValueError):
+                    self._queue.remove(leaving)
+            leaving.gone = True
+            for entry in leaving.others:
+                if entry.is_answered and not entry.told:
+                    entry.told = True
+                    entry.woken.release()
+            for entry in reversed(leaving.others):
+                if not (entry.told or entry.gone or entry in self._queue):  # they go again, which a log recognises
+                    entry.queued = True
+                    self._queue.appendleft(entry)
+            if leaving.leads:
+                heir = next((entry for entry in self._queue if not entry.leads), None)
+                leaving.leads = False
+                if heir is None:
+                    self._free += 1
                 else:
-                    break
-            self._queue.extendleft(reversed(leading))
-        return batch
-
-    def _pass_on(self) -> None:
-        """The line goes to the first that waits and has none."""
-        with self._mutex:
-            entry = next((one for one in self._queue if not one.leads), None)
-            if entry is None:
-                self._free += 1
-            else:
-                entry.leads = True
-                entry.woken.release()
-
-    def _abandon(self, entry: _Entry[Item, Outcome]) -> None:
-        with self._mutex:
-            if entry in self._queue:
-                self._queue.remove(entry)
-            leads, entry.leads = entry.leads, False
-        if leads:
-            self._pass_on()
+                    heir.leads = True
+                    heir.woken.release()
 
 
 class _Entry(Generic[Item, Outcome]):
     """A thread that waits, for its outcome or for its turn to send."""
 
-    __slots__ = ("error", "item", "leads", "outcome", "woken")
+    __slots__ = ("error", "gone", "item", "leads", "others", "outcome", "queued", "told", "woken")
 
     def __init__(self, item: Item) -> None:
         self.item = item
-        self.leads = False
+        self.others: Sequence[_Entry[Item, Outcome]] = ()
+        """Whom it sends for, beside itself."""
         self.outcome: tuple[Outcome] | None = None
         self.error: Exception | None = None
+        self.queued = self.leads = self.told = self.gone = False
         self.woken = threading.Lock()
-        self.woken.acquire()
+
+    @property
+    def is_answered(self) -> bool:
+        return self.outcome is not None or self.error is not None
 
     def result(self) -> Outcome:
         if self.outcome is not None:
