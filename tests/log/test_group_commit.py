@@ -9,7 +9,7 @@ import asyncio
 import sqlite3
 import time
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, closing, contextmanager
+from contextlib import asynccontextmanager, closing, contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -22,6 +22,7 @@ from leftfold.log.writes import Outcome
 from leftfold.testing.conformance import DoorKind, open_door, registry
 from leftfold.testing.conformance.door import AsyncDoor, Door, SyncDoor
 from leftfold.testing.conformance.facts import counted
+from leftfold.testing.postgres import ThrowawayPostgres
 
 PATIENCE = 20.0
 
@@ -278,3 +279,40 @@ def test_the_end_of_an_event_loop_leaves_nothing_waiting(store_url: str) -> None
     with lf.connect(store_url, registry=registry) as store:
         assert all(result.version == 1 for result in store.read_all())
         store.append("Thing-after", counted(1))
+
+
+@contextmanager
+def locks_but_for(room: int, url: str) -> Iterator[None]:
+    """The server's table of locks is full, up to so many."""
+    with psycopg.connect(url, autocommit=True) as connection:
+        taken = 0
+        with suppress(psycopg.errors.OutOfMemory):
+            while True:
+                connection.execute(
+                    "SELECT pg_advisory_lock(k) FROM generate_series(%s::int, %s::int) k", (taken, taken + 99)
+                )
+                taken += 100
+        connection.execute(
+            "SELECT pg_advisory_unlock(k) FROM generate_series(%s::int, %s::int) k", (taken - room, taken - 1)
+        )
+        yield
+
+
+def test_a_batch_that_does_not_fit_into_the_servers_table_of_locks_goes_one_by_one() -> None:
+    async def check(url: str) -> None:
+        async with watched(url, "async") as (door, log, batches):
+            await door.append("Thing-first", counted(1))
+            with writers_locked_out(url):
+                tasks = [asyncio.ensure_future(door.append(f"Thing-{n}", counted(1))) for n in range(250)]
+                await wait_until(lambda: waiting(log) == 250 - log.lines)
+                full = locks_but_for(100, url)
+                full.__enter__()
+            try:
+                results = await asyncio.gather(*tasks)
+            finally:
+                full.__exit__(None, None, None)
+            assert [result.version for result in results] == [1] * 250
+            assert 250 - log.lines in map(len, batches)
+
+    with ThrowawayPostgres(max_connections=20, max_locks_per_transaction=20) as server:
+        asyncio.run(check(server.create_database()))
