@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from leftfold.errors import LeftfoldError
-from leftfold.log.writes import Append, AppendResult, Busy, Outcome
+from leftfold.log.writes import BUSY, Append, AppendResult, Busy, Outcome
 
 if TYPE_CHECKING:
     from leftfold.log.contract import Log
@@ -20,6 +20,8 @@ MOST_EVENTS = 1_000
 MOST_BYTES = 2**20
 MOST_KEYS = 400
 """How many different streams, types and tags: as many locks, on PostgreSQL."""
+_SEEN_BYTES = 20
+"""What a position takes that a condition has seen."""
 MOST_WAITING = 4_096
 """How many appends may be gathered; more wait outside, not yet encoded."""
 
@@ -35,7 +37,8 @@ class Committing:
 
     async def append(self, append: Append) -> AppendResult | LeftfoldError:
         """Its outcome, once it is flushed or refused."""
-        outcome = await self._gathering.submit(append)
+        alone = append.condition is not None and append.condition.is_about_everything
+        outcome = BUSY if alone else await self._gathering.submit(append)
         if isinstance(outcome, Busy):
             [outcome] = await self._log.append_batch([append])
             assert not isinstance(outcome, Busy), "busy, though it was to wait"
@@ -69,6 +72,9 @@ class _Batch:
             self._bytes += len(event.data) + len(event.metadata)
             self._keys.add(event.type)
             self._keys.update(event.tags)
+        if append.condition is not None:
+            self._keys.update(append.condition.watched())
+            self._bytes += _SEEN_BYTES * len(tuple(append.condition.seen))
         self._appends += 1
         return self._appends == 1 or (
             self._appends <= MOST_APPENDS

@@ -47,6 +47,18 @@ class AppendCondition:
             if not _is_position(one):
                 raise InvalidArgument(f"seen is a list of positions, and {one!r} is none")
 
+    def watched(self) -> frozenset[str]:
+        """What it is about, in names of types and tags: every event that it means has one of them.
+
+        None of a criterion that has neither, which is about the whole log.
+        """
+        return frozenset(name for one in self.unless.criteria for name in sorted(one.tags)[:1] or one.types)
+
+    @property
+    def is_about_everything(self) -> bool:
+        """Whether any event of the log might be meant, whatever its type and its tags."""
+        return any(not one.tags and not one.types for one in self.unless.criteria)
+
 
 @dataclass(frozen=True, slots=True)
 class Decision:

@@ -57,12 +57,10 @@ class Log(ABC):
     ) -> AppendResult:
         """Append to one stream, all or nothing; see `leftfold.front.EventStore.append`."""
         check_outside(self.database)
-        if condition is not None:
-            write = Write(stream, events, expected)
-            [result] = await self.append_all([write], metadata=metadata, condition=condition)
-            return result
+        _check_condition(condition)
         async with self._committing.places:
-            outcome = await self._committing.append(self._prepare(Write(stream, events, expected), metadata))
+            append = self._prepare(Write(stream, events, expected), metadata, condition)
+            outcome = await self._committing.append(append)
         if isinstance(outcome, LeftfoldError):
             raise outcome
         return outcome
@@ -76,8 +74,7 @@ class Log(ABC):
     ) -> list[AppendResult]:
         """Append to several streams, all or nothing; see `leftfold.front.EventStore.append_all`."""
         check_outside(self.database)
-        if not isinstance(condition, AppendCondition | None):
-            raise InvalidArgument(f"condition is an lf.AppendCondition, not {condition!r}")
+        _check_condition(condition)
         appends = [self._prepare(write, metadata) for write in writes]
         if len({append.stream for append in appends}) < len(appends):
             raise InvalidArgument("append_all takes one Write for each stream: put the events of a stream together")
@@ -113,17 +110,21 @@ class Log(ABC):
         """Events were committed: wake this process's followers, and those of other processes if any listen there."""
         self.audience.wake()
 
-    def _prepare(self, write: Write, metadata: Mapping[str, Any] | None) -> Append:
+    def _prepare(
+        self, write: Write, metadata: Mapping[str, Any] | None, condition: AppendCondition | None = None
+    ) -> Append:
         expected = write.expected
         if not isinstance(expected, int) or isinstance(expected, bool) or not expectation.EXISTS <= expected < 2**63:
             raise InvalidArgument(f"expected is a version from 0, lf.ANY, lf.NO_STREAM or lf.EXISTS, not {expected!r}")
-        return Append(check_stream(write.stream), encode_events(write.events, self.registry, metadata), expected)
+        encoded = encode_events(write.events, self.registry, metadata)
+        return Append(check_stream(write.stream), encoded, expected, condition)
 
     @abstractmethod
     async def append_batch(self, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:
         """Judge and store independent appends in one transaction; an outcome for each, in order.
 
         One that conflicts, repeats or is refused never fails its neighbours. `StoreUnavailable` is raised, for all.
+        Each is judged in this order: repetition, version, its condition.
         Unless it may ``wait`` for locks that others hold, who needs one of them is `BUSY`.
         """
 
@@ -252,6 +253,11 @@ class Log(ABC):
             else:
                 after = page[-1].position
                 ground = ground and Ground(after, page[-1].id)
+
+
+def _check_condition(condition: object) -> None:
+    if not isinstance(condition, AppendCondition | None):
+        raise InvalidArgument(f"condition is an lf.AppendCondition, not {condition!r}")
 
 
 def check_range(after: int, until: int | None, limit: int | None) -> None:

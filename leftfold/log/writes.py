@@ -10,6 +10,7 @@ from typing import Any, Final
 from leftfold import expected as expectation
 from leftfold.errors import LeftfoldError
 from leftfold.events import EncodedEvent
+from leftfold.log.condition import AppendCondition
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,11 +24,12 @@ class Write:
 
 @dataclass(frozen=True, slots=True)
 class Append:
-    """A checked and encoded append to one stream."""
+    """A checked and encoded append to one stream, on a condition of its own if it has one."""
 
     stream: str
     events: tuple[EncodedEvent, ...]
     expected: int
+    condition: AppendCondition | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 CREATE SCHEMA leftfold;
 
-CREATE FUNCTION leftfold.append_joined_v1(p_together boolean, p_wait boolean, p_unless json, p_after bigint, p_seen bigint[], p_streams text[], p_expected bigint[], p_counts integer[], p_ids uuid[], p_types text[], p_schema_versions integer[], p_datas text[], p_metadatas text[], p_tags text[], p_occurred timestamp with time zone[], OUT statuses integer[], OUT versions bigint[], OUT positions bigint[], OUT listened boolean, OUT refusal text) RETURNS record
+CREATE FUNCTION leftfold.append_joined_v2(p_together boolean, p_wait boolean, p_unless json[], p_after bigint[], p_seen text[], p_streams text[], p_expected bigint[], p_counts integer[], p_ids uuid[], p_types text[], p_schema_versions integer[], p_datas text[], p_metadatas text[], p_tags text[], p_occurred timestamp with time zone[], OUT statuses integer[], OUT versions bigint[], OUT positions bigint[], OUT listened boolean, OUT refusal text) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -19,7 +19,7 @@ BEGIN
     FOR attempt IN 1 .. attempts LOOP
         BEGIN
             SELECT a.statuses, a.versions, a.positions, a.listened INTO statuses, versions, positions, listened
-              FROM leftfold.append_v2(p_together, p_wait, p_unless, p_after, p_seen, p_streams, p_expected, p_counts,
+              FROM leftfold.append_v3(p_together, p_wait, p_unless, p_after, p_seen, p_streams, p_expected, p_counts,
                                       p_ids, p_types, p_schema_versions, p_datas, p_metadatas, p_tags, p_occurred) a;
             status := NULL;
             EXIT;
@@ -89,7 +89,7 @@ BEGIN
     listened := leftfold.listened_v1();
 END $$;
 
-CREATE FUNCTION leftfold.append_v2(p_together boolean, p_wait boolean, p_unless json, p_after bigint, p_seen bigint[], p_streams text[], p_expected bigint[], p_counts integer[], p_ids uuid[], p_types text[], p_schema_versions integer[], p_datas text[], p_metadatas text[], p_tags text[], p_occurred timestamp with time zone[], OUT statuses integer[], OUT versions bigint[], OUT positions bigint[], OUT listened boolean) RETURNS record
+CREATE FUNCTION leftfold.append_v3(p_together boolean, p_wait boolean, p_unless json[], p_after bigint[], p_seen text[], p_streams text[], p_expected bigint[], p_counts integer[], p_ids uuid[], p_types text[], p_schema_versions integer[], p_datas text[], p_metadatas text[], p_tags text[], p_occurred timestamp with time zone[], OUT statuses integer[], OUT versions bigint[], OUT positions bigint[], OUT listened boolean) RETURNS record
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
@@ -105,7 +105,12 @@ DECLARE
     busy_log     bool;
     busy_streams int[];
     busy_keys    int[];
+    busy_conditions int[];
     waits    bool;      -- whether anybody is busy
+    watched  int[];     -- the keys that the append's condition is about
+    written  int[] := '{}'; -- those of the events before it
+    failing  bigint;    -- the event that its condition fails on
+    tag      text;
     repeats  bool;
     moment   timestamptz;
     former   record;
@@ -123,7 +128,7 @@ DECLARE
     locked   text;      -- nothing: an assignment costs less than PERFORM, which starts a query
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed'
-       AND current_setting('leftfold.joined', true) IS DISTINCT FROM 'on' THEN -- see append_joined_v1
+       AND current_setting('leftfold.joined', true) IS DISTINCT FROM 'on' THEN -- see append_joined_v2
         RAISE EXCEPTION 'leftfold: an append needs READ COMMITTED, not %', current_setting('transaction_isolation')
             USING ERRCODE = 'feature_not_supported';
     END IF;
@@ -131,8 +136,9 @@ BEGIN
         PERFORM set_config('synchronous_commit', 'on', true); -- acknowledged means flushed, whatever the default
     END IF;
 
-    SELECT t.busy_log, t.busy_streams, t.busy_keys INTO busy_log, busy_streams, busy_keys
-      FROM leftfold.take_locks_v1(p_wait, p_streams, p_types, p_tags, p_unless) t;
+    SELECT t.busy_log, t.busy_streams, t.busy_keys, t.busy_conditions
+      INTO busy_log, busy_streams, busy_keys, busy_conditions
+      FROM leftfold.take_locks_v2(p_wait, p_streams, p_types, p_tags, p_unless) t;
     IF busy_log THEN
         statuses := array_fill(5, ARRAY[cardinality(p_streams)]);
         versions := array_fill(0, ARRAY[cardinality(p_streams)]);
@@ -166,7 +172,11 @@ BEGIN
             moment := moment + interval '1 microsecond';
         END IF;
         stored := 0;
-        IF waits AND (hashtext(name) = ANY (busy_streams) OR EXISTS (
+        IF p_unless IS NOT NULL THEN
+            watched := leftfold.condition_keys_v1(p_unless[number]);
+        END IF;
+        IF watched && busy_conditions OR watched && written OR (0 = ANY (watched) AND accepted > 0)
+           OR waits AND (hashtext(name) = ANY (busy_streams) OR EXISTS (
                SELECT 1 FROM unnest(p_types[start + 1 : start + count], p_tags[start + 1 : start + count]) u(type, tags)
                 WHERE leftfold.type_key_v1(u.type) = ANY (busy_keys)
                    OR EXISTS (SELECT 1 FROM unnest(u.tags::text[]) g(tag)
@@ -200,6 +210,16 @@ BEGIN
                 positions[number] := place;
             END IF;
         ELSIF expected = -1 OR expected = current OR (expected = -2 AND current > 0) THEN
+            IF p_unless IS NOT NULL AND NOT p_together THEN
+                failing := leftfold.first_match_v2(p_unless[number], p_after[number], p_seen[number]::bigint[]);
+            END IF;
+            IF failing IS NOT NULL THEN
+                statuses[number] := 4;
+                versions[number] := current;
+                positions[number] := failing;
+                start := start + count;
+                CONTINUE;
+            END IF;
             FOR i IN 1 .. count LOOP
                 event_versions[start + i] := current + i;
             END LOOP;
@@ -211,6 +231,16 @@ BEGIN
             statuses[number] := 0;
             versions[number] := current;
             positions[number] := place;
+            IF p_unless IS NOT NULL AND NOT p_together THEN
+                FOR i IN start + 1 .. start + count LOOP
+                    written := array_append(written, leftfold.type_key_v1(p_types[i]));
+                    IF p_tags IS NOT NULL THEN
+                        FOREACH tag IN ARRAY p_tags[i]::text[] LOOP
+                            written := array_append(written, leftfold.tag_key_v1(tag));
+                        END LOOP;
+                    END IF;
+                END LOOP;
+            END IF;
         ELSE
             statuses[number] := 2;
             versions[number] := current;
@@ -231,11 +261,11 @@ BEGIN
     IF p_together AND 2 = ANY (statuses) THEN
         RETURN;
     END IF;
-    IF p_unless IS NOT NULL THEN
-        place := leftfold.first_match_v1(p_unless, p_after, p_seen);
-        IF place IS NOT NULL THEN
+    IF p_together AND p_unless IS NOT NULL THEN
+        failing := leftfold.first_match_v2(p_unless[1], p_after[1], p_seen[1]::bigint[]);
+        IF failing IS NOT NULL THEN
             statuses := array_fill(4, ARRAY[number]);
-            positions := array_fill(place, ARRAY[number]);
+            positions := array_fill(failing, ARRAY[number]);
             RETURN;
         END IF;
     END IF;
@@ -272,8 +302,33 @@ BEGIN
     listened := leftfold.listened_v1();
 END $$;
 
-CREATE FUNCTION leftfold.first_match_v1(p_unless json, p_after bigint, p_seen bigint[]) RETURNS bigint
-    LANGUAGE plpgsql
+CREATE FUNCTION leftfold.condition_keys_v1(p_unless json) RETURNS integer[]
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
+    AS $$
+DECLARE
+    keys   int[] := '{}';
+    tagged text[];
+    types  text[];
+    one    text;
+BEGIN
+    FOR i IN 0 .. json_array_length(p_unless) - 1 LOOP
+        tagged := (p_unless -> i ->> 'tags')::text[];
+        types := (p_unless -> i ->> 'types')::text[];
+        IF cardinality(tagged) > 0 THEN
+            keys := array_append(keys, leftfold.tag_key_v1(tagged[1]));
+        ELSIF cardinality(types) > 0 THEN
+            FOREACH one IN ARRAY types LOOP
+                keys := array_append(keys, leftfold.type_key_v1(one));
+            END LOOP;
+        ELSE
+            keys := array_append(keys, 0);
+        END IF;
+    END LOOP;
+    RETURN keys;
+END $$;
+
+CREATE FUNCTION leftfold.first_match_v2(p_unless json, p_after bigint, p_seen bigint[]) RETURNS bigint
+    LANGUAGE plpgsql STRICT
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
     SET enable_bitmapscan TO 'off'
@@ -286,20 +341,23 @@ DECLARE
     criterion json;
     types     text[];
     tagged    text[];
+    anywhere  bool;  -- whether it says nothing that no index orders by
     one       text;
     found     bigint;
     first     bigint;
 BEGIN
-    FOR criterion IN SELECT c.value FROM json_array_elements(p_unless) c LOOP
-        types := ARRAY(SELECT json_array_elements_text(criterion -> 'types'));
-        tagged := ARRAY(SELECT json_array_elements_text(criterion -> 'tags'));
+    FOR i IN 0 .. json_array_length(p_unless) - 1 LOOP
+        criterion := p_unless -> i;
+        types := (criterion ->> 'types')::text[];
+        tagged := (criterion ->> 'tags')::text[];
+        anywhere := (criterion -> 'from') IS NULL AND (criterion -> 'occurred') IS NULL AND (criterion -> 'recorded') IS NULL;
         IF cardinality(tagged) > 0 THEN
             SELECT t.position INTO found
               FROM leftfold.event_tags t
              CROSS JOIN LATERAL (SELECT * FROM leftfold.events a WHERE a.position = t.position OFFSET 0) e
              WHERE t.tag = tagged[1] AND t.position > p_after AND t.position <> ALL (p_seen)
                AND e.tags @> tagged AND (cardinality(types) = 0 OR e.type = ANY (types))
-               AND leftfold.within_v1(criterion, e.stream, e.occurred_at, e.recorded_at)
+               AND (anywhere OR leftfold.within_v1(criterion, e.stream, e.occurred_at, e.recorded_at))
              ORDER BY t.position LIMIT 1;
             first := least(first, found);
         ELSIF cardinality(types) > 0 THEN
@@ -307,7 +365,7 @@ BEGIN
                 SELECT e.position INTO found
                   FROM leftfold.events e
                  WHERE e.type = one AND e.position > p_after AND e.position <> ALL (p_seen)
-                   AND leftfold.within_v1(criterion, e.stream, e.occurred_at, e.recorded_at)
+                   AND (anywhere OR leftfold.within_v1(criterion, e.stream, e.occurred_at, e.recorded_at))
                  ORDER BY e.position LIMIT 1;
                 first := least(first, found);
             END LOOP;
@@ -315,7 +373,7 @@ BEGIN
             SELECT e.position INTO found
               FROM leftfold.events e
              WHERE e.position > p_after AND e.position <> ALL (p_seen)
-               AND leftfold.within_v1(criterion, e.stream, e.occurred_at, e.recorded_at)
+               AND (anywhere OR leftfold.within_v1(criterion, e.stream, e.occurred_at, e.recorded_at))
              ORDER BY e.position LIMIT 1;
             first := least(first, found);
         END IF;
@@ -406,7 +464,7 @@ CREATE FUNCTION leftfold.tag_key_v1(tag text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT -1 - (hashtextextended(tag, 2) & 1073741823)::int $$;
 
-CREATE FUNCTION leftfold.take_locks_v1(p_wait boolean, p_streams text[], p_types text[], p_tags text[], p_unless json, OUT busy_log boolean, OUT busy_streams integer[], OUT busy_keys integer[]) RETURNS record
+CREATE FUNCTION leftfold.take_locks_v2(p_wait boolean, p_streams text[], p_types text[], p_tags text[], p_unless json[], OUT busy_log boolean, OUT busy_streams integer[], OUT busy_keys integer[], OUT busy_conditions integer[]) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -427,19 +485,13 @@ BEGIN
                         UNION ALL
                         SELECT leftfold.tag_key_v1(g.tag), false FROM unnest(p_tags) u(tags), unnest(u.tags::text[]) g(tag)
                         UNION ALL
-                        SELECT leftfold.tag_key_v1(c.value -> 'tags' ->> 0), true FROM json_array_elements(p_unless) c
-                         WHERE json_array_length(c.value -> 'tags') > 0
-                        UNION ALL
-                        SELECT leftfold.type_key_v1(t.value), true
-                          FROM json_array_elements(p_unless) c, json_array_elements_text(c.value -> 'types') t
-                         WHERE json_array_length(c.value -> 'tags') = 0) k(key, exclusive)
+                        SELECT c.key, true
+                          FROM unnest(p_unless) u(unless), unnest(leftfold.condition_keys_v1(u.unless)) c(key)
+                       ) k(key, exclusive)
                  GROUP BY k.key) a(key, exclusive);
     END IF;
-    whole := coalesce(cardinality(streams), 0) + coalesce(cardinality(keys), 0) > 500;
-    IF p_unless IS NOT NULL AND NOT whole THEN
-        whole := EXISTS (SELECT 1 FROM json_array_elements(p_unless) c
-                          WHERE json_array_length(c.value -> 'tags') = 0 AND json_array_length(c.value -> 'types') = 0);
-    END IF;
+    whole := coalesce(0 = ANY (keys), false)
+             OR coalesce(cardinality(streams), 0) + coalesce(cardinality(keys), 0) > 500;
 
     IF whole THEN
         IF p_wait THEN
@@ -464,10 +516,13 @@ BEGIN
     busy_log := NOT pg_try_advisory_xact_lock_shared(leftfold.log_space_v1(), 0);
     SELECT array_agg(s.key) INTO busy_streams
       FROM unnest(streams) s(key) WHERE NOT pg_try_advisory_xact_lock(leftfold.stream_space_v1(), s.key);
-    SELECT array_agg(k.key) INTO busy_keys
-      FROM unnest(keys, modes) k(key, exclusive)
-     WHERE NOT CASE WHEN k.exclusive THEN pg_try_advisory_xact_lock(leftfold.log_space_v1(), k.key)
-                    ELSE pg_try_advisory_xact_lock_shared(leftfold.log_space_v1(), k.key) END;
+    SELECT array_agg(l.key) FILTER (WHERE NOT l.taken), array_agg(l.key) FILTER (WHERE l.exclusive AND NOT l.alone)
+      INTO busy_keys, busy_conditions
+      FROM (SELECT a.*, CASE WHEN a.alone THEN true
+                             ELSE pg_try_advisory_xact_lock_shared(leftfold.log_space_v1(), a.key) END AS taken
+              FROM (SELECT k.*, CASE WHEN k.exclusive THEN pg_try_advisory_xact_lock(leftfold.log_space_v1(), k.key)
+                                     ELSE false END AS alone
+                      FROM unnest(keys, modes) k(key, exclusive) OFFSET 0) a OFFSET 0) l;
 END $$;
 
 CREATE FUNCTION leftfold.type_key_v1(type text) RETURNS integer

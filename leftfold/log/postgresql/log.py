@@ -93,6 +93,11 @@ class PostgresqlLog(Log):
             return await self._append_sorted(appends, wait)
         order = sorted(range(len(appends)), key=lambda number: appends[number].stream)
         outcomes = await self._append_sorted([appends[number] for number in order], wait)
+        if wait:  # then only those are busy whose condition is about others of the batch
+            outcomes = [
+                (await self.append_batch([appends[number]]))[0] if outcome is BUSY else outcome
+                for number, outcome in zip(order, outcomes, strict=True)
+            ]
         return [outcome for _, outcome in sorted(zip(order, outcomes, strict=True), key=lambda pair: pair[0])]
 
     async def _append_sorted(self, appends: Sequence[Append], wait: bool) -> list[Outcome]:
@@ -253,6 +258,8 @@ def _outcome(append: Append, status: int, version: int, position: int) -> Outcom
             return ConcurrencyError(append.stream, append.expected, version)
         case 3:
             return _clash([append])
+        case 4:
+            return ConditionFailed(append.condition, position)
         case _:
             return BUSY
 

@@ -1,4 +1,4 @@
-"""A batch of appends as the parameters of ``append_v2``: array literals, one entry for each append or for each event.
+"""A batch of appends as the parameters of ``append_v3``: array literals, one entry for each append or for each event.
 
 They are written here because psycopg converts a list item by item, in Python, which a large batch feels.
 """
@@ -24,9 +24,7 @@ def append_parameters(
     return (
         together,
         wait,
-        None if condition is None else _json([_criterion(one) for one in condition.unless.criteria]),
-        0 if condition is None else condition.after,
-        "{}" if condition is None else _plain(condition.seen),
+        *_conditions([condition] if together else [append.condition for append in appends]),
         _texts(append.stream for append in appends),
         _plain(append.expected for append in appends),
         _plain(len(append.events) for append in appends),
@@ -41,8 +39,8 @@ def append_parameters(
 
 
 def is_plain(append: Append) -> bool:
-    """Whether it can take the short way: one event, without tags."""
-    return len(append.events) == 1 and not append.events[0].tags
+    """Whether it can take the short way: one event, without tags, on no condition."""
+    return len(append.events) == 1 and not append.events[0].tags and append.condition is None
 
 
 def append_one_parameters(append: Append, *, wait: bool) -> tuple[object, ...]:
@@ -61,13 +59,26 @@ def append_one_parameters(append: Append, *, wait: bool) -> tuple[object, ...]:
     )
 
 
+def _conditions(conditions: Sequence[AppendCondition | None]) -> tuple[str | None, str | None, str | None]:
+    """What they are about, after which positions, and which they have seen; nothing if there is none."""
+    if not any(conditions):
+        return None, None, None
+    return (
+        _texts(
+            None if one is None else _json([_criterion(each) for each in one.unless.criteria]) for one in conditions
+        ),
+        _plain(0 if one is None else one.after for one in conditions),
+        _texts("{}" if one is None else _plain(one.seen) for one in conditions),
+    )
+
+
 def _json(value: object) -> str:
     return msgspec.json.encode(value).decode()
 
 
 def _criterion(criterion: Criterion) -> dict[str, object]:
-    """As ``first_match_v1`` reads it. Sorted, because the first tag is what everybody locks."""
-    told: dict[str, object] = {"types": sorted(criterion.types), "tags": sorted(criterion.tags)}
+    """As ``first_match_v2`` reads it. Sorted, because the first tag is what everybody locks."""
+    told: dict[str, object] = {"types": _texts(sorted(criterion.types)), "tags": _texts(sorted(criterion.tags))}
     if criterion.category is not None:
         told["from"], told["below"] = category_range(criterion.category)
     for name, span in (("occurred", criterion.occurred), ("recorded", criterion.recorded)):
@@ -85,7 +96,10 @@ def _plain(values: Iterable[object]) -> str:
     return "{" + ",".join(map(str, values)) + "}"
 
 
-def _texts(texts: Iterable[str]) -> str:
+def _texts(texts: Iterable[str | None]) -> str:
     """An array literal of texts: each in double quotes, quotes and backslashes escaped."""
-    escaped = [text.replace("\\", "\\\\").replace('"', '\\"') for text in texts]
-    return '{"' + '","'.join(escaped) + '"}' if escaped else "{}"
+    return "{" + ",".join(["NULL" if text is None else _quoted(text) for text in texts]) + "}"
+
+
+def _quoted(text: str) -> str:
+    return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

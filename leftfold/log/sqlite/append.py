@@ -72,7 +72,7 @@ def in_transaction(raw: sqlite3.Connection, write: Callable[[Writer], Result]) -
 def _outcome(writer: Writer, append: Append) -> Outcome:
     try:
         writer.tick()
-        return writer.repeated(append) or writer.append(append)
+        return writer.repeated(append) or writer.append_on_condition(append)
     except LeftfoldError as refusal:  # raised before anything of this append was inserted
         return refusal
 
@@ -161,6 +161,13 @@ class Writer:
         for (position,) in self._raw.execute(*select_events(condition.unless, part, _POSITIONS)):
             if position not in seen:
                 raise ConditionFailed(condition, position)
+
+    def append_on_condition(self, append: Append) -> AppendResult:
+        """Insert the events, if the append's condition holds, or if it has none."""
+        if append.condition is not None:
+            self.check(append)
+            self.check_condition(append.condition)
+        return self.append(append)
 
     def append(self, append: Append) -> AppendResult:
         """Insert the events, one version and one position after the other."""

@@ -8,7 +8,7 @@ import pytest
 
 import leftfold as lf
 from leftfold.testing.conformance.door import Connect, Door, scenario
-from leftfold.testing.conformance.facts import Counted, Enrolled, counted, day, registry, tagged
+from leftfold.testing.conformance.facts import Counted, Enrolled, an_append, counted, day, registry, tagged
 
 STUDENT = lf.Query.of(tags=["student:7"])
 
@@ -103,6 +103,37 @@ class ConditionChecks:
                 assert await holds(store, lf.AppendCondition(query, at - 1, [at])), query
             for query in others:
                 assert await holds(store, lf.AppendCondition(query)), query
+
+    @scenario
+    async def test_in_a_batch_a_condition_counts_what_came_before_it_and_not_what_came_after(
+        self, connect: Connect
+    ) -> None:
+        def unless(tag: str) -> lf.AppendCondition:
+            return lf.AppendCondition(lf.Query.of(tags=[tag]))
+
+        async with connect() as store:
+            outcomes = await store.append_batch(
+                [
+                    an_append("Course-1", tagged("student:9"), condition=unless("student:7")),
+                    an_append("Course-2", tagged("student:7")),
+                    an_append("Course-3", tagged("student:8"), condition=unless("student:7")),
+                    an_append("Course-4", counted(1), condition=unless("student:8")),
+                    an_append("Course-5", tagged("student:1", "course:5"), condition=unless("student:1")),
+                    an_append("Course-6", [], condition=unless("course:5")),
+                    an_append("Course-7", counted(1), 7, unless("course:5")),
+                    an_append("Course-8", counted(1), condition=lf.AppendCondition(lf.Query.ALL)),
+                ]
+            )
+            places = {one.stream: one.position for one in await store.read_all()}
+            assert sorted(places) == ["Course-1", "Course-2", "Course-4", "Course-5"]
+            assert isinstance(outcomes[6], lf.ConcurrencyError)
+            failing = {2: places["Course-2"], 5: places["Course-5"], 7: min(places.values())}
+            for number, outcome in enumerate(outcomes):
+                if number in failing:
+                    assert isinstance(outcome, lf.ConditionFailed)
+                    assert outcome.position == failing[number]
+                elif number != 6:
+                    assert outcome == lf.AppendResult(1, places[f"Course-{number + 1}"])
 
     @scenario
     async def test_several_streams_are_written_on_one_condition_or_not_at_all(self, connect: Connect) -> None:

@@ -41,9 +41,11 @@ def tagged(*tags: str, number: int = 0) -> list[lf.NewEvent]:
     return [lf.NewEvent(Counted(number), tags=tags)]
 
 
-def an_append(stream: str, events: list[Any], expected: int = lf.ANY) -> Append:
+def an_append(
+    stream: str, events: list[Any], expected: int = lf.ANY, condition: lf.AppendCondition | None = None
+) -> Append:
     """As a log takes it."""
-    return Append(stream, encode_events(events, registry), expected)
+    return Append(stream, encode_events(events, registry), expected, condition)
 
 
 def day(number: int) -> datetime:

@@ -1,0 +1,233 @@
+-- Judge and store a batch of appends, each to one stream; appends to the same stream stand side by side.
+--
+-- p_together false: independent, each has an outcome of its own. true: different streams, all or nothing.
+-- p_wait false: whoever would have to wait for somebody else's locks is left out, status 5. So is, in any case, whose
+-- condition is about what an append before it in the batch writes, for no index has that yet.
+-- p_unless, p_after and p_seen (array literals) are null or hold the arguments of first_match_v2 for each append that is on
+-- condition that it finds nothing; together, the first are for all.
+-- p_tags holds an array literal for each event, or is null if no event has tags.
+-- statuses: 0 stored (versions and positions tell its last event), 1 stored before (likewise), 2 conflict (the actual
+-- version), 3 some of its ids are stored as something else, 4 the condition failed (positions tell the event that it
+-- fails on), 5 busy. listened tells whether anybody listens for new events.
+--
+-- In this order, the same for everybody, so that nothing can deadlock: (1) every wait, see take_locks_v2; (2) judge in
+-- new snapshots; (3) the sequence's last value and the horizon's lock, see head_v1; (4) only then draw positions and
+-- insert. The unique indexes are the last word. Loops over arrays stand where a query would be shorter, because every
+-- query costs a start-up that a single append feels.
+DROP FUNCTION {schema}.append_v2;
+CREATE FUNCTION {schema}.append_v3(
+    p_together bool, p_wait bool, p_unless json[], p_after bigint[], p_seen text[],
+    p_streams text[], p_expected bigint[], p_counts int[],
+    p_ids uuid[], p_types text[], p_schema_versions int[], p_datas text[], p_metadatas text[],
+    p_tags text[], p_occurred timestamptz[],
+    OUT statuses int[], OUT versions bigint[], OUT positions bigint[], OUT listened bool
+) LANGUAGE plpgsql VOLATILE AS $$
+DECLARE
+    event_streams   text[] := '{}';
+    event_versions  bigint[];
+    event_moments   timestamptz[] := '{}';
+    event_positions bigint[];
+    tail_versions   bigint[];
+    tail_positions  bigint[];
+    busy_log     bool;
+    busy_streams int[];
+    busy_keys    int[];
+    busy_conditions int[];
+    waits    bool;      -- whether anybody is busy
+    watched  int[];     -- the keys that the append's condition is about
+    written  int[] := '{}'; -- those of the events before it
+    failing  bigint;    -- the event that its condition fails on
+    tag      text;
+    repeats  bool;
+    moment   timestamptz;
+    former   record;
+    stored   int;       -- how many of the append's ids are stored already
+    name     text;
+    previous text;
+    number   int := 0;  -- of the append
+    start    int := 0;  -- how many events stand before its own
+    count    int;
+    expected bigint;
+    current  bigint;    -- the stream's version
+    place    bigint;    -- the position of its last event, or minus the number of an event whose position is not drawn yet
+    accepted int := 0;
+    settled  bigint;
+    locked   text;      -- nothing: an assignment costs less than PERFORM, which starts a query
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed'
+       AND current_setting('leftfold.joined', true) IS DISTINCT FROM 'on' THEN -- see append_joined_v2
+        RAISE EXCEPTION 'leftfold: an append needs READ COMMITTED, not %', current_setting('transaction_isolation')
+            USING ERRCODE = 'feature_not_supported';
+    END IF;
+    IF current_setting('synchronous_commit') = 'off' THEN
+        PERFORM set_config('synchronous_commit', 'on', true); -- acknowledged means flushed, whatever the default
+    END IF;
+
+    SELECT t.busy_log, t.busy_streams, t.busy_keys, t.busy_conditions
+      INTO busy_log, busy_streams, busy_keys, busy_conditions
+      FROM {schema}.take_locks_v2(p_wait, p_streams, p_types, p_tags, p_unless) t;
+    IF busy_log THEN
+        statuses := array_fill(5, ARRAY[cardinality(p_streams)]);
+        versions := array_fill(0, ARRAY[cardinality(p_streams)]);
+        positions := versions;
+        RETURN;
+    END IF;
+    waits := busy_streams IS NOT NULL OR busy_keys IS NOT NULL;
+
+    repeats := EXISTS (SELECT 1 FROM {schema}.events e WHERE e.id = ANY (p_ids));
+    SELECT array_agg(coalesce(t.version, 0)), array_agg(coalesce(t.position, 0)),
+           greatest(clock_timestamp(), max(t.recorded_at)) -- never decreasing within a stream, whatever the clock does
+      INTO tail_versions, tail_positions, moment
+      FROM unnest(p_streams) s(stream)
+      LEFT JOIN LATERAL (SELECT e.version, e.position, e.recorded_at FROM {schema}.events e
+                          WHERE e.stream = s.stream ORDER BY e.version DESC LIMIT 1) t ON true;
+    event_versions := array_fill(NULL::bigint, ARRAY[cardinality(p_ids)]);
+    FOREACH name IN ARRAY p_streams LOOP
+        number := number + 1;
+        count := p_counts[number];
+        expected := p_expected[number];
+        IF name IS DISTINCT FROM previous THEN
+            current := tail_versions[number];
+            place := tail_positions[number];
+            previous := name;
+        END IF;
+        FOR i IN start + 1 .. start + count LOOP
+            event_streams[i] := name;
+            event_moments[i] := moment;
+        END LOOP;
+        IF NOT p_together THEN -- what was recorded at one moment is one call
+            moment := moment + interval '1 microsecond';
+        END IF;
+        stored := 0;
+        IF p_unless IS NOT NULL THEN
+            watched := {schema}.condition_keys_v1(p_unless[number]);
+        END IF;
+        IF watched && busy_conditions OR watched && written OR (0 = ANY (watched) AND accepted > 0)
+           OR waits AND (hashtext(name) = ANY (busy_streams) OR EXISTS (
+               SELECT 1 FROM unnest(p_types[start + 1 : start + count], p_tags[start + 1 : start + count]) u(type, tags)
+                WHERE {schema}.type_key_v1(u.type) = ANY (busy_keys)
+                   OR EXISTS (SELECT 1 FROM unnest(u.tags::text[]) g(tag)
+                               WHERE {schema}.tag_key_v1(g.tag) = ANY (busy_keys)))) THEN
+            statuses[number] := 5;
+            versions[number] := 0;
+            positions[number] := 0;
+            start := start + count;
+            CONTINUE;
+        END IF;
+        IF repeats AND count > 0 THEN
+            SELECT count(*) AS found,
+                   count(*) FILTER (WHERE e.stream = name AND e.type = g.type AND e.data::text = g.data) AS same,
+                   array_agg(g.number ORDER BY e.position) AS numbers,
+                   min(e.version) AS first, max(e.version) AS last, max(e.position) AS position
+              INTO former
+              FROM unnest(p_ids[start + 1 : start + count], p_types[start + 1 : start + count],
+                          p_datas[start + 1 : start + count]) WITH ORDINALITY g(id, type, data, number)
+              JOIN {schema}.events e ON e.id = g.id;
+            stored := former.found;
+        END IF;
+        IF stored > 0 THEN
+            IF former.same = count AND former.last - former.first = count - 1
+               AND former.numbers = ARRAY(SELECT generate_series(1, count)::bigint) THEN
+                statuses[number] := 1;
+                versions[number] := former.last;
+                positions[number] := former.position;
+            ELSE
+                statuses[number] := 3;
+                versions[number] := current;
+                positions[number] := place;
+            END IF;
+        ELSIF expected = -1 OR expected = current OR (expected = -2 AND current > 0) THEN
+            IF p_unless IS NOT NULL AND NOT p_together THEN
+                failing := {schema}.first_match_v2(p_unless[number], p_after[number], p_seen[number]::bigint[]);
+            END IF;
+            IF failing IS NOT NULL THEN
+                statuses[number] := 4;
+                versions[number] := current;
+                positions[number] := failing;
+                start := start + count;
+                CONTINUE;
+            END IF;
+            FOR i IN 1 .. count LOOP
+                event_versions[start + i] := current + i;
+            END LOOP;
+            IF count > 0 THEN
+                current := current + count;
+                place := -(start + count);
+            END IF;
+            accepted := accepted + count;
+            statuses[number] := 0;
+            versions[number] := current;
+            positions[number] := place;
+            IF p_unless IS NOT NULL AND NOT p_together THEN
+                FOR i IN start + 1 .. start + count LOOP
+                    written := array_append(written, {schema}.type_key_v1(p_types[i]));
+                    IF p_tags IS NOT NULL THEN
+                        FOREACH tag IN ARRAY p_tags[i]::text[] LOOP
+                            written := array_append(written, {schema}.tag_key_v1(tag));
+                        END LOOP;
+                    END IF;
+                END LOOP;
+            END IF;
+        ELSE
+            statuses[number] := 2;
+            versions[number] := current;
+            positions[number] := place;
+        END IF;
+        start := start + count;
+    END LOOP;
+
+    IF p_together AND repeats THEN -- only a whole former call is a repeat; those of one call share recorded_at
+        IF EXISTS (SELECT 1 FROM unnest(statuses, p_counts) u(status, count) WHERE u.count > 0 AND u.status <> 1)
+           OR (SELECT count(DISTINCT e.recorded_at) > 1 FROM {schema}.events e WHERE e.id = ANY (p_ids)) THEN
+            statuses := array_fill(3, ARRAY[number]);
+        ELSE
+            statuses := array_fill(1, ARRAY[number]);
+        END IF;
+        RETURN;
+    END IF;
+    IF p_together AND 2 = ANY (statuses) THEN
+        RETURN;
+    END IF;
+    IF p_together AND p_unless IS NOT NULL THEN
+        failing := {schema}.first_match_v2(p_unless[1], p_after[1], p_seen[1]::bigint[]);
+        IF failing IS NOT NULL THEN
+            statuses := array_fill(4, ARRAY[number]);
+            positions := array_fill(failing, ARRAY[number]);
+            RETURN;
+        END IF;
+    END IF;
+    IF accepted = 0 THEN
+        RETURN;
+    END IF;
+
+    settled := coalesce(pg_sequence_last_value('{schema}.position'::regclass), 0);
+    locked := pg_advisory_xact_lock_shared({schema}.horizon_space_v1(), settled::bit(32)::int)::text;
+    event_positions := event_versions;
+    FOR i IN 1 .. start LOOP
+        IF event_versions[i] IS NOT NULL THEN
+            event_positions[i] := nextval('{schema}.position');
+        END IF;
+    END LOOP;
+    INSERT INTO {schema}.events
+           (position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at, recorded_at)
+    SELECT g.position, g.stream, g.version, g.id, g.type, g.schema_version, g.data::json, g.metadata::json,
+           coalesce(g.tags::text[], '{}'), coalesce(g.occurred_at, g.moment), g.moment
+      FROM unnest(event_positions, event_streams, event_versions, event_moments, p_ids, p_types, p_schema_versions,
+                  p_datas, p_metadatas, p_tags, p_occurred)
+           AS g(position, stream, version, moment, id, type, schema_version, data, metadata, tags, occurred_at)
+     WHERE g.version IS NOT NULL;
+    IF p_tags IS NOT NULL THEN
+        INSERT INTO {schema}.event_tags (tag, position)
+        SELECT t.tag, g.position FROM unnest(p_tags, event_positions) g(tags, position), unnest(g.tags::text[]) t(tag)
+         WHERE g.position IS NOT NULL;
+    END IF;
+    FOR i IN 1 .. number LOOP
+        IF positions[i] < 0 THEN
+            positions[i] := event_positions[-positions[i]];
+        END IF;
+    END LOOP;
+    listened := {schema}.listened_v1();
+END $$;
+ALTER FUNCTION {schema}.append_v3 SET plan_cache_mode = force_generic_plan;
+ALTER FUNCTION {schema}.append_v3 SET enable_seqscan = off;
+ALTER FUNCTION {schema}.append_v3 SET jit = off;
