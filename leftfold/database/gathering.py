@@ -42,22 +42,30 @@ class Gathering(Protocol[ItemIn, OutcomeOut]):
 
 
 class AsyncioGathering(Generic[Item, Outcome]):
-    """For tasks of one event loop. Batches are sent by tasks of its own, so that no caller's cancellation stops one."""
+    """For tasks of one event loop. Batches are sent by tasks of its own, so that no caller's cancellation stops one.
+
+    Lines have an even share each: one that took all that has gathered would leave the other with the next single item,
+    again and again. (For threads, which are slowed by each other's waking, that makes no difference.)
+    """
 
     def __init__(self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int) -> None:
         self._send = send
         self._room = room
-        self._free = lines
+        self._free = self._lines = lines
+        self._sent = 0
+        """How many items are under way."""
         self._queue: deque[tuple[Item, asyncio.Future[Outcome]]] = deque()
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def submit(self, item: Item) -> Outcome:
         if self._free and not self._queue:
             self._free -= 1
+            self._sent += 1
             try:
                 [outcome] = await self._send([item])
                 return outcome
             finally:
+                self._sent -= 1
                 self._pass_on()
         future: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._queue.append((item, future))
@@ -83,15 +91,20 @@ class AsyncioGathering(Generic[Item, Outcome]):
     def _take(self) -> list[tuple[Item, asyncio.Future[Outcome]]]:
         batch: list[tuple[Item, asyncio.Future[Outcome]]] = []
         room = self._room()
-        while self._queue and (self._queue[0][1].done() or room.admits(self._queue[0][0])):
+        share = -(-(len(self._queue) + self._sent) // self._lines)
+        while self._queue and len(batch) < share and (self._queue[0][1].done() or room.admits(self._queue[0][0])):
             entry = self._queue.popleft()
             if not entry[1].done():  # it is, when its caller has been cancelled
                 batch.append(entry)
         return batch
 
     async def _deliver(self, batch: list[tuple[Item, asyncio.Future[Outcome]]]) -> None:
+        self._sent += len(batch)
         try:
-            outcomes = await self._send([item for item, _ in batch])
+            try:
+                outcomes = await self._send([item for item, _ in batch])
+            finally:
+                self._sent -= len(batch)
         except Exception as error:
             for _, future in batch:
                 if not future.done():

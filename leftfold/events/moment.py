@@ -29,6 +29,14 @@ def to_text(value: datetime) -> str:
     return value.astimezone(UTC).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
+def next_text(text: str) -> str:
+    """The next microsecond after one of `to_text`'s."""
+    micros = int(text[-7:-1]) + 1
+    if micros < 1_000_000:
+        return f"{text[:-7]}{micros:06}Z"
+    return to_text(datetime.fromisoformat(text) + timedelta(microseconds=1))
+
+
 def from_stored(value: int | str) -> datetime:
     """A moment as a back end keeps it: microseconds since 1970, or the text of `to_text`."""
     if isinstance(value, int):

@@ -59,7 +59,7 @@ class Log(ABC):
         check_outside(self.database)
         _check_condition(condition)
         async with self._committing.places:
-            append = self._prepare(Write(stream, events, expected), metadata, condition)
+            append = self._prepare(stream, events, expected, metadata, condition)
             outcome = await self._committing.append(append)
         if isinstance(outcome, LeftfoldError):
             raise outcome
@@ -75,7 +75,7 @@ class Log(ABC):
         """Append to several streams, all or nothing; see `leftfold.front.EventStore.append_all`."""
         check_outside(self.database)
         _check_condition(condition)
-        appends = [self._prepare(write, metadata) for write in writes]
+        appends = [self._prepare(write.stream, write.events, write.expected, metadata) for write in writes]
         if len({append.stream for append in appends}) < len(appends):
             raise InvalidArgument("append_all takes one Write for each stream: put the events of a stream together")
         ids = [event.id for append in appends for event in append.events]
@@ -111,13 +111,17 @@ class Log(ABC):
         self.audience.wake()
 
     def _prepare(
-        self, write: Write, metadata: Mapping[str, Any] | None, condition: AppendCondition | None = None
+        self,
+        stream: str,
+        events: Iterable[Any],
+        expected: int,
+        metadata: Mapping[str, Any] | None,
+        condition: AppendCondition | None = None,
     ) -> Append:
-        expected = write.expected
         if not isinstance(expected, int) or isinstance(expected, bool) or not expectation.EXISTS <= expected < 2**63:
             raise InvalidArgument(f"expected is a version from 0, lf.ANY, lf.NO_STREAM or lf.EXISTS, not {expected!r}")
-        encoded = encode_events(write.events, self.registry, metadata)
-        return Append(check_stream(write.stream), encoded, expected, condition)
+        encoded = encode_events(events, self.registry, metadata)
+        return Append(check_stream(stream), encoded, expected, condition)
 
     @abstractmethod
     async def append_batch(self, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from leftfold import expected as expectation
 from leftfold.errors import LeftfoldError
@@ -22,8 +22,7 @@ class Write:
     expected: int = expectation.ANY
 
 
-@dataclass(frozen=True, slots=True)
-class Append:
+class Append(NamedTuple):
     """A checked and encoded append to one stream, on a condition of its own if it has one."""
 
     stream: str

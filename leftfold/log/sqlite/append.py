@@ -7,9 +7,9 @@ the horizon is simply the last position.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Protocol, TypeVar
 from uuid import UUID
 
@@ -25,7 +25,9 @@ from leftfold.log.sqlite.statements import TERMS, statement
 from leftfold.log.writes import Append, AppendResult, Outcome
 
 Result = TypeVar("Result")
-_TICK = timedelta(microseconds=1)
+Tail = tuple[int, int, str]
+_to_json = msgspec.json.Encoder().encode
+_read_tails = msgspec.json.Decoder(list[tuple[str, int, int, str]]).decode
 _ID_CHUNK = 500
 _POSITIONS = replace(TERMS, columns="e.position")
 _LARGEST = 2**63 - 1
@@ -38,13 +40,19 @@ class Run(Protocol):
 
 
 def append_independent(raw: sqlite3.Connection, appends: Sequence[Append], run: Run) -> list[Outcome]:
-    """One transaction; an outcome for each append. What SQLite itself refuses makes each go once more by itself."""
-    try:
-        return run(raw, lambda writer: [_outcome(writer, append) for append in appends])
-    except (sqlite3.DataError, sqlite3.IntegrityError) as error:
-        if len(appends) == 1:
-            return [InvalidEvent(f"SQLite refuses the append to {appends[0].stream!r}: {error}")]
-        return [append_independent(raw, [append], run)[0] for append in appends]
+    """One transaction; an outcome for each append.
+
+    Hardly ever is an event stored already, so at first nobody looks for their ids: the unique index refuses such a one,
+    and all is judged again, with care. What SQLite refuses even then makes each go once more by itself.
+    """
+    for careful in (False, True):
+        try:
+            return run(raw, lambda writer: _independent(writer, appends, careful))  # noqa: B023 - called at once
+        except (sqlite3.DataError, sqlite3.IntegrityError) as error:
+            refusal = error
+    if len(appends) == 1:
+        return [InvalidEvent(f"SQLite refuses the append to {appends[0].stream!r}: {refusal}")]
+    return [append_independent(raw, [append], run)[0] for append in appends]
 
 
 def append_together(
@@ -69,15 +77,29 @@ def in_transaction(raw: sqlite3.Connection, write: Callable[[Writer], Result]) -
     return result
 
 
-def _outcome(writer: Writer, append: Append) -> Outcome:
+def _independent(writer: Writer, appends: Sequence[Append], careful: bool) -> list[Outcome]:
+    writer.look_at(append.stream for append in appends)
+    outcomes = [_outcome(writer, append, careful) for append in appends]
+    writer.flush()
+    return outcomes
+
+
+def _outcome(writer: Writer, append: Append, careful: bool) -> Outcome:
+    """A repetition is no conflict, so whoever has not looked for one does so before it refuses."""
     try:
         writer.tick()
-        return writer.repeated(append) or writer.append_on_condition(append)
+        if careful and (former := writer.repeated(append)):
+            return former
+        try:
+            return writer.append(append)
+        except (ConcurrencyError, ConditionFailed) as refusal:
+            return (None if careful else writer.repeated(append)) or refusal
     except LeftfoldError as refusal:  # raised before anything of this append was inserted
         return refusal
 
 
 def _together(writer: Writer, appends: Sequence[Append], condition: AppendCondition | None) -> list[AppendResult]:
+    writer.look_at(append.stream for append in appends)
     repeated = [writer.repeated(append) for append in appends if append.events]
     if any(repeated):
         ids = [event.id for append in appends for event in append.events]
@@ -85,14 +107,16 @@ def _together(writer: Writer, appends: Sequence[Append], condition: AppendCondit
             raise DuplicateEvent(", ".join(append.stream for append in appends), ids)
         results = iter(repeated)
         return [
-            (append.events and next(results)) or AppendResult(*writer.tail(append.stream)[:2], duplicate=True)
+            (append.events and next(results)) or AppendResult(*writer.tails[append.stream][:2], duplicate=True)
             for append in appends
         ]
     for append in appends:
         writer.check(append)
     if condition is not None:
         writer.check_condition(condition)
-    return [writer.append(append) for append in appends]
+    appended = [writer.append(append) for append in appends]
+    writer.flush()
+    return appended
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,27 +130,36 @@ class _Stored:
 
 
 class Writer:
-    """Judges and inserts inside one transaction, with one reading of the clock."""
+    """Judges and inserts inside one transaction, with one reading of the clock.
+
+    What it has accepted waits in memory until somebody has to look for it, and goes in at once.
+    """
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self._raw = raw
         self._now = moment.to_text(datetime.now(UTC))
         self._ticked = False
-        [(self._position,)] = raw.execute(statement("last_position"))
+        self._position = 0
+        self.tails: dict[str, Tail] = {}
+        """Version, position and recorded_at of the last event of each stream that has been looked at."""
+        self._events: list[tuple[object, ...]] = []
+        self._tags: list[tuple[str, int]] = []
+
+    def look_at(self, streams: Iterable[str]) -> None:
+        """Read where the log ends, and where these streams do."""
+        [(self._position, tails)] = self._raw.execute(statement("tails"), (_to_json(list(streams)).decode(),))
+        for stream, version, position, recorded_at in _read_tails(tails):
+            self.tails[stream] = (version, position, recorded_at)
 
     def tick(self) -> None:
         """Another call begins: what was recorded at one moment is one call."""
         if self._ticked:
-            self._now = moment.to_text(moment.from_stored(self._now) + _TICK)
+            self._now = moment.next_text(self._now)
         self._ticked = True
-
-    def tail(self, stream: str) -> tuple[int, int, str]:
-        """Version, position and recorded_at of a stream's last event; 0, 0 and nothing if it has none."""
-        row = self._raw.execute(statement("stream_tail"), (stream,)).fetchone()
-        return row or (0, 0, "")
 
     def repeated(self, append: Append) -> AppendResult | None:
         """The first result again, if these very events are stored; None if none of them is; `DuplicateEvent`."""
+        self.flush()
         ids = [event.id for event in append.events]
         stored = self._stored(ids)
         if not stored:
@@ -145,9 +178,9 @@ class Writer:
         """At how many moments these events were recorded: those of one call share one."""
         return len({one.recorded_at for one in self._stored(ids).values()})
 
-    def check(self, append: Append) -> tuple[int, int, str]:
+    def check(self, append: Append) -> Tail:
         """The stream's tail, if the append may follow it; `ConcurrencyError` if not."""
-        tail = self.tail(append.stream)
+        tail = self.tails[append.stream]
         expected, actual = append.expected, tail[0]
         if expected in (expectation.ANY, actual) or (expected == expectation.EXISTS and actual > 0):
             self._now = max(self._now, tail[2])  # never decreasing within a stream, whatever the clock does
@@ -156,34 +189,38 @@ class Writer:
 
     def check_condition(self, condition: AppendCondition) -> None:
         """`ConditionFailed` if an event stands there that the condition does not want."""
+        self.flush()
         seen = set(condition.seen)
         part = Range(condition.after, _LARGEST, len(seen) + 1, backwards=False)
         for (position,) in self._raw.execute(*select_events(condition.unless, part, _POSITIONS)):
             if position not in seen:
                 raise ConditionFailed(condition, position)
 
-    def append_on_condition(self, append: Append) -> AppendResult:
-        """Insert the events, if the append's condition holds, or if it has none."""
-        if append.condition is not None:
-            self.check(append)
-            self.check_condition(append.condition)
-        return self.append(append)
-
     def append(self, append: Append) -> AppendResult:
-        """Insert the events, one version and one position after the other."""
+        """Accept the events, one version and one position after the other, if version and condition allow it."""
         version, position, _ = self.check(append)
+        if append.condition is not None:
+            self.check_condition(append.condition)
         if not append.events:
             return AppendResult(version, position)
-        rows = [
-            _row(self._position + offset, append.stream, version + offset, event, self._now)
-            for offset, event in enumerate(append.events, start=1)
-        ]
-        self._raw.executemany(statement("insert_event"), rows)
-        tags = [(tag, self._position + at) for at, event in enumerate(append.events, start=1) for tag in event.tags]
-        if tags:
-            self._raw.executemany(statement("insert_tag"), tags)
-        self._position += len(rows)
-        return AppendResult(version + len(rows), self._position)
+        now = self._now
+        for event in append.events:
+            version += 1
+            self._position += 1
+            self._events.append(_row(self._position, append.stream, version, event, now))
+            if event.tags:
+                self._tags += [(tag, self._position) for tag in event.tags]
+        self.tails[append.stream] = (version, self._position, now)
+        return AppendResult(version, self._position)
+
+    def flush(self) -> None:
+        """Insert what has been accepted."""
+        if self._events:
+            self._raw.executemany(statement("insert_event"), self._events)
+            self._events = []
+        if self._tags:
+            self._raw.executemany(statement("insert_tag"), self._tags)
+            self._tags = []
 
     def _stored(self, ids: Sequence[UUID]) -> dict[bytes, _Stored]:
         found: dict[bytes, _Stored] = {}
@@ -209,7 +246,7 @@ def _row(position: int, stream: str, version: int, event: EncodedEvent, now: str
         event.schema_version,
         event.data.decode(),
         event.metadata.decode(),
-        msgspec.json.encode(event.tags).decode() if event.tags else "[]",
+        _to_json(event.tags).decode() if event.tags else "[]",
         now if event.occurred_at is None else moment.to_text(event.occurred_at),
         now,
     )
