@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
 from leftfold.errors import InvalidArgument, SchemaOutdated
+from leftfold.read.composites import DocumentType
 from leftfold.read.fields import MAX_NAME_BYTES, Field, fields_of
 from leftfold.read.generations import SUFFIX
 
@@ -21,7 +22,7 @@ _MAX_KEY_COLUMNS = 4
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]*")
 _MAX_TABLE_BYTES = MAX_NAME_BYTES - max(map(len, SUFFIX.values()))
 _RESERVED = {
-    "checkpoints", "epochs", "event_tags", "events", "migrations", "parked", "partitions", "position",
+    "checkpoints", "epochs", "event_tags", "events", "inline_set", "migrations", "parked", "partitions", "position",
     "projection_acts", "projections", "snapshots", "workers",
 }  # fmt: skip
 _astuple = msgspec.structs.astuple
@@ -67,15 +68,21 @@ class Definition:
                 raise InvalidArgument(f"{key!r} is no key of {self.model.__name__}: {one.name}: {error}") from None
         return values
 
-    def checker(self) -> Callable[[Any], None]:
-        """Raises `InvalidArgument`, naming model, field and key, if the table could not give a row back equal."""
-        checks = [(one.type.check, one.nullable) for one in self.fields]
+    def checker(self) -> Callable[..., None]:
+        """Raises `InvalidArgument`, naming model, field and key, if the table could not give a row back equal.
 
-        def check(row: Any) -> None:
+        What the row has kept of a former one (or None) has been checked before; a document may have changed inside.
+        """
+        checks = [(one.type.check, one.nullable, isinstance(one.type, DocumentType)) for one in self.fields]
+        nothing = (object(),) * len(checks)
+
+        def check(row: Any, former: Any = None) -> None:
+            values, kept = _astuple(row), nothing if former is None else _astuple(former)
             at = 0
             try:
-                for at, ((fits, nullable), value) in enumerate(zip(checks, _astuple(row), strict=True)):  # noqa: B007
-                    if value is not None or not nullable:
+                for at, value in enumerate(values):
+                    fits, nullable, is_document = checks[at]
+                    if (value is not kept[at] or is_document) and (value is not None or not nullable):
                         fits(value)
             except InvalidArgument as error:
                 name = f"{self.model.__name__}.{self.fields[at].name}"

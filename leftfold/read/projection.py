@@ -130,13 +130,13 @@ class Projection(Generic[Model]):
                 )
             return None
         if result is not row:
-            self._check(result, key)
+            self._check(result, row, key)
         return result
 
-    def _check(self, row: Model, key: Any) -> None:
+    def _check(self, row: Model, former: Model | None, key: Any) -> None:
         if type(row) is not self.model:
             raise InvalidArgument(f"returned {row!r} for {key!r}: expected a row of {self.model.__name__}")
-        self._check_row(row)
+        self._check_row(row, former)
         if self.definition.key_of(row) != key:
             raise InvalidArgument(
                 f"returned the row of {self.definition.key_of(row)!r} for {key!r}: a row keeps its key"

@@ -7,7 +7,9 @@ fraction of one statement for each row, and is exact since Decimals travel as st
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from datetime import UTC
+from operator import attrgetter
 from typing import Any
 
 import msgspec
@@ -16,7 +18,7 @@ from sqlalchemy.schema import CreateTable
 
 from leftfold.database.protocol import Connection, Database
 from leftfold.errors import SchemaOutdated
-from leftfold.read.columns import BytesType
+from leftfold.read.columns import BytesType, MomentType
 from leftfold.read.compiling import sqlalchemy_dialect
 from leftfold.read.definition import Definition
 from leftfold.read.folding import Rows
@@ -142,30 +144,43 @@ class SqliteTable(ReadTable):
 
 
 class PostgresqlTable(ReadTable):
-    """In PostgreSQL."""
+    """In PostgreSQL.
+
+    A row is fetched for each key by itself, along the primary key: left to choose, the planner scans a whole table of
+    some thousand rows for a handful of keys.
+    """
+
+    def __init__(self, database: Database, definition: Definition, role: Role) -> None:
+        super().__init__(database, definition, role)
+        keys, rows = self._recordset(definition.key, "k"), self._recordset(range(len(self._columns)), "r")
+        columns = ", ".join(self._columns)
+        self._fetch = (
+            f"SELECT {', '.join(f't.{one}' for one in self._columns)} FROM {keys} "
+            f"CROSS JOIN LATERAL (SELECT * FROM {self.name} t WHERE {self._same_key()} LIMIT 1) t"
+        )
+        self._write = f"INSERT INTO {self.name} ({columns}) SELECT {columns} FROM {rows} {self._on_conflict()}"
+        self._moments = _moments_in_json(definition)
+        self._delete = f"DELETE FROM {self.name} t USING {keys} WHERE {self._same_key()}"
 
     async def fetch(self, connection: Connection, keys: Iterable[Any]) -> Rows:
-        columns = ", ".join(f"t.{one}" for one in self._columns)
-        fetched = await connection.execute(
-            f"SELECT {columns} FROM {self._recordset(self.definition.key, 'k')} "
-            f"JOIN {self.name} t ON {self._same_key()}",
-            (self._as_json(self.definition.key, map(self._key_values, keys)),),
-        )
-        return self._loaded(keys, fetched)
+        text = self._as_json(self.definition.key, map(self._key_values, keys))
+        return self._loaded(keys, await connection.execute(self._fetch, (text,)))
 
     async def write(self, connection: Connection, rows: Sequence[Any]) -> None:
-        everything = range(len(self._columns))
-        columns = ", ".join(self._columns)
-        await connection.execute(
-            f"INSERT INTO {self.name} ({columns}) SELECT {columns} FROM {self._recordset(everything, 'r')} "
-            f"{self._on_conflict()}",
-            (self._as_json(everything, map(self._dump, rows)),),
-        )
+        if self._are_json(rows):
+            text = _to_json(rows).decode()
+        else:
+            text = self._as_json(range(len(self._columns)), map(self._dump, rows))
+        await connection.execute(self._write, (text,))
 
     async def delete(self, connection: Connection, keys: Sequence[Any]) -> None:
-        await connection.execute(
-            f"DELETE FROM {self.name} t USING {self._recordset(self.definition.key, 'k')} WHERE {self._same_key()}",
-            (self._as_json(self.definition.key, map(self._key_values, keys)),),
+        text = self._as_json(self.definition.key, map(self._key_values, keys))
+        await connection.execute(self._delete, (text,))
+
+    def _are_json(self, rows: Sequence[Any]) -> bool:
+        """Whether they need no conversion on their way: then msgspec writes them at once, in a fraction of the time."""
+        return self._moments is not None and all(
+            value is None or value.tzinfo is UTC for moment in self._moments for value in map(moment, rows)
         )
 
     def _recordset(self, indexes: Iterable[int], alias: str) -> str:
@@ -212,6 +227,22 @@ LEFT JOIN pg_collation c ON c.oid = a.attcollation AND c.collname <> 'default'
 LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
 WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
 """  # an int2vector counts from 0
+
+
+def _moments_in_json(definition: Definition) -> list[Callable[[Any], Any]] | None:
+    """The fields of a row that must be in UTC for its JSON to be what its columns take; None if it never is."""
+    names = [one.encode_name for one in msgspec.structs.fields(definition.model)]
+    config = definition.model.__struct_config__
+    if names != [one.name for one in definition.fields] or config.omit_defaults or config.array_like:
+        return None
+    moments = [one for one in definition.fields if isinstance(one.type, MomentType)]
+    if any(
+        isinstance(one.type, BytesType) or one.type.to_driver("postgresql") is not None
+        for one in definition.fields
+        if one not in moments
+    ):
+        return None
+    return [attrgetter(one.name) for one in moments]
 
 
 def _described(kind: str, required: bool, place_in_key: int) -> str:
