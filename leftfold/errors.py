@@ -120,11 +120,12 @@ class ProjectionFailed(LeftfoldError):
     """A projection could not apply an event; its rows and checkpoint stand just before it, and nothing is skipped.
 
     It carries the projection's name, the event's position, stream and type, and the reason, whose error is its cause.
-    ``others`` are the failures of other projections in the same run.
+    ``others`` are the failures of other projections in the same run. An inline projection refuses the append with it:
+    then the position is None, and nothing was written.
     """
 
     def __init__(
-        self, projection: str, position: int, stream: str, type: str, reason: str, remedy: str | None = None
+        self, projection: str, position: int | None, stream: str, type: str, reason: str, remedy: str | None = None
     ) -> None:
         self.projection = projection
         self.position = position
@@ -133,12 +134,12 @@ class ProjectionFailed(LeftfoldError):
         self.reason = reason
         self.remedy = remedy or "Everything before it is applied; correct the projection and catch up again"
         self.others: tuple[LeftfoldError, ...] = ()
+        stopped, place = ("refuses", "") if position is None else ("stopped in front of", f" at position {position}")
         super().__init__(
-            f"projection {projection!r} stopped in front of event {type!r} of {stream!r} at position {position}: "
-            f"{reason}. {self.remedy}"
+            f"projection {projection!r} {stopped} event {type!r} of {stream!r}{place}: {reason}. {self.remedy}"
         )
 
-    def __reduce__(self) -> tuple[type[ProjectionFailed], tuple[str, int, str, str, str, str]]:
+    def __reduce__(self) -> tuple[type[ProjectionFailed], tuple[str, int | None, str, str, str, str]]:
         return type(self), (self.projection, self.position, self.stream, self.type, self.reason, self.remedy)
 
 

@@ -18,9 +18,12 @@ def run(folder: Path, *arguments: str) -> str:
 
 def test_the_code_runs_and_the_commands_know_its_app(tmp_path: Path) -> None:
     blocks = re.findall(r"<!-- run -->\n```python\n(.*?)```", PAGE, re.DOTALL)
-    assert len(blocks) == 3
+    assert len(blocks) == 4
     (tmp_path / "shop.py").write_text("\n".join(blocks), "utf-8")
-    assert run(tmp_path, "shop.py") == "Customer(customer_id='ann', total=Decimal('12.5000'), payments=1)\n"
+    assert run(tmp_path, "shop.py").splitlines() == [
+        "Customer(customer_id='ann', total=Decimal('12.5000'), payments=1)",
+        "Customer(customer_id='ann', total=Decimal('20.0000'), payments=2)",
+    ]
     told = run(tmp_path, "-m", "leftfold", "projections", "status", "shop:app")
     assert "PaymentsByDay" in told
     assert "customers" in told

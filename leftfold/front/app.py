@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Any
 
 from leftfold.errors import InvalidArgument
 from leftfold.events import Registry, default_registry
 from leftfold.front.async_store import AsyncEventStore
 from leftfold.front.connect import connect, connect_async
 from leftfold.front.store import EventStore
-from leftfold.read import AnyProjection
+from leftfold.read import AnyProjection, Projection
 from leftfold.write import Aggregate, Decider
 
 
@@ -29,6 +30,7 @@ class App:
         registry: Registry = default_registry,
         replica: str | None = None,
         read_models: str | None = None,
+        inline: Iterable[Projection[Any]] = (),
     ) -> None:
         if not isinstance(url, str):
             raise InvalidArgument(f"an app's url is a str, not {url!r}")
@@ -38,14 +40,19 @@ class App:
         self.registry = registry
         self.replica = replica
         self.read_models = read_models
+        self.inline = tuple(inline)
 
     def connect(self) -> EventStore:
         """Open its store; see `leftfold.connect`."""
-        return connect(self.url, registry=self.registry, replica=self.replica, read_models=self.read_models)
+        return connect(
+            self.url, registry=self.registry, replica=self.replica, read_models=self.read_models, inline=self.inline
+        )
 
     def connect_async(self) -> AsyncEventStore:
         """Its store for asyncio; see `leftfold.connect_async`."""
-        return connect_async(self.url, registry=self.registry, replica=self.replica, read_models=self.read_models)
+        return connect_async(
+            self.url, registry=self.registry, replica=self.replica, read_models=self.read_models, inline=self.inline
+        )
 
     def __repr__(self) -> str:
         return f"<app of {len(self.aggregates)} aggregates and {len(self.projections)} projections>"

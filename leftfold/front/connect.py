@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from typing import Any
+
 from leftfold.database import Policy, PostgresqlUrl, SqliteUrl, migrate, parse_url, step
 from leftfold.database.protocol import Database
 from leftfold.database.sqlite import SqliteDatabase
@@ -14,6 +17,9 @@ from leftfold.front.closing import close_both
 from leftfold.front.store import EventStore
 from leftfold.log import Log
 from leftfold.log.sqlite import SqliteLog
+from leftfold.read import Projection
+from leftfold.read.inline import InlineProjections
+from leftfold.read.switching import establish, rows_elsewhere
 
 
 def connect(
@@ -23,6 +29,7 @@ def connect(
     registry: Registry = default_registry,
     replica: str | None = None,
     read_models: str | None = None,
+    inline: Iterable[Projection[Any]] = (),
 ) -> EventStore:
     """Open a store: ``sqlite:///bank.db``, ``sqlite://`` (memory) or ``postgresql://…`` (with ``?schema=``).
 
@@ -34,13 +41,16 @@ def connect(
 
     ``read_models`` is the URL of another database for the read models: rows and checkpoints are kept there, together,
     so each event is still applied exactly once. leftfold's tables are made there too, as ``migrate`` says.
+    ``inline`` are the projections that every append maintains in its own transaction, so that views show their rows as
+    soon as it returns. They must be those that are recorded in the database, or appends are refused: an empty log
+    records them by itself, later `Projector.make_inline` and `make_async` change them.
 
     Errors: `InvalidArgument` (the URL, or no replica of it), `StoreUnavailable` (server, password, file),
-    `SchemaOutdated`, `MissingExtra`.
+    `SchemaOutdated` (the schema, the inline projections), `MissingExtra`.
     """
     log = log_at(url, registry, blocking=True, replica=replica)
     beside = _read_models_at(read_models, url, blocking=True)
-    step(_open(log, migrate, url, beside, read_models))
+    step(_open(log, migrate, url, beside, read_models, _inline(log, inline, beside)))
     return EventStore(log, beside)
 
 
@@ -51,11 +61,13 @@ def connect_async(
     registry: Registry = default_registry,
     replica: str | None = None,
     read_models: str | None = None,
+    inline: Iterable[Projection[Any]] = (),
 ) -> AsyncEventStore:
     """The async twin of `connect`: ``async with lf.connect_async(url) as store``, or ``await store.open()``."""
     log = log_at(url, registry, blocking=False, replica=replica)
     beside = _read_models_at(read_models, url, blocking=False)
-    return AsyncEventStore(log, lambda: _open(log, migrate, url, beside, read_models), beside)
+    maintained = _inline(log, inline, beside)
+    return AsyncEventStore(log, lambda: _open(log, migrate, url, beside, read_models, maintained), beside)
 
 
 def log_at(url: str, registry: Registry = default_registry, *, blocking: bool, replica: str | None = None) -> Log:
@@ -111,13 +123,29 @@ def _read_models_at(url: str | None, of_log: str, *, blocking: bool) -> Database
     return log_at(url, blocking=blocking).database
 
 
-async def _open(log: Log, policy: Policy, url: str, beside: Database | None, beside_url: str | None) -> None:
+def _inline(log: Log, projections: Iterable[Projection[Any]], beside: Database | None) -> InlineProjections | None:
+    inline = InlineProjections(log.database, log.registry, projections)
+    if inline.members and beside is not None:
+        raise rows_elsewhere(inline.members)
+    return inline if inline.members else None
+
+
+async def _open(
+    log: Log,
+    policy: Policy,
+    url: str,
+    beside: Database | None,
+    beside_url: str | None,
+    inline: InlineProjections | None,
+) -> None:
     try:
         await log.open()
         await migrate(log.database, policy, str(parse_url(url)))
         if beside is not None:
             await beside.open()
             await migrate(beside, policy, str(parse_url(beside_url or "")))
+        if inline is not None:
+            await establish(log, inline)
     except BaseException:
         await close_both(log, beside or log.database)
         raise

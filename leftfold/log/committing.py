@@ -19,7 +19,7 @@ MOST_APPENDS = 256
 MOST_EVENTS = 1_000
 MOST_BYTES = 2**20
 MOST_KEYS = 400
-"""How many different streams, types and tags: as many locks, on PostgreSQL."""
+"""How many different streams, types, tags and rows of inline read models: as many locks, on PostgreSQL."""
 _SEEN_BYTES = 20
 """What a position takes that a condition has seen."""
 MOST_WAITING = 4_096
@@ -62,7 +62,7 @@ class _Batch:
 
     def __init__(self) -> None:
         self._appends = self._events = self._bytes = 0
-        self._keys: set[str] = set()
+        self._keys: set[str | int] = set()
 
     def admits(self, append: Append) -> bool:
         """Once it has said no, the batch is complete."""
@@ -75,6 +75,8 @@ class _Batch:
         if append.condition is not None:
             self._keys.update(append.condition.watched())
             self._bytes += _SEEN_BYTES * len(tuple(append.condition.seen))
+        if append.touched is not None:
+            self._keys.update(append.touched.locks)
         self._appends += 1
         return self._appends == 1 or (
             self._appends <= MOST_APPENDS

@@ -22,6 +22,7 @@ from leftfold.log.audience import Audience
 from leftfold.log.committing import Committing
 from leftfold.log.condition import AppendCondition, check_condition
 from leftfold.log.epochs import Ground, Survey
+from leftfold.log.inline import Inline, Nothing
 from leftfold.log.paging import PageSize
 from leftfold.log.selection import Range, Terms, select_events
 from leftfold.log.writes import Append, AppendResult, Outcome, Write
@@ -44,7 +45,16 @@ class Log(ABC):
         self.audience = Audience()
         """Who waits for new events in this process; woken after each append."""
         self.closed = False
+        self.inline: Inline = Nothing()
         self._committing = self.committing(self, self.lines)
+
+    def maintain(self, inline: Inline) -> None:
+        """Maintain these projections inline, from the first append on.
+
+        By one line: larger batches make up for their statements, and two would find each other's rows locked.
+        """
+        self.inline = inline
+        self._committing = self.committing(self, 1)
 
     async def append(
         self,
@@ -121,14 +131,15 @@ class Log(ABC):
         if not isinstance(expected, int) or isinstance(expected, bool) or not expectation.EXISTS <= expected < 2**63:
             raise InvalidArgument(f"expected is a version from 0, lf.ANY, lf.NO_STREAM or lf.EXISTS, not {expected!r}")
         encoded = encode_events(events, self.registry, metadata)
-        return Append(check_stream(stream), encoded, expected, condition)
+        return self.inline.touch(Append(check_stream(stream), encoded, expected, condition))
 
     @abstractmethod
     async def append_batch(self, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:
         """Judge and store independent appends in one transaction; an outcome for each, in order.
 
-        One that conflicts, repeats or is refused never fails its neighbours. `StoreUnavailable` is raised, for all.
-        Each is judged in this order: repetition, version, its condition.
+        One that conflicts, repeats or is refused (by an inline projection, too) never fails its neighbours.
+        `StoreUnavailable` is raised, for all. Each is judged in this order: repetition, version, its condition, what an
+        inline projection says.
         Unless it may ``wait`` for locks that others hold, who needs one of them is `BUSY`.
         """
 

@@ -22,6 +22,19 @@ class Write:
     expected: int = expectation.ANY
 
 
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """The rows of inline read models that an append will concern.
+
+    ``locks`` are hashes of those that other streams may concern, too, the same in every process; ``keys`` are whoever's
+    who has told them, after so many ``tries``.
+    """
+
+    locks: tuple[int, ...]
+    keys: Any
+    tries: int
+
+
 class Append(NamedTuple):
     """A checked and encoded append to one stream, on a condition of its own if it has one."""
 
@@ -29,6 +42,8 @@ class Append(NamedTuple):
     events: tuple[EncodedEvent, ...]
     expected: int
     condition: AppendCondition | None = None
+    touched: Touched | None = None
+    """None if it has not been told, or there are no rows to lock."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ from leftfold.read import Projector
 from leftfold.read.generations import Generations
 from leftfold.read.parking import ParkedEvent, Parking
 
-projections = typer.Typer(no_args_is_help=True, help="Where projections stand; pause, retry, skip, unpark.")
+projections = typer.Typer(no_args_is_help=True, help="Where projections stand; pause, retry, skip, unpark, switch.")
 
 Target = Annotated[str, typer.Argument(help="The store's URL, or the app as module:app.", show_default=False)]
 Name = Annotated[str, typer.Argument(help="The projection.", show_default=False)]
@@ -133,6 +133,27 @@ def unpark(
         done = projector_of(store, app).unpark(name, key=key, why=why, who=who)
     left = f"; {done.left:,} are still aside, for one failed again" if done.left else ""
     print(f"{name}: {done.applied:,} applied{left}")
+
+
+@projections.command("make-inline")
+def make_inline(
+    target: Annotated[str, typer.Argument(help="The app, as module:app.", show_default=False)],
+    name: Name,
+    why: Why = "",
+    who: Who = None,
+) -> None:
+    """Have every append maintain a projection, in its own transaction."""
+    with store_of(target) as (store, app):
+        projector_of(store, app).make_inline(name, why=why, who=who)
+    print(f"appends maintain {name} from now on: connect anew, with inline=[…]")
+
+
+@projections.command("make-async")
+def make_async(target: Target, name: Name, why: Why = "", who: Who = None) -> None:
+    """Have workers maintain a projection that appends maintain."""
+    with store_of(target) as (store, _):
+        store.projector([]).make_async(name, why=why, who=who)
+    print(f"workers maintain {name} from now on: connect anew, without it in inline=[…]")
 
 
 @projections.command()

@@ -146,6 +146,7 @@ class Applier:
         """What is kept of a failure; how often it has come, and when it is tried again."""
         if failure is None:
             return None
+        assert failure.position is not None, "an event of the log has one"
         before, now = self.partition.failure, datetime.now(UTC)
         attempts = 1 + (before.attempts if before is not None and before.position == failure.position else 0)
         retry_at = None

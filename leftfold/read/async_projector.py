@@ -25,12 +25,13 @@ from leftfold.log import Log
 from leftfold.log.paging import PAGE_EVENTS
 from leftfold.read.acts import Act, Acts
 from leftfold.read.maintaining import AnyProjection
+from leftfold.read.naming import by_name
 from leftfold.read.operating import Operating, Unparked
 from leftfold.read.partition import Failure
 from leftfold.read.projection import Projection
 from leftfold.read.running import Running
-from leftfold.read.sql_projection import SqlProjection
 from leftfold.read.status import ProjectionStatus, status_of
+from leftfold.read.switching import make_async, make_inline
 from leftfold.read.worker import LEASE_SECONDS, Worker
 
 CACHED_ROWS = 20_000
@@ -65,7 +66,7 @@ class AsyncProjector:
     ) -> None:
         self._log = log
         self._database = database or log.database
-        self._projections = _by_name(projections)
+        self._projections = by_name(projections)
         self._page_events = _positive(page_events, "page_events")
         self._cached_rows = _positive(cached_rows, "cached_rows")
         self._lease_seconds = lease_seconds
@@ -82,11 +83,11 @@ class AsyncProjector:
     async def catch_up(self) -> list[CaughtUp]:
         """Apply every event up to the head as of now; what was done for each projection, in order.
 
-        What a worker is at is left to it, and waited for. `ProjectionFailed`: a projection raised, or an event could
-        not be decoded. Everything before that event is applied, and so are the other projections; the next run begins
-        at that event. `SchemaOutdated`: the table in the database is not the model's, or the rows are not the code's.
-        `EpochChanged`: the rows may tell of events that the log has lost; `reset` rebuilds them. `ProjectionPaused`.
-        Further failures of the run are in the error's ``others``.
+        What a worker is at is left to it, and waited for; what is inline is there already. `ProjectionFailed`: a
+        projection raised, or an event could not be decoded. Everything before that event is applied, and so are the
+        other projections; the next run begins at that event. `SchemaOutdated`: the table in the database is not the
+        model's, or the rows are not the code's. `EpochChanged`: the rows may tell of events that the log has lost;
+        `reset` rebuilds them. `ProjectionPaused`. Further failures of the run are in the error's ``others``.
         """
         done: list[CaughtUp] = []
         failures: list[LeftfoldError] = []
@@ -182,6 +183,21 @@ class AsyncProjector:
         self._runs.pop(name, None)
         await self._running(name).building.reset()
 
+    async def make_inline(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Have every append maintain a projection from now on, in its own transaction; nothing is lost or doubled.
+
+        It is caught up first, and then, while appends wait, to the very head. When this returns they are refused
+        (`SchemaOutdated`) unless their process has connected with ``inline=[…]`` of exactly the projections that are
+        inline: connect anew, with this store, too. `ProjectionFailed`: it does not get that far, and nothing has
+        changed. `InvalidArgument`: it cannot be inline, or events of it are set aside. `NotSupported`: its rows are in
+        another database. `StoreUnavailable`: appends in flight take longer than ten seconds.
+        """
+        await make_inline(self._log, self._database, self._named(name), who, why)
+
+    async def make_async(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Have projectors maintain it again, which go on from here; what else holds is said of `make_inline`."""
+        await make_async(self._log, name, who, why)
+
     async def accept(self, name: str) -> None:
         """Take a projection's rows for those of today's code: what has changed in it makes no difference to them."""
         self._named(name)
@@ -201,30 +217,6 @@ class AsyncProjector:
             page_events=self._page_events,
             cached_rows=self._cached_rows,
         )
-
-
-def _by_name(projections: Iterable[AnyProjection]) -> dict[str, AnyProjection]:
-    """The projections, if each is one and none gets in another's way."""
-    found: dict[str, AnyProjection] = {}
-    tables: dict[str, str] = {}
-    for one in projections:
-        if isinstance(one, type) and issubclass(one, SqlProjection):
-            raise InvalidArgument(f"{one.__name__} is a class: give the projector an instance, {one.__name__}()")
-        if not isinstance(one, Projection | SqlProjection):
-            raise InvalidArgument(
-                f"{one!r} is no projection: decorate the function with @lf.projection(…), or derive a class from "
-                "lf.SqlProjection"
-            )
-        if one.name in found:
-            raise InvalidArgument(f"two projections are named {one.name!r}: give one of them another with name=…")
-        for table in one.table_names:
-            if table in tables:
-                raise InvalidArgument(
-                    f"the projections {tables[table]!r} and {one.name!r} both write the table {table}"
-                )
-            tables[table] = one.name
-        found[one.name] = one
-    return found
 
 
 def _positive(value: int, name: str) -> int:

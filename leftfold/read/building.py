@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 
 from leftfold.database.protocol import Connection, Database
-from leftfold.errors import SchemaOutdated
+from leftfold.errors import InvalidArgument, SchemaOutdated
 from leftfold.events import Registry
 from leftfold.read.generations import Blueprint, Generation, Generations
 from leftfold.read.maintaining import AnyProjection, ModelTable
@@ -61,6 +61,7 @@ class Building:
             live = await self.generations.find(connection, self._projection.name)
             if live is not None:  # first of all: whoever moves a checkpoint goes from there to the tables, too
                 await self.generations.adopt(connection, live, self.blueprint)
+                self._check_async(await self.generations.find(connection, live.name))
                 former = await self.partitions.load(connection, live.name, live.number)
                 await self.partitions.forget(connection, live.name, live.number)
                 fence = 1 + max((one.fence for one in former), default=0)
@@ -77,6 +78,16 @@ class Building:
                     )
                 await table.drop(connection)
                 await table.create(connection)
+
+    async def check_inline(self, connection: Connection) -> None:
+        """`SchemaOutdated` unless appends maintain it, and its table and the code fit."""
+        live = await self.generations.find(connection, self._projection.name)
+        if live is None or live.mode != "inline" or not await self._fits(connection, live):
+            raise SchemaOutdated(
+                f"the projection {self._projection.name!r} is recorded as inline, and its rows are not: make it "
+                "asynchronous (projector.make_async), rebuild it (projector.reset, projector.catch_up), and make it "
+                "inline again"
+            )
 
     async def accept(self) -> None:
         """The live rows are as today's code would have made them: what has changed in it makes no difference."""
@@ -123,6 +134,13 @@ class Building:
                 f"projector.catch_up(); or, if the change makes no difference to them, projector.accept({name!r})"
             )
         return True
+
+    def _check_async(self, live: Generation | None) -> None:
+        if live is not None and live.mode == "inline":
+            raise InvalidArgument(
+                f"appends maintain the projection {live.name!r}, and count on its rows: make it asynchronous before "
+                f"they are rebuilt, projector.make_async({live.name!r})"
+            )
 
     def _check_version(self, live: Generation) -> None:
         name, version = live.name, self._projection.version

@@ -33,6 +33,7 @@ _BEGIN = """INSERT INTO {table} (name, generation, version, role, fingerprint, t
     ON CONFLICT DO NOTHING RETURNING generation"""
 _ADOPT = """UPDATE {table} SET version = :version, fingerprint = :fingerprint, tables = :tables, query = :query,
     rebuild = NULL WHERE name = :name AND generation = :generation"""
+_SWITCH = "UPDATE {table} SET mode = :mode WHERE name = :name AND generation = :generation"
 _PAUSE = "UPDATE {table} SET paused = :paused WHERE name = :name AND generation = :generation"
 _MARK = "UPDATE {table} SET rebuild = :why WHERE name = :name AND generation = :generation"
 _TURN = "UPDATE {table} SET role = :role WHERE name = :name AND generation = :generation"
@@ -85,13 +86,14 @@ class Generations:
             self._newest,
             self._begin,
             self._adopt,
+            self._switch,
             self._pause,
             self._mark,
             self._turn,
             self._forget,
         ) = (
             Statement(sa.text(sql.format(table=table)), database)
-            for sql in (_ALL, _FIND, _NEWEST, _BEGIN, _ADOPT, _PAUSE, _MARK, _TURN, _FORGET)
+            for sql in (_ALL, _FIND, _NEWEST, _BEGIN, _ADOPT, _SWITCH, _PAUSE, _MARK, _TURN, _FORGET)
         )
 
     async def all(self, connection: Connection) -> list[Generation]:
@@ -113,6 +115,10 @@ class Generations:
     async def adopt(self, connection: Connection, generation: Generation, blueprint: Blueprint) -> None:
         """From now on its rows are those of this code, and need no rebuilding."""
         await connection.execute(*self._adopt.bind(**_told(blueprint), generation=generation.number))
+
+    async def switch(self, connection: Connection, generation: Generation, mode: Mode) -> None:
+        """Have it maintained by projectors, or by appends."""
+        await connection.execute(*self._switch.bind(name=generation.name, generation=generation.number, mode=mode))
 
     async def pause(self, connection: Connection, generation: Generation, paused: Paused | None) -> None:
         """Pause it, or let it run again."""

@@ -62,8 +62,10 @@ class Partitions:
 
     def __init__(self, database: Database, *, outside: bool = False) -> None:
         self._outside = outside
+        self._dialect = database.dialect
+        self._table = database.table("partitions")
         words = {
-            "table": database.table("partitions"),
+            "table": self._table,
             "now": clock.now(database.dialect),
             "ahead": clock.ahead(database.dialect),
             "false": "0" if database.dialect == "sqlite" else "false",
@@ -198,6 +200,11 @@ class Partitions:
             return True
         await self._run(connection, _EXTEND, **_place(left), fence=left.fence + 1, last=left.last)
         return False
+
+    async def keep_out(self, connection: Connection) -> None:
+        """Let nobody else change anything of the table until the transaction ends, as SQLite does anyway."""
+        if self._dialect == "postgresql":
+            await connection.execute(f"LOCK TABLE {self._table} IN SHARE ROW EXCLUSIVE MODE")
 
     async def fence(self, connection: Connection, name: str, generation: int) -> None:
         """From here on nobody who is at work on it can move it: it must be claimed, or looked at, anew."""

@@ -93,6 +93,14 @@ class Projector:
         """Drop a projection's rows and checkpoint in one transaction; see `AsyncProjector.reset`."""
         step(self._projector.reset(name))
 
+    def make_inline(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Have every append maintain a projection from now on; see `AsyncProjector.make_inline`."""
+        step(self._projector.make_inline(name, why=why, who=who))
+
+    def make_async(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Have projectors maintain it again; see `AsyncProjector.make_async`."""
+        step(self._projector.make_async(name, why=why, who=who))
+
     def accept(self, name: str) -> None:
         """Take a projection's rows for those of today's code; see `AsyncProjector.accept`."""
         step(self._projector.accept(name))

@@ -52,6 +52,8 @@ class Running:
             generation = await self.ready()
             if generation.paused is not None:
                 raise ProjectionPaused(generation.name, generation.paused.who, generation.paused.why)
+            if generation.mode == "inline":
+                return applied, target
             positions, waits = [], False
             for partition in await self.load(generation):
                 if partition.leased and partition.failure is None:

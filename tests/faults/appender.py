@@ -11,14 +11,15 @@ import os
 import leftfold as lf
 from leftfold.testing.conformance import registry
 from leftfold.testing.conformance.facts import counted
+from tests.inline.models import ALL
 
 
 def tell(line: str) -> None:
     os.write(1, f"{line}\n".encode())
 
 
-def append_for_ever(url: str, stream: str) -> None:
-    with lf.connect(url, registry=registry, migrate="never") as store:
+def append_for_ever(url: str, stream: str, inline: bool = False) -> None:
+    with lf.connect(url, registry=registry, migrate="never", inline=ALL if inline else []) as store:
         number = sum(1 for _ in store.read(stream)) // 3
         while True:
             facts = counted(3, 3 * number + 1)

@@ -62,7 +62,7 @@ def _draw_and_roll_back(url: str, times: int) -> None:
         for _ in range(times):
             connection.execute(
                 "SELECT leftfold.append_v3(false, true, NULL, NULL, NULL, '{Thing-x}', '{-1}', '{1}', "
-                "ARRAY[gen_random_uuid()], '{t}', '{1}', '{1}', ARRAY['{}'], NULL, '{NULL}')"
+                "ARRAY[gen_random_uuid()], '{t}', '{1}', '{1}', ARRAY['{}'], NULL, '{NULL}', '', NULL)"
             )
         connection.rollback()
 

@@ -8,9 +8,12 @@ import time
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 
+import pytest
+
 import leftfold as lf
 from leftfold.testing.conformance import registry
 from tests.faults.appender import append_for_ever
+from tests.inline.models import ALL, assert_exact
 from tests.processes import Process
 
 KILLS = 50
@@ -25,13 +28,14 @@ class Killed:
     in_flight: list[str] = field(default_factory=list)
 
 
-def test_a_killed_writer_loses_nothing_acknowledged_and_leaves_no_half(store_url: str) -> None:
-    lf.connect(store_url).close()
+@pytest.mark.parametrize("inline", [False, True], ids=["plain", "inline"])
+def test_a_killed_writer_loses_nothing_acknowledged_and_leaves_no_half(store_url: str, inline: bool) -> None:
+    lf.connect(store_url, registry=registry, inline=ALL if inline else []).close()
     chance = random.Random(11)
     killed: list[Killed] = []
     while len(killed) < KILLS:
         with ExitStack() as stack:
-            processes = [Process(append_for_ever, store_url, f"Thing-{number}") for number in range(AT_ONCE)]
+            processes = [Process(append_for_ever, store_url, f"Thing-{number}", inline) for number in range(AT_ONCE)]
             killed += [_kill_in_the_middle(stack.enter_context(process), chance) for process in processes]
     in_flight = [one for one in killed if one.in_flight]
     print(f"\n{len(killed)} kills, {len(in_flight)} with an append in flight")
@@ -47,6 +51,8 @@ def test_a_killed_writer_loses_nothing_acknowledged_and_leaves_no_half(store_url
             stream = list(store.read(f"Thing-{number}"))
             assert [recorded.version for recorded in stream] == list(range(1, len(stream) + 1))
             assert len(stream) % 3 == 0
+        if inline:
+            assert_exact(store)
 
 
 def _kill_in_the_middle(process: Process, chance: random.Random) -> Killed:

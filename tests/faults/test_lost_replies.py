@@ -12,6 +12,7 @@ import leftfold as lf
 from leftfold.testing.conformance import DoorKind, open_door, registry
 from leftfold.testing.conformance.facts import counted
 from leftfold.testing.proxy import CuttingProxy, Way
+from tests.inline.models import ALL, assert_exact
 
 
 def through(proxy: CuttingProxy, url: str) -> str:
@@ -41,6 +42,36 @@ def test_an_append_whose_connection_is_cut_is_stored_exactly_once(
             recorded = await store.read("Thing-a")
             assert [one.version for one in recorded] == list(range(1, 2 * appends + 1))
             assert [one.event.number for one in recorded[::2]] == list(range(1, appends + 1))
+
+    with CuttingProxy(server.hostname, server.port) as proxy:
+        asyncio.run(check(proxy))
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_with_inline_projections_a_connection_may_be_cut_at_any_byte(postgres_url: str, kind: DoorKind) -> None:
+    """Before, between and after the statements of the transaction, its COMMIT and the answer to that among them."""
+    server = urlsplit(postgres_url)
+    assert server.hostname
+    assert server.port
+    appends = 60
+
+    async def check(proxy: CuttingProxy) -> None:
+        chance = random.Random(5)
+        async with open_door(through(proxy, postgres_url), kind, registry=registry, inline=ALL) as store:
+            for turn in range(1, appends + 1):
+                if chance.random() < 0.6:
+                    proxy.cut_next(chance.choice(["request", "reply"]), after=chance.randrange(2500))
+                if turn % 3:
+                    result = await store.append("Thing-a", counted(1, turn), expected=turn - 1)
+                else:
+                    writes = [lf.Write("Thing-a", counted(1, turn), turn - 1), lf.Write("Thing-b", counted(1, turn))]
+                    [result, _] = await store.append_all(writes)
+                assert result.version == turn
+            proxy.heal()
+            assert proxy.cuts > appends // 4
+        with lf.connect(postgres_url, registry=registry) as looking:
+            assert len(list(looking.read_all())) == appends + appends // 3
+            assert_exact(looking)
 
     with CuttingProxy(server.hostname, server.port) as proxy:
         asyncio.run(check(proxy))

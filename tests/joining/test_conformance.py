@@ -64,8 +64,8 @@ class SyncJoined(SyncDoor):
 
 
 @asynccontextmanager
-async def joined(url: str, *, using: bool = False) -> AsyncIterator[Door]:
-    async with open_door(url, "async", registry=registry) as door:
+async def joined(url: str, *, using: bool = False, **options: Any) -> AsyncIterator[Door]:
+    async with open_door(url, "async", registry=registry, **options) as door:
         assert isinstance(door, AsyncDoor)
         if not using:
             yield AsyncJoined(door._store)

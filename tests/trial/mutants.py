@@ -95,7 +95,7 @@ def retry_with_new_ids() -> None:
             except StoreUnavailable:
                 await self.database.sleep(0.05)
                 appends = [
-                    replace(one, events=tuple(event._replace(id=uuid7()) for event in one.events)) for one in appends
+                    one._replace(events=tuple(event._replace(id=uuid7()) for event in one.events)) for one in appends
                 ]
         return await original(self, appends, **options)
 

@@ -1,6 +1,6 @@
 CREATE SCHEMA leftfold;
 
-CREATE FUNCTION leftfold.append_joined_v2(p_together boolean, p_wait boolean, p_unless json[], p_after bigint[], p_seen text[], p_streams text[], p_expected bigint[], p_counts integer[], p_ids uuid[], p_types text[], p_schema_versions integer[], p_datas text[], p_metadatas text[], p_tags text[], p_occurred timestamp with time zone[], OUT statuses integer[], OUT versions bigint[], OUT positions bigint[], OUT listened boolean, OUT refusal text) RETURNS record
+CREATE FUNCTION leftfold.append_joined_v2(p_together boolean, p_wait boolean, p_unless json[], p_after bigint[], p_seen text[], p_streams text[], p_expected bigint[], p_counts integer[], p_ids uuid[], p_types text[], p_schema_versions integer[], p_datas text[], p_metadatas text[], p_tags text[], p_occurred timestamp with time zone[], p_inline text, p_rows text[], OUT statuses integer[], OUT versions bigint[], OUT positions bigint[], OUT listened boolean, OUT event_positions bigint[], OUT recorded timestamp with time zone, OUT refusal text) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -9,7 +9,7 @@ DECLARE
     attempts  int := CASE WHEN fixed THEN 1 ELSE 3 END;
     status    int;
 BEGIN
-    IF fixed AND p_unless IS NOT NULL THEN
+    IF fixed AND (p_unless IS NOT NULL OR p_inline <> '') THEN
         status := 8;
         refusal := isolation;
         attempts := 0;
@@ -18,9 +18,11 @@ BEGIN
     END IF;
     FOR attempt IN 1 .. attempts LOOP
         BEGIN
-            SELECT a.statuses, a.versions, a.positions, a.listened INTO statuses, versions, positions, listened
+            SELECT a.statuses, a.versions, a.positions, a.listened, a.event_positions, a.recorded
+              INTO statuses, versions, positions, listened, event_positions, recorded
               FROM leftfold.append_v3(p_together, p_wait, p_unless, p_after, p_seen, p_streams, p_expected, p_counts,
-                                      p_ids, p_types, p_schema_versions, p_datas, p_metadatas, p_tags, p_occurred) a;
+                                      p_ids, p_types, p_schema_versions, p_datas, p_metadatas, p_tags, p_occurred,
+                                      p_inline, p_rows) a;
             status := NULL;
             EXIT;
         EXCEPTION
@@ -42,7 +44,7 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION leftfold.append_one_v1(p_wait boolean, p_stream text, p_expected bigint, p_id uuid, p_type text, p_schema_version integer, p_data text, p_metadata text, p_occurred timestamp with time zone, OUT status integer, OUT version bigint, OUT "position" bigint, OUT listened boolean) RETURNS record
+CREATE FUNCTION leftfold.append_one_v2(p_wait boolean, p_stream text, p_expected bigint, p_id uuid, p_type text, p_schema_version integer, p_data text, p_metadata text, p_occurred timestamp with time zone, OUT status integer, OUT version bigint, OUT "position" bigint, OUT listened boolean) RETURNS record
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
@@ -71,10 +73,13 @@ BEGIN
         status := 5;
         RETURN;
     END IF;
-    SELECT e.version, e.recorded_at INTO tail
-      FROM leftfold.events e WHERE e.stream = p_stream ORDER BY e.version DESC LIMIT 1;
+    SELECT e.version, e.recorded_at, s.digest INTO tail
+      FROM leftfold.inline_set s
+      LEFT JOIN LATERAL (SELECT a.version, a.recorded_at FROM leftfold.events a
+                          WHERE a.stream = p_stream ORDER BY a.version DESC LIMIT 1) e ON true;
     version := coalesce(tail.version, 0) + 1;
-    IF NOT (p_expected = -1 OR p_expected = version - 1 OR (p_expected = -2 AND version > 1)) THEN
+    IF tail.digest IS DISTINCT FROM ''
+       OR NOT (p_expected = -1 OR p_expected = version - 1 OR (p_expected = -2 AND version > 1)) THEN
         RETURN;
     END IF;
     moment := greatest(clock_timestamp(), tail.recorded_at); -- never decreasing within a stream, whatever the clock does
@@ -83,13 +88,13 @@ BEGIN
     position := nextval('leftfold.position');
     INSERT INTO leftfold.events
            (position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at, recorded_at)
-    VALUES (append_one_v1.position, p_stream, append_one_v1.version, p_id, p_type, p_schema_version, p_data::json,
+    VALUES (append_one_v2.position, p_stream, append_one_v2.version, p_id, p_type, p_schema_version, p_data::json,
             p_metadata::json, '{}', coalesce(p_occurred, moment), moment);
     status := 0;
     listened := leftfold.listened_v1();
 END $$;
 
-CREATE FUNCTION leftfold.append_v3(p_together boolean, p_wait boolean, p_unless json[], p_after bigint[], p_seen text[], p_streams text[], p_expected bigint[], p_counts integer[], p_ids uuid[], p_types text[], p_schema_versions integer[], p_datas text[], p_metadatas text[], p_tags text[], p_occurred timestamp with time zone[], OUT statuses integer[], OUT versions bigint[], OUT positions bigint[], OUT listened boolean) RETURNS record
+CREATE FUNCTION leftfold.append_v3(p_together boolean, p_wait boolean, p_unless json[], p_after bigint[], p_seen text[], p_streams text[], p_expected bigint[], p_counts integer[], p_ids uuid[], p_types text[], p_schema_versions integer[], p_datas text[], p_metadatas text[], p_tags text[], p_occurred timestamp with time zone[], p_inline text, p_rows text[], OUT statuses integer[], OUT versions bigint[], OUT positions bigint[], OUT listened boolean, OUT event_positions bigint[], OUT recorded timestamp with time zone) RETURNS record
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
@@ -99,14 +104,15 @@ DECLARE
     event_streams   text[] := '{}';
     event_versions  bigint[];
     event_moments   timestamptz[] := '{}';
-    event_positions bigint[];
     tail_versions   bigint[];
     tail_positions  bigint[];
     busy_log     bool;
     busy_streams int[];
     busy_keys    int[];
     busy_conditions int[];
+    busy_rows    int[];
     waits    bool;      -- whether anybody is busy
+    bypasses bool;      -- whether rows would be bypassed that others maintain
     watched  int[];     -- the keys that the append's condition is about
     written  int[] := '{}'; -- those of the events before it
     failing  bigint;    -- the event that its condition fails on
@@ -136,24 +142,30 @@ BEGIN
         PERFORM set_config('synchronous_commit', 'on', true); -- acknowledged means flushed, whatever the default
     END IF;
 
-    SELECT t.busy_log, t.busy_streams, t.busy_keys, t.busy_conditions
-      INTO busy_log, busy_streams, busy_keys, busy_conditions
-      FROM leftfold.take_locks_v2(p_wait, p_streams, p_types, p_tags, p_unless) t;
+    SELECT t.busy_log, t.busy_streams, t.busy_keys, t.busy_conditions, t.busy_rows
+      INTO busy_log, busy_streams, busy_keys, busy_conditions, busy_rows
+      FROM leftfold.take_locks_v2(p_wait, p_streams, p_types, p_tags, p_unless, p_rows) t;
     IF busy_log THEN
         statuses := array_fill(5, ARRAY[cardinality(p_streams)]);
         versions := array_fill(0, ARRAY[cardinality(p_streams)]);
         positions := versions;
         RETURN;
     END IF;
-    waits := busy_streams IS NOT NULL OR busy_keys IS NOT NULL;
+    waits := busy_streams IS NOT NULL OR busy_keys IS NOT NULL OR busy_rows IS NOT NULL;
 
-    repeats := EXISTS (SELECT 1 FROM leftfold.events e WHERE e.id = ANY (p_ids));
+    IF current_setting('transaction_isolation') <> 'read committed' THEN -- a set newer than the snapshot is a conflict
+        PERFORM 1 FROM leftfold.inline_set s FOR SHARE;
+    END IF;
+    SELECT (SELECT s.digest FROM leftfold.inline_set s) IS DISTINCT FROM p_inline,
+           EXISTS (SELECT 1 FROM leftfold.events e WHERE e.id = ANY (p_ids))
+      INTO bypasses, repeats;
     SELECT array_agg(coalesce(t.version, 0)), array_agg(coalesce(t.position, 0)),
            greatest(clock_timestamp(), max(t.recorded_at)) -- never decreasing within a stream, whatever the clock does
       INTO tail_versions, tail_positions, moment
       FROM unnest(p_streams) s(stream)
       LEFT JOIN LATERAL (SELECT e.version, e.position, e.recorded_at FROM leftfold.events e
                           WHERE e.stream = s.stream ORDER BY e.version DESC LIMIT 1) t ON true;
+    recorded := moment;
     event_versions := array_fill(NULL::bigint, ARRAY[cardinality(p_ids)]);
     FOREACH name IN ARRAY p_streams LOOP
         number := number + 1;
@@ -176,7 +188,7 @@ BEGIN
             watched := leftfold.condition_keys_v1(p_unless[number]);
         END IF;
         IF watched && busy_conditions OR watched && written OR (0 = ANY (watched) AND accepted > 0)
-           OR waits AND (hashtext(name) = ANY (busy_streams) OR EXISTS (
+           OR waits AND (hashtext(name) = ANY (busy_streams) OR p_rows[number]::int[] && busy_rows OR EXISTS (
                SELECT 1 FROM unnest(p_types[start + 1 : start + count], p_tags[start + 1 : start + count]) u(type, tags)
                 WHERE leftfold.type_key_v1(u.type) = ANY (busy_keys)
                    OR EXISTS (SELECT 1 FROM unnest(u.tags::text[]) g(tag)
@@ -209,6 +221,10 @@ BEGIN
                 versions[number] := current;
                 positions[number] := place;
             END IF;
+        ELSIF bypasses THEN
+            statuses[number] := 9;
+            versions[number] := current;
+            positions[number] := place;
         ELSIF expected = -1 OR expected = current OR (expected = -2 AND current > 0) THEN
             IF p_unless IS NOT NULL AND NOT p_together THEN
                 failing := leftfold.first_match_v2(p_unless[number], p_after[number], p_seen[number]::bigint[]);
@@ -258,7 +274,7 @@ BEGIN
         END IF;
         RETURN;
     END IF;
-    IF p_together AND 2 = ANY (statuses) THEN
+    IF p_together AND (bypasses OR 2 = ANY (statuses)) THEN
         RETURN;
     END IF;
     IF p_together AND p_unless IS NOT NULL THEN
@@ -439,6 +455,10 @@ BEGIN
         USING ERRCODE = 'restrict_violation';
 END $$;
 
+CREATE FUNCTION leftfold.row_space_v1() RETURNS integer
+    LANGUAGE sql IMMUTABLE PARALLEL SAFE
+    AS $$ SELECT 'leftfold.inline_set'::regclass::oid::bigint::bit(32)::int $$;
+
 CREATE FUNCTION leftfold.stream_space_v1() RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT 'leftfold.migrations'::regclass::oid::bigint::bit(32)::int $$;
@@ -464,13 +484,14 @@ CREATE FUNCTION leftfold.tag_key_v1(tag text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT -1 - (hashtextextended(tag, 2) & 1073741823)::int $$;
 
-CREATE FUNCTION leftfold.take_locks_v2(p_wait boolean, p_streams text[], p_types text[], p_tags text[], p_unless json[], OUT busy_log boolean, OUT busy_streams integer[], OUT busy_keys integer[], OUT busy_conditions integer[]) RETURNS record
+CREATE FUNCTION leftfold.take_locks_v2(p_wait boolean, p_streams text[], p_types text[], p_tags text[], p_unless json[], p_rows text[], OUT busy_log boolean, OUT busy_streams integer[], OUT busy_keys integer[], OUT busy_conditions integer[], OUT busy_rows integer[]) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
     streams int[];
     keys    int[];
     modes   bool[]; -- exclusive?
+    rows    int[];
     whole   bool;
 BEGIN
     SELECT array_agg(s.key ORDER BY s.key) INTO streams
@@ -490,8 +511,12 @@ BEGIN
                        ) k(key, exclusive)
                  GROUP BY k.key) a(key, exclusive);
     END IF;
+    IF p_rows IS NOT NULL THEN
+        SELECT array_agg(r.key ORDER BY r.key) INTO rows
+          FROM (SELECT DISTINCT l.key FROM unnest(p_rows) u(keys), unnest(u.keys::int[]) l(key)) r;
+    END IF;
     whole := coalesce(0 = ANY (keys), false)
-             OR coalesce(cardinality(streams), 0) + coalesce(cardinality(keys), 0) > 500;
+             OR coalesce(cardinality(streams), 0) + coalesce(cardinality(keys), 0) + coalesce(cardinality(rows), 0) > 500;
 
     IF whole THEN
         IF p_wait THEN
@@ -511,6 +536,9 @@ BEGIN
                 PERFORM pg_advisory_xact_lock_shared(leftfold.log_space_v1(), keys[i]);
             END IF;
         END LOOP;
+        FOR i IN 1 .. coalesce(cardinality(rows), 0) LOOP
+            PERFORM pg_advisory_xact_lock(leftfold.row_space_v1(), rows[i]);
+        END LOOP;
         RETURN;
     END IF;
     busy_log := NOT pg_try_advisory_xact_lock_shared(leftfold.log_space_v1(), 0);
@@ -523,6 +551,10 @@ BEGIN
               FROM (SELECT k.*, CASE WHEN k.exclusive THEN pg_try_advisory_xact_lock(leftfold.log_space_v1(), k.key)
                                      ELSE false END AS alone
                       FROM unnest(keys, modes) k(key, exclusive) OFFSET 0) a OFFSET 0) l;
+    IF rows IS NOT NULL THEN
+        SELECT array_agg(r.key) INTO busy_rows
+          FROM unnest(rows) r(key) WHERE NOT pg_try_advisory_xact_lock(leftfold.row_space_v1(), r.key);
+    END IF;
 END $$;
 
 CREATE FUNCTION leftfold.type_key_v1(type text) RETURNS integer
@@ -566,6 +598,11 @@ CREATE TABLE leftfold.events (
     tags text[] NOT NULL,
     occurred_at timestamp with time zone NOT NULL,
     recorded_at timestamp with time zone NOT NULL
+);
+
+CREATE TABLE leftfold.inline_set (
+    digest text NOT NULL,
+    members text NOT NULL
 );
 
 CREATE TABLE leftfold.migrations (

@@ -55,6 +55,11 @@ CREATE TABLE leftfold_events (
     recorded_at    TEXT    NOT NULL
 );
 
+CREATE TABLE leftfold_inline_set (
+    digest  TEXT NOT NULL, -- empty for the empty set
+    members TEXT NOT NULL  -- a JSON array of [name, version]
+);
+
 CREATE TABLE leftfold_migrations (
     number     int  PRIMARY KEY,
     name       text NOT NULL,

@@ -2,7 +2,8 @@
 
 At READ COMMITTED it promises what the log promises. At REPEATABLE READ and SERIALIZABLE the transaction looks at one
 snapshot: an append that this snapshot cannot judge collides with a unique index, and comes out as
-`TransactionConflict`; what would have to look past the snapshot is refused.
+`TransactionConflict`; what would have to look past the snapshot is refused. With inline projections an append is a
+savepoint, so that one that they refuse is undone alone.
 """
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from leftfold.errors import InvalidEvent, NotSupported, TransactionConflict
 from leftfold.log.committing import Alone
 from leftfold.log.condition import AppendCondition
 from leftfold.log.postgresql.log import PostgresqlLog
+from leftfold.log.postgresql.outcomes import placed
 from leftfold.log.postgresql.parameters import append_parameters
 from leftfold.log.writes import Append
 
@@ -33,6 +35,7 @@ class JoinedPostgresqlLog(PostgresqlLog):
     def __init__(self, log: PostgresqlLog, held: Any) -> None:
         self._held = HeldPostgresqlDatabase(log._postgresql, held)
         super().__init__(self._held, log.registry)
+        self.inline = log.inline
 
     async def head(self) -> int:
         sql = self._statement("head_joined")
@@ -44,11 +47,16 @@ class JoinedPostgresqlLog(PostgresqlLog):
     async def _append(
         self, appends: Sequence[Append], *, together: bool, wait: bool, condition: AppendCondition | None = None
     ) -> list[Row]:
-        sql = self._statement("append_joined")
-        parameters = append_parameters(appends, together=together, wait=wait, condition=condition)
-        [(statuses, versions, positions, listened, text)] = await self._retried(
-            lambda connection: connection.execute(sql, parameters)
-        )
+        sql, inline = self._statement("append_joined"), self.inline.digest
+        parameters = append_parameters(appends, together=together, wait=wait, condition=condition, inline=inline)
+
+        async def append(connection: PostgresqlConnection) -> Row:
+            [answer] = await connection.execute(sql, parameters)
+            if inline and (stored := list(placed(appends, together, answer))):
+                await self.inline.apply(connection, stored)
+            return answer
+
+        statuses, versions, positions, listened, text, *_ = await self._retried(append, atomic=bool(inline))
         self._held.listened |= bool(listened)
         streams = ", ".join(append.stream for append in appends)
         if statuses[0] == _COLLIDED:
@@ -62,14 +70,17 @@ class JoinedPostgresqlLog(PostgresqlLog):
             raise _fixed_snapshot(text)
         return list(zip(statuses, versions, positions, strict=True))
 
-    async def _retried(self, ask: Callable[[PostgresqlConnection], Awaitable[Result]]) -> Result:
+    async def _retried(
+        self, ask: Callable[[PostgresqlConnection], Awaitable[Result]], *, atomic: bool = False
+    ) -> Result:
         """Once: a lost connection has taken the user's own statements with it."""
-        async with self._postgresql.connection() as connection:
+        async with self._held.transaction() if atomic else self._held.connection() as connection:
             return await ask(connection)
 
 
 def _fixed_snapshot(isolation: str) -> NotSupported:
     return NotSupported(
-        f"this transaction is at {isolation.upper()}: its snapshot is fixed, and conditions, decisions, head and "
-        "read_all need to see what has been committed since. Use READ COMMITTED for it, or ask the store outside of it"
+        f"this transaction is at {isolation.upper()}: its snapshot is fixed, and conditions, decisions, inline "
+        "projections, head and read_all need to see what has been committed since. Use READ COMMITTED for it, or ask "
+        "the store outside of it"
     )

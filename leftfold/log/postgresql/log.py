@@ -12,36 +12,28 @@ from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypeVar
 
-import psycopg
-from psycopg import DataError
-from psycopg.errors import DeadlockDetected, OutOfMemory, ProgramLimitExceeded, StatementTooComplex, UniqueViolation
+from psycopg.errors import DeadlockDetected, OutOfMemory, UniqueViolation
 
 from leftfold.database.postgresql import ConnectionLost, PostgresqlConnection, PostgresqlDatabase
 from leftfold.database.protocol import Row, Signal
 from leftfold.database.statements import statement
-from leftfold.errors import (
-    ConcurrencyError,
-    ConditionFailed,
-    DuplicateEvent,
-    InvalidEvent,
-    LeftfoldError,
-    StoreUnavailable,
-)
+from leftfold.errors import ConditionFailed, StoreUnavailable
 from leftfold.events import Query, RecordedEvent, Registry
 from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
 from leftfold.log.epochs import Ground, Survey, survey_of
+from leftfold.log.inline import Refused, Remaining
+from leftfold.log.inline_set import outdated, read_inline_set
 from leftfold.log.postgresql.herald import Herald
+from leftfold.log.postgresql.outcomes import CONDITION_FAILED, OUTDATED, REFUSALS, outcome, placed, refusal
 from leftfold.log.postgresql.parameters import append_one_parameters, append_parameters, is_plain
 from leftfold.log.selection import Range, Terms, select_events
 from leftfold.log.writes import BUSY, Append, AppendResult, Outcome
 
 Result = TypeVar("Result")
+Then = Callable[[PostgresqlConnection, Row], Awaitable[None]]
 
 ATTEMPTS = 6
-REFUSALS = (UniqueViolation, DataError, ProgramLimitExceeded, StatementTooComplex)
-"""What the server says of an append, not of itself."""
-_CONDITION_FAILED = 4
 _FROM_2000_TO_1970 = 946_684_800_000_000
 _COLUMNS = (
     "e.position, e.stream, e.version, e.id, e.type, e.schema_version, e.data, e.metadata, NULLIF(e.tags, '{}'), "
@@ -98,39 +90,61 @@ class PostgresqlLog(Log):
                 (await self.append_batch([appends[number]]))[0] if outcome is BUSY else outcome
                 for number, outcome in zip(order, outcomes, strict=True)
             ]
-        return [outcome for _, outcome in sorted(zip(order, outcomes, strict=True), key=lambda pair: pair[0])]
+        return [one for _, one in sorted(zip(order, outcomes, strict=True), key=lambda pair: pair[0])]
 
     async def _append_sorted(self, appends: Sequence[Append], wait: bool) -> list[Outcome]:
         """What the server refuses is refused with the whole batch; so each goes once more by itself.
 
-        So it does when the server's table of locks is full: that of one append may still have room.
+        So it does when the server's table of locks is full: that of one append may still have room. Whom an inline
+        projection refuses the others leave behind.
         """
-        try:
-            rows = await self._append(appends, together=False, wait=wait)
-        except REFUSALS as error:
-            if len(appends) == 1:
-                return [_refusal(appends, error)]
-        except StoreUnavailable as error:
-            if len(appends) == 1 or not isinstance(error.__cause__, OutOfMemory):
-                raise
-        else:
-            return [_outcome(append, *row) for append, row in zip(appends, rows, strict=True)]
-        return [(await self._append_sorted([append], wait))[0] for append in appends]
+        remaining = Remaining(appends, self.inline)
+        while going := remaining.appends:
+            try:
+                rows = await self._append(going, together=False, wait=wait)
+            except Refused as refused:
+                remaining.refuse(refused)
+                continue
+            except REFUSALS as error:
+                if len(going) == 1:
+                    return remaining.settle([refusal(going, error)])
+            except StoreUnavailable as error:
+                if len(going) == 1 or not isinstance(error.__cause__, OutOfMemory):
+                    raise
+            else:
+                return remaining.settle(await self._outcomes(going, rows))
+            return remaining.settle([(await self._append_sorted([append], wait))[0] for append in going])
+        return remaining.settle([])
 
     async def append_together(
         self, appends: Sequence[Append], condition: AppendCondition | None = None
     ) -> list[AppendResult]:
-        try:
-            rows = await self._append(appends, together=True, wait=True, condition=condition)
-        except REFUSALS as error:
-            raise _refusal(appends, error) from None
-        if condition is not None and rows[0][0] == _CONDITION_FAILED:
-            raise ConditionFailed(condition, rows[0][2])
-        outcomes = [_outcome(append, *row) for append, row in zip(appends, rows, strict=True)]
-        refusals = [outcome for outcome in outcomes if isinstance(outcome, LeftfoldError)]
-        if refusals:
-            raise refusals[0]
-        return [outcome for outcome in outcomes if isinstance(outcome, AppendResult)]
+        remaining = Remaining(appends, self.inline)
+        while remaining.failure is None:
+            try:
+                rows = await self._append(remaining.appends, together=True, wait=True, condition=condition)
+            except Refused as refused:
+                remaining.refuse(refused)
+                continue
+            except REFUSALS as error:
+                raise refusal(appends, error) from None
+            if condition is not None and rows[0][0] == CONDITION_FAILED:
+                raise ConditionFailed(condition, rows[0][2])
+            outcomes = remaining.settle(await self._outcomes(appends, rows))
+            results = [one for one in outcomes if isinstance(one, AppendResult)]
+            if len(results) == len(appends):
+                return results
+        raise remaining.failure
+
+    async def _outcomes(self, appends: Sequence[Append], rows: Sequence[Row]) -> list[Outcome]:
+        if all(status != OUTDATED for status, _, _ in rows):
+            return [outcome(append, *row) for append, row in zip(appends, rows, strict=True)]
+        async with self._postgresql.connection() as connection:
+            recorded = await read_inline_set(connection, self.database)
+        return [
+            outdated(recorded, self.inline.members) if row[0] == OUTDATED else outcome(append, *row)
+            for append, row in zip(appends, rows, strict=True)
+        ]
 
     def joined(self, held: Any) -> Log:
         from leftfold.log.postgresql.joined import JoinedPostgresqlLog
@@ -170,7 +184,7 @@ class PostgresqlLog(Log):
         self, appends: Sequence[Append], *, together: bool, wait: bool, condition: AppendCondition | None = None
     ) -> list[Row]:
         """Status, version and position of each."""
-        if not together and len(appends) == 1 and is_plain(appends[0]):
+        if not together and len(appends) == 1 and is_plain(appends[0]) and not self.inline.digest:
             with suppress(UniqueViolation):
                 [(status, version, position, listened)] = await self._ask(
                     "append_one", append_one_parameters(appends[0], wait=wait), wait=wait
@@ -178,31 +192,47 @@ class PostgresqlLog(Log):
                 if status is not None:
                     self._stored(listened)
                     return [(status, version, position)]
-        [(statuses, versions, positions, listened)] = await self._ask(
-            "append",
-            append_parameters(appends, together=together, wait=wait, condition=condition),
+        inline = self.inline.digest
+
+        async def maintain(connection: PostgresqlConnection, answer: Row) -> None:
+            if stored := list(placed(appends, together, answer)):
+                await self.inline.apply(connection, stored)
+
+        [(statuses, versions, positions, listened, *_)] = await self._ask(
+            "append_inline" if inline else "append",
+            append_parameters(appends, together=together, wait=wait, condition=condition, inline=inline),
             wait=wait,
             again=together or len(appends) == 1,
+            then=maintain if inline else None,
         )
         self._stored(listened)
         return list(zip(statuses, versions, positions, strict=True))
 
-    async def _ask(self, name: str, parameters: Sequence[object], *, wait: bool, again: bool = False) -> list[Row]:
-        """Once more ``again`` after a collision: a former attempt of somebody's has committed meanwhile."""
+    async def _ask(
+        self, name: str, parameters: Sequence[object], *, wait: bool, again: bool = False, then: Then | None = None
+    ) -> list[Row]:
+        """What to do ``then`` is done in the same transaction. Once more ``again`` after a collision: a former attempt
+        of somebody's has committed meanwhile."""
         sql = self._statement(name)
 
         async def ask(connection: PostgresqlConnection) -> list[Row]:
+            answer = await connection.execute(sql, parameters)
+            if then is not None:
+                await then(connection, answer[0])
+            return answer
+
+        async def ask_again() -> list[Row]:
             try:
-                return await connection.execute(sql, parameters)
+                return await self._retried(ask, atomic=then is not None)
             except UniqueViolation:
                 if not again:
                     raise
-                return await connection.execute(sql, parameters)
+                return await self._retried(ask, atomic=then is not None)
 
         if not wait:
-            return await self._retried(ask)
+            return await ask_again()
         async with self._patient:
-            return await self._retried(ask)
+            return await ask_again()
 
     def _stored(self, listened: bool | None) -> None:
         """``listened`` is null if nothing was."""
@@ -231,15 +261,18 @@ class PostgresqlLog(Log):
             for position, version, type, schema_version, data in rows
         ]
 
-    async def _retried(self, ask: Callable[[PostgresqlConnection], Awaitable[Result]]) -> Result:
+    async def _retried(
+        self, ask: Callable[[PostgresqlConnection], Awaitable[Result]], *, atomic: bool = False
+    ) -> Result:
         """Ask on a connection, and on another one when that dies; `StoreUnavailable` when it keeps dying.
 
         The victim of a deadlock (with transactions of a user's, which lock in an order of their own) asks again, too.
         """
         failure: Exception
+        begin = self._postgresql.transaction if atomic else self._postgresql.connection
         for attempt in range(ATTEMPTS):
             try:
-                async with self._postgresql.connection() as connection:
+                async with begin() as connection:
                     return await ask(connection)
             except (ConnectionLost, DeadlockDetected) as lost:
                 failure = lost
@@ -248,28 +281,3 @@ class PostgresqlLog(Log):
 
     def _statement(self, name: str) -> str:
         return statement("leftfold.log.postgresql", name, str(self.database.schema))
-
-
-def _outcome(append: Append, status: int, version: int, position: int) -> Outcome:
-    match status:
-        case 0 | 1:
-            return AppendResult(version, position, duplicate=status == 1)
-        case 2:
-            return ConcurrencyError(append.stream, append.expected, version)
-        case 3:
-            return _clash([append])
-        case 4:
-            return ConditionFailed(append.condition, position)
-        case _:
-            return BUSY
-
-
-def _refusal(appends: Sequence[Append], error: psycopg.Error) -> LeftfoldError:
-    if isinstance(error, UniqueViolation):
-        return _clash(appends)
-    return InvalidEvent(f"the server refuses the append to {appends[0].stream!r}: {error}")
-
-
-def _clash(appends: Sequence[Append]) -> DuplicateEvent:
-    streams = ", ".join(append.stream for append in appends)
-    return DuplicateEvent(streams, [event.id for append in appends for event in append.events])

@@ -17,10 +17,16 @@ from leftfold.log.writes import Append
 
 
 def append_parameters(
-    appends: Sequence[Append], *, together: bool, wait: bool = True, condition: AppendCondition | None = None
+    appends: Sequence[Append],
+    *,
+    together: bool,
+    wait: bool = True,
+    condition: AppendCondition | None = None,
+    inline: str = "",
 ) -> tuple[object, ...]:
-    """Fifteen parameters, in the function's order."""
+    """Seventeen parameters, in the function's order; ``inline`` is the digest of the inline projections."""
     events = [event for append in appends for event in append.events]
+    rows = [() if append.touched is None else append.touched.locks for append in appends]
     return (
         together,
         wait,
@@ -35,6 +41,8 @@ def append_parameters(
         _texts(event.metadata.decode() for event in events),
         _texts(_texts(event.tags) for event in events) if any(event.tags for event in events) else None,
         _plain("NULL" if event.occurred_at is None else moment.to_text(event.occurred_at) for event in events),
+        inline,
+        _texts(map(_plain, rows)) if any(rows) else None,
     )
 
 
@@ -44,7 +52,7 @@ def is_plain(append: Append) -> bool:
 
 
 def append_one_parameters(append: Append, *, wait: bool) -> tuple[object, ...]:
-    """Nine parameters for ``append_one_v1``. Numbers as text: psycopg would pick a type, and a plan, by their size."""
+    """Nine parameters for ``append_one_v2``. Numbers as text: psycopg would pick a type, and a plan, by their size."""
     [event] = append.events
     return (
         wait,

@@ -10,6 +10,7 @@ import sqlite3
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 from typing import Protocol, TypeVar
 from uuid import UUID
 
@@ -17,10 +18,19 @@ import msgspec
 
 from leftfold import expected as expectation
 from leftfold.database.sqlite import roll_back
-from leftfold.errors import ConcurrencyError, ConditionFailed, DuplicateEvent, InvalidEvent, LeftfoldError
+from leftfold.errors import (
+    ConcurrencyError,
+    ConditionFailed,
+    DuplicateEvent,
+    InvalidEvent,
+    LeftfoldError,
+    SchemaOutdated,
+)
 from leftfold.events import EncodedEvent, moment
 from leftfold.log.condition import AppendCondition
+from leftfold.log.inline import Placed, Refused, Remaining
 from leftfold.log.selection import Range, select_events
+from leftfold.log.sqlite.inlining import Inlining
 from leftfold.log.sqlite.statements import TERMS, statement
 from leftfold.log.writes import Append, AppendResult, Outcome
 
@@ -39,31 +49,44 @@ class Run(Protocol):
     def __call__(self, raw: sqlite3.Connection, write: Callable[[Writer], Result], /) -> Result: ...
 
 
-def append_independent(raw: sqlite3.Connection, appends: Sequence[Append], run: Run) -> list[Outcome]:
-    """One transaction; an outcome for each append.
+def append_independent(
+    raw: sqlite3.Connection, appends: Sequence[Append], run: Run, inlining: Inlining
+) -> list[Outcome]:
+    """One transaction; an outcome for each append, and the whole once more without whom an inline projection refuses.
 
     Hardly ever is an event stored already, so at first nobody looks for their ids: the unique index refuses such a one,
     and all is judged again, with care. What SQLite refuses even then makes each go once more by itself.
     """
-    for careful in (False, True):
+    remaining = Remaining(appends, inlining.inline)
+    careful = False
+    while going := remaining.appends:
         try:
-            return run(raw, lambda writer: _independent(writer, appends, careful))  # noqa: B023 - called at once
+            return remaining.settle(run(raw, partial(_independent, going, inlining, careful)))
+        except Refused as refused:
+            remaining.refuse(refused)
         except (sqlite3.DataError, sqlite3.IntegrityError) as error:
-            refusal = error
-    if len(appends) == 1:
-        return [InvalidEvent(f"SQLite refuses the append to {appends[0].stream!r}: {refusal}")]
-    return [append_independent(raw, [append], run)[0] for append in appends]
+            if careful and len(going) == 1:
+                return remaining.settle([InvalidEvent(f"SQLite refuses the append to {going[0].stream!r}: {error}")])
+            if careful:
+                return remaining.settle([append_independent(raw, [append], run, inlining)[0] for append in going])
+            careful = True
+    return remaining.settle([])
 
 
 def append_together(
-    raw: sqlite3.Connection, appends: Sequence[Append], condition: AppendCondition | None, run: Run
+    raw: sqlite3.Connection, appends: Sequence[Append], condition: AppendCondition | None, run: Run, inlining: Inlining
 ) -> list[AppendResult]:
     """One transaction; everything, or the first refusal."""
-    try:
-        return run(raw, lambda writer: _together(writer, appends, condition))
-    except (sqlite3.DataError, sqlite3.IntegrityError) as error:
-        streams = ", ".join(append.stream for append in appends)
-        raise InvalidEvent(f"SQLite refuses the append to {streams}: {error}") from error
+    remaining = Remaining(appends, inlining.inline)
+    while remaining.failure is None:
+        try:
+            return run(raw, partial(_together, remaining.appends, condition, inlining))
+        except Refused as refused:
+            remaining.refuse(refused)
+        except (sqlite3.DataError, sqlite3.IntegrityError) as error:
+            streams = ", ".join(append.stream for append in appends)
+            raise InvalidEvent(f"SQLite refuses the append to {streams}: {error}") from error
+    raise remaining.failure
 
 
 def in_transaction(raw: sqlite3.Connection, write: Callable[[Writer], Result]) -> Result:
@@ -77,46 +100,52 @@ def in_transaction(raw: sqlite3.Connection, write: Callable[[Writer], Result]) -
     return result
 
 
-def _independent(writer: Writer, appends: Sequence[Append], careful: bool) -> list[Outcome]:
+def _independent(appends: Sequence[Append], inlining: Inlining, careful: bool, writer: Writer) -> list[Outcome]:
     writer.look_at(append.stream for append in appends)
-    outcomes = [_outcome(writer, append, careful) for append in appends]
+    outcomes = [_outcome(writer, append, number, inlining, careful) for number, append in enumerate(appends)]
     writer.flush()
+    inlining.apply(writer.raw, writer.placed)
     return outcomes
 
 
-def _outcome(writer: Writer, append: Append, careful: bool) -> Outcome:
+def _outcome(writer: Writer, append: Append, number: int, inlining: Inlining, careful: bool) -> Outcome:
     """A repetition is no conflict, so whoever has not looked for one does so before it refuses."""
     try:
         writer.tick()
         if careful and (former := writer.repeated(append)):
             return former
         try:
-            return writer.append(append)
-        except (ConcurrencyError, ConditionFailed) as refusal:
+            inlining.check(writer.raw, writer.digest)
+            return writer.append(append, number)
+        except (ConcurrencyError, ConditionFailed, SchemaOutdated) as refusal:
             return (None if careful else writer.repeated(append)) or refusal
     except LeftfoldError as refusal:  # raised before anything of this append was inserted
         return refusal
 
 
-def _together(writer: Writer, appends: Sequence[Append], condition: AppendCondition | None) -> list[AppendResult]:
+def _together(
+    appends: Sequence[Append], condition: AppendCondition | None, inlining: Inlining, writer: Writer
+) -> list[AppendResult]:
     writer.look_at(append.stream for append in appends)
     repeated = [writer.repeated(append) for append in appends if append.events]
     if any(repeated):
         ids = [event.id for append in appends for event in append.events]
         if not all(repeated) or writer.moments_of(ids) > 1:
             raise DuplicateEvent(", ".join(append.stream for append in appends), ids)
-        results = iter(repeated)
+        former = iter(repeated)
         return [
-            (append.events and next(results)) or AppendResult(*writer.tails[append.stream][:2], duplicate=True)
+            (append.events and next(former)) or AppendResult(*writer.tails[append.stream][:2], duplicate=True)
             for append in appends
         ]
+    inlining.check(writer.raw, writer.digest)
     for append in appends:
         writer.check(append)
     if condition is not None:
         writer.check_condition(condition)
-    appended = [writer.append(append) for append in appends]
+    results = [writer.append(append, number) for number, append in enumerate(appends)]
     writer.flush()
-    return appended
+    inlining.apply(writer.raw, writer.placed)
+    return results
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,18 +165,23 @@ class Writer:
     """
 
     def __init__(self, raw: sqlite3.Connection) -> None:
-        self._raw = raw
+        self.raw = raw
+        self.placed: list[Placed] = []
+        """What has been accepted so far."""
         self._now = moment.to_text(datetime.now(UTC))
         self._ticked = False
         self._position = 0
+        self.digest = ""
+        """Which projections are maintained inline, as the database has it."""
         self.tails: dict[str, Tail] = {}
         """Version, position and recorded_at of the last event of each stream that has been looked at."""
         self._events: list[tuple[object, ...]] = []
         self._tags: list[tuple[str, int]] = []
 
     def look_at(self, streams: Iterable[str]) -> None:
-        """Read where the log ends, and where these streams do."""
-        [(self._position, tails)] = self._raw.execute(statement("tails"), (_to_json(list(streams)).decode(),))
+        """Read where the log ends, where these streams do, and what is inline."""
+        asked = (_to_json(list(streams)).decode(),)
+        [(self._position, self.digest, tails)] = self.raw.execute(statement("tails"), asked)
         for stream, version, position, recorded_at in _read_tails(tails):
             self.tails[stream] = (version, position, recorded_at)
 
@@ -192,18 +226,18 @@ class Writer:
         self.flush()
         seen = set(condition.seen)
         part = Range(condition.after, _LARGEST, len(seen) + 1, backwards=False)
-        for (position,) in self._raw.execute(*select_events(condition.unless, part, _POSITIONS)):
+        for (position,) in self.raw.execute(*select_events(condition.unless, part, _POSITIONS)):
             if position not in seen:
                 raise ConditionFailed(condition, position)
 
-    def append(self, append: Append) -> AppendResult:
+    def append(self, append: Append, number: int) -> AppendResult:
         """Accept the events, one version and one position after the other, if version and condition allow it."""
         version, position, _ = self.check(append)
         if append.condition is not None:
             self.check_condition(append.condition)
         if not append.events:
             return AppendResult(version, position)
-        now = self._now
+        first, now = self._position + 1, self._now
         for event in append.events:
             version += 1
             self._position += 1
@@ -211,15 +245,16 @@ class Writer:
             if event.tags:
                 self._tags += [(tag, self._position) for tag in event.tags]
         self.tails[append.stream] = (version, self._position, now)
+        self.placed.append(Placed(number, append, version, range(first, self._position + 1), 0, now))
         return AppendResult(version, self._position)
 
     def flush(self) -> None:
         """Insert what has been accepted."""
         if self._events:
-            self._raw.executemany(statement("insert_event"), self._events)
+            self.raw.executemany(statement("insert_event"), self._events)
             self._events = []
         if self._tags:
-            self._raw.executemany(statement("insert_tag"), self._tags)
+            self.raw.executemany(statement("insert_tag"), self._tags)
             self._tags = []
 
     def _stored(self, ids: Sequence[UUID]) -> dict[bytes, _Stored]:
@@ -227,7 +262,7 @@ class Writer:
         for start in range(0, len(ids), _ID_CHUNK):
             chunk = [one.bytes for one in ids[start : start + _ID_CHUNK]]
             marks = ", ".join("?" * len(chunk))
-            for row in self._raw.execute(statement("events_by_id").replace(":ids", marks), chunk):
+            for row in self.raw.execute(statement("events_by_id").replace(":ids", marks), chunk):
                 found[row[0]] = _Stored(*row[1:])
         return found
 

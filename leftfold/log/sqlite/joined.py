@@ -33,3 +33,4 @@ class JoinedSqliteLog(SqliteLog):
 
     def __init__(self, log: SqliteLog, held: Any) -> None:
         super().__init__(HeldSqliteDatabase(log._sqlite, held), log.registry)
+        self.inline = log.inline

@@ -15,6 +15,7 @@ from leftfold.log.contract import Log
 from leftfold.log.epochs import Ground, Survey, survey_of
 from leftfold.log.selection import Range, select_events
 from leftfold.log.sqlite.append import Run, append_independent, append_together, in_transaction
+from leftfold.log.sqlite.inlining import Inlining
 from leftfold.log.sqlite.statements import TERMS, statement
 from leftfold.log.writes import Append, AppendResult, Outcome
 
@@ -32,9 +33,13 @@ class SqliteLog(Log):
         self._sqlite = database
         self.terms = TERMS
 
+    @property
+    def _inlining(self) -> Inlining:
+        return Inlining(self.inline, self.database, str(self._sqlite.url))
+
     async def append_batch(self, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:
         """``wait`` makes no difference: there is one lock, and everybody waits for it."""
-        outcomes = await self._sqlite.write(lambda raw: append_independent(raw, appends, self.run))
+        outcomes = await self._sqlite.write(lambda raw: append_independent(raw, appends, self.run, self._inlining))
         if any(isinstance(outcome, AppendResult) for outcome in outcomes):
             self.audience.wake()
         return outcomes
@@ -42,7 +47,9 @@ class SqliteLog(Log):
     async def append_together(
         self, appends: Sequence[Append], condition: AppendCondition | None = None
     ) -> list[AppendResult]:
-        results = await self._sqlite.write(lambda raw: append_together(raw, appends, condition, self.run))
+        results = await self._sqlite.write(
+            lambda raw: append_together(raw, appends, condition, self.run, self._inlining)
+        )
         self.audience.wake()
         return results
 

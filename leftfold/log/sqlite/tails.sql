@@ -1,5 +1,6 @@
 -- One row for them all: reading rows one by one costs more than reading JSON.
 SELECT l.position,
+       (SELECT digest FROM leftfold_inline_set),
        json_group_array(json_array(j.value, coalesce(t.version, 0), coalesce(t.position, 0), coalesce(t.recorded_at, '')))
 FROM (SELECT coalesce(max(position), 0) AS position FROM leftfold_events) AS l
 CROSS JOIN json_each(?) AS j

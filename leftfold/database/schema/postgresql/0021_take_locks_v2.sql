@@ -25,21 +25,24 @@ BEGIN
     RETURN keys;
 END $$;
 -- Every lock that a batch of appends waits for, in the order that is the same for everybody: the whole log, the streams,
--- the keys of types and tags. Each is asked for once, in the stronger mode, so that no two can wait for each other.
+-- the keys of types and tags, the rows of inline read models. Each is asked for once, in the stronger mode, so that no
+-- two can wait for each other.
 --
 -- Not p_wait: nothing is waited for, and what somebody else holds is returned instead. busy_keys are those that no event
 -- may have; busy_conditions those that no condition may be about: somebody else has them shared, or exclusively.
--- p_tags holds an array literal for each event, p_unless the criteria of each condition, or they are null. Whoever needs
--- more locks than the server's lock table should have to hold takes the whole log.
+-- p_tags holds an array literal for each event, p_unless the criteria of each condition, p_rows an array literal of hashes
+-- for each append (see 0024), or they are null. Whoever needs more locks than the server's lock table should have to hold
+-- takes the whole log.
 DROP FUNCTION {schema}.take_locks_v1;
 CREATE FUNCTION {schema}.take_locks_v2(
-    p_wait bool, p_streams text[], p_types text[], p_tags text[], p_unless json[],
-    OUT busy_log bool, OUT busy_streams int[], OUT busy_keys int[], OUT busy_conditions int[]
+    p_wait bool, p_streams text[], p_types text[], p_tags text[], p_unless json[], p_rows text[],
+    OUT busy_log bool, OUT busy_streams int[], OUT busy_keys int[], OUT busy_conditions int[], OUT busy_rows int[]
 ) LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     streams int[];
     keys    int[];
     modes   bool[]; -- exclusive?
+    rows    int[];
     whole   bool;
 BEGIN
     SELECT array_agg(s.key ORDER BY s.key) INTO streams
@@ -59,8 +62,12 @@ BEGIN
                        ) k(key, exclusive)
                  GROUP BY k.key) a(key, exclusive);
     END IF;
+    IF p_rows IS NOT NULL THEN
+        SELECT array_agg(r.key ORDER BY r.key) INTO rows
+          FROM (SELECT DISTINCT l.key FROM unnest(p_rows) u(keys), unnest(u.keys::int[]) l(key)) r;
+    END IF;
     whole := coalesce(0 = ANY (keys), false)
-             OR coalesce(cardinality(streams), 0) + coalesce(cardinality(keys), 0) > 500;
+             OR coalesce(cardinality(streams), 0) + coalesce(cardinality(keys), 0) + coalesce(cardinality(rows), 0) > 500;
 
     IF whole THEN
         IF p_wait THEN
@@ -80,6 +87,9 @@ BEGIN
                 PERFORM pg_advisory_xact_lock_shared({schema}.log_space_v1(), keys[i]);
             END IF;
         END LOOP;
+        FOR i IN 1 .. coalesce(cardinality(rows), 0) LOOP
+            PERFORM pg_advisory_xact_lock({schema}.row_space_v1(), rows[i]);
+        END LOOP;
         RETURN;
     END IF;
     busy_log := NOT pg_try_advisory_xact_lock_shared({schema}.log_space_v1(), 0);
@@ -92,4 +102,8 @@ BEGIN
               FROM (SELECT k.*, CASE WHEN k.exclusive THEN pg_try_advisory_xact_lock({schema}.log_space_v1(), k.key)
                                      ELSE false END AS alone
                       FROM unnest(keys, modes) k(key, exclusive) OFFSET 0) a OFFSET 0) l;
+    IF rows IS NOT NULL THEN
+        SELECT array_agg(r.key) INTO busy_rows
+          FROM unnest(rows) r(key) WHERE NOT pg_try_advisory_xact_lock({schema}.row_space_v1(), r.key);
+    END IF;
 END $$;

@@ -8,7 +8,12 @@
 -- p_tags holds an array literal for each event, or is null if no event has tags.
 -- statuses: 0 stored (versions and positions tell its last event), 1 stored before (likewise), 2 conflict (the actual
 -- version), 3 some of its ids are stored as something else, 4 the condition failed (positions tell the event that it
--- fails on), 5 busy. listened tells whether anybody listens for new events.
+-- fails on), 5 busy, 9 the set of inline projections is another than p_inline, the digest of those that the client
+-- maintains (see 0024). listened tells whether anybody listens for new events.
+--
+-- What inline projections need: p_rows are the hashes of the rows to lock, see take_locks_v2; event_positions has the
+-- position of each event stored, and recorded is when the first append was; each independent one after it was a
+-- microsecond later.
 --
 -- In this order, the same for everybody, so that nothing can deadlock: (1) every wait, see take_locks_v2; (2) judge in
 -- new snapshots; (3) the sequence's last value and the horizon's lock, see head_v1; (4) only then draw positions and
@@ -19,21 +24,23 @@ CREATE FUNCTION {schema}.append_v3(
     p_together bool, p_wait bool, p_unless json[], p_after bigint[], p_seen text[],
     p_streams text[], p_expected bigint[], p_counts int[],
     p_ids uuid[], p_types text[], p_schema_versions int[], p_datas text[], p_metadatas text[],
-    p_tags text[], p_occurred timestamptz[],
-    OUT statuses int[], OUT versions bigint[], OUT positions bigint[], OUT listened bool
+    p_tags text[], p_occurred timestamptz[], p_inline text, p_rows text[],
+    OUT statuses int[], OUT versions bigint[], OUT positions bigint[], OUT listened bool,
+    OUT event_positions bigint[], OUT recorded timestamptz
 ) LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     event_streams   text[] := '{}';
     event_versions  bigint[];
     event_moments   timestamptz[] := '{}';
-    event_positions bigint[];
     tail_versions   bigint[];
     tail_positions  bigint[];
     busy_log     bool;
     busy_streams int[];
     busy_keys    int[];
     busy_conditions int[];
+    busy_rows    int[];
     waits    bool;      -- whether anybody is busy
+    bypasses bool;      -- whether rows would be bypassed that others maintain
     watched  int[];     -- the keys that the append's condition is about
     written  int[] := '{}'; -- those of the events before it
     failing  bigint;    -- the event that its condition fails on
@@ -63,24 +70,30 @@ BEGIN
         PERFORM set_config('synchronous_commit', 'on', true); -- acknowledged means flushed, whatever the default
     END IF;
 
-    SELECT t.busy_log, t.busy_streams, t.busy_keys, t.busy_conditions
-      INTO busy_log, busy_streams, busy_keys, busy_conditions
-      FROM {schema}.take_locks_v2(p_wait, p_streams, p_types, p_tags, p_unless) t;
+    SELECT t.busy_log, t.busy_streams, t.busy_keys, t.busy_conditions, t.busy_rows
+      INTO busy_log, busy_streams, busy_keys, busy_conditions, busy_rows
+      FROM {schema}.take_locks_v2(p_wait, p_streams, p_types, p_tags, p_unless, p_rows) t;
     IF busy_log THEN
         statuses := array_fill(5, ARRAY[cardinality(p_streams)]);
         versions := array_fill(0, ARRAY[cardinality(p_streams)]);
         positions := versions;
         RETURN;
     END IF;
-    waits := busy_streams IS NOT NULL OR busy_keys IS NOT NULL;
+    waits := busy_streams IS NOT NULL OR busy_keys IS NOT NULL OR busy_rows IS NOT NULL;
 
-    repeats := EXISTS (SELECT 1 FROM {schema}.events e WHERE e.id = ANY (p_ids));
+    IF current_setting('transaction_isolation') <> 'read committed' THEN -- a set newer than the snapshot is a conflict
+        PERFORM 1 FROM {schema}.inline_set s FOR SHARE;
+    END IF;
+    SELECT (SELECT s.digest FROM {schema}.inline_set s) IS DISTINCT FROM p_inline,
+           EXISTS (SELECT 1 FROM {schema}.events e WHERE e.id = ANY (p_ids))
+      INTO bypasses, repeats;
     SELECT array_agg(coalesce(t.version, 0)), array_agg(coalesce(t.position, 0)),
            greatest(clock_timestamp(), max(t.recorded_at)) -- never decreasing within a stream, whatever the clock does
       INTO tail_versions, tail_positions, moment
       FROM unnest(p_streams) s(stream)
       LEFT JOIN LATERAL (SELECT e.version, e.position, e.recorded_at FROM {schema}.events e
                           WHERE e.stream = s.stream ORDER BY e.version DESC LIMIT 1) t ON true;
+    recorded := moment;
     event_versions := array_fill(NULL::bigint, ARRAY[cardinality(p_ids)]);
     FOREACH name IN ARRAY p_streams LOOP
         number := number + 1;
@@ -103,7 +116,7 @@ BEGIN
             watched := {schema}.condition_keys_v1(p_unless[number]);
         END IF;
         IF watched && busy_conditions OR watched && written OR (0 = ANY (watched) AND accepted > 0)
-           OR waits AND (hashtext(name) = ANY (busy_streams) OR EXISTS (
+           OR waits AND (hashtext(name) = ANY (busy_streams) OR p_rows[number]::int[] && busy_rows OR EXISTS (
                SELECT 1 FROM unnest(p_types[start + 1 : start + count], p_tags[start + 1 : start + count]) u(type, tags)
                 WHERE {schema}.type_key_v1(u.type) = ANY (busy_keys)
                    OR EXISTS (SELECT 1 FROM unnest(u.tags::text[]) g(tag)
@@ -136,6 +149,10 @@ BEGIN
                 versions[number] := current;
                 positions[number] := place;
             END IF;
+        ELSIF bypasses THEN
+            statuses[number] := 9;
+            versions[number] := current;
+            positions[number] := place;
         ELSIF expected = -1 OR expected = current OR (expected = -2 AND current > 0) THEN
             IF p_unless IS NOT NULL AND NOT p_together THEN
                 failing := {schema}.first_match_v2(p_unless[number], p_after[number], p_seen[number]::bigint[]);
@@ -185,7 +202,7 @@ BEGIN
         END IF;
         RETURN;
     END IF;
-    IF p_together AND 2 = ANY (statuses) THEN
+    IF p_together AND (bypasses OR 2 = ANY (statuses)) THEN
         RETURN;
     END IF;
     IF p_together AND p_unless IS NOT NULL THEN

@@ -6,8 +6,8 @@
 -- locks that it took, the horizon's among them, together with its rows; the locks of one that succeeds stay until the
 -- transaction, or a savepoint around it, is undone.
 --
--- At REPEATABLE READ and SERIALIZABLE nothing newer than the transaction's snapshot can be seen: conditions are refused,
--- and the unique indexes are the only judges of what has come since.
+-- At REPEATABLE READ and SERIALIZABLE nothing newer than the transaction's snapshot can be seen: conditions and inline
+-- projections are refused, and the unique indexes are the only judges of what has come since.
 --
 -- Statuses beside those of append_v3, for all appends of the batch: 6 a collision that a new transaction will see
 -- clearer, 7 refused by the server (refusal tells why), 8 impossible at this isolation level (refusal names it).
@@ -16,8 +16,9 @@ CREATE FUNCTION {schema}.append_joined_v2(
     p_together bool, p_wait bool, p_unless json[], p_after bigint[], p_seen text[],
     p_streams text[], p_expected bigint[], p_counts int[],
     p_ids uuid[], p_types text[], p_schema_versions int[], p_datas text[], p_metadatas text[],
-    p_tags text[], p_occurred timestamptz[],
-    OUT statuses int[], OUT versions bigint[], OUT positions bigint[], OUT listened bool, OUT refusal text
+    p_tags text[], p_occurred timestamptz[], p_inline text, p_rows text[],
+    OUT statuses int[], OUT versions bigint[], OUT positions bigint[], OUT listened bool,
+    OUT event_positions bigint[], OUT recorded timestamptz, OUT refusal text
 ) LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     isolation text := current_setting('transaction_isolation');
@@ -25,7 +26,7 @@ DECLARE
     attempts  int := CASE WHEN fixed THEN 1 ELSE 3 END;
     status    int;
 BEGIN
-    IF fixed AND p_unless IS NOT NULL THEN
+    IF fixed AND (p_unless IS NOT NULL OR p_inline <> '') THEN
         status := 8;
         refusal := isolation;
         attempts := 0;
@@ -34,9 +35,11 @@ BEGIN
     END IF;
     FOR attempt IN 1 .. attempts LOOP
         BEGIN
-            SELECT a.statuses, a.versions, a.positions, a.listened INTO statuses, versions, positions, listened
+            SELECT a.statuses, a.versions, a.positions, a.listened, a.event_positions, a.recorded
+              INTO statuses, versions, positions, listened, event_positions, recorded
               FROM {schema}.append_v3(p_together, p_wait, p_unless, p_after, p_seen, p_streams, p_expected, p_counts,
-                                      p_ids, p_types, p_schema_versions, p_datas, p_metadatas, p_tags, p_occurred) a;
+                                      p_ids, p_types, p_schema_versions, p_datas, p_metadatas, p_tags, p_occurred,
+                                      p_inline, p_rows) a;
             status := NULL;
             EXIT;
         EXCEPTION
