@@ -13,6 +13,7 @@ Unit = Literal["/s", "s"]
 PEER_AT_8 = "more than 8 at once: the peer with 8 threads, which is its best"
 RAW_AT_32 = "more than 32 at once: pgbench with 32 clients, which is its best"
 NOT_GROWN = "as the log grows: leftfold beside itself on a small log; the peer is measured on a small one only"
+NOT_INLINE = "with an inline projection: the peer's projections run beside the appends only"
 NO_SUBSCRIPTIONS = "SQLite: the peer has no subscriptions there"
 
 
@@ -153,6 +154,13 @@ def _postgresql(size: Size) -> Iterator[Case]:
             targets=(Target("itself", 0.6),) if callers == 64 else (),
             notes=notes,
         )
+    yield Case(
+        "append, 64 at once (asyncio), with an inline projection",
+        on("ours", "append_async", callers=64, seconds=seconds, inline=True),
+        itself=on("ours", "append_async", callers=64, seconds=seconds),
+        targets=(Target("itself", 1 / 1.6),),
+        notes={"peer": NOT_INLINE},
+    )
     contended: Any = {"callers": size.processes, "seconds": seconds}
     yield Case(
         f"append, {size.processes} processes, one at a time each",
@@ -194,6 +202,12 @@ def _sqlite(size: Size) -> Iterator[Case]:
                 itself=alone,
                 targets=(Target("itself", 6.0),) if (callers, door) == (64, "asyncio") else (),
             )
+    yield Case(
+        "append, 64 at once (asyncio), with an inline projection",
+        on("ours", "append_async", callers=64, inline=True),
+        itself=on("ours", "append_async", callers=64),
+        notes={"peer": NOT_INLINE},
+    )
     yield Case(
         "deliver to another store's subscription",
         Measurement("ours", "sqlite", "deliver", (("times", size.deliveries),)),

@@ -56,11 +56,11 @@ def append(url: str, callers: int, seconds: float) -> float:
         return calls_per_second(acts[0], seconds) if callers == 1 else calls_per_second_of_threads(acts, seconds)
 
 
-def append_async(url: str, callers: int, seconds: float) -> float:
-    """The same from asyncio tasks, through the async door."""
+def append_async(url: str, callers: int, seconds: float, *, inline: bool = False) -> float:
+    """The same from asyncio tasks, through the async door; with a projection that is maintained inline."""
 
     async def run() -> float:
-        async with lf.connect_async(url) as store:
+        async with lf.connect_async(url, inline=[account_summary] if inline else []) as store:
             return await calls_per_second_of_tasks([_appending_async(store) for _ in range(callers)], seconds)
 
     return asyncio.run(run())
@@ -124,7 +124,9 @@ def _appending_async(store: lf.AsyncEventStore) -> AsyncAct:
     stream, versions = f"BankAccount-{uuid4()}", count()
 
     async def append() -> None:
-        await store.append(stream, [MoneyDeposited(amount=AMOUNT)], expected=next(versions))
+        version = next(versions)
+        event = MoneyDeposited(amount=AMOUNT) if version else AccountOpened(owner="Ann")
+        await store.append(stream, [event], expected=version)
 
     return append
 
