@@ -202,7 +202,7 @@ def test_an_append_larger_than_any_batch_goes_alone(store_url: str, kind: DoorKi
             sent_with = {append.stream: len(batch) for batch in batches for append in batch}
             assert len(sent_with) == 12
             assert [sent_with[f"Thing-large-{n}"] for n in range(2)] == [1, 1]
-            assert max(sent_with.values()) > 10 - 2 * log.lines, "all but those who lead, one on each line"
+            assert max(sent_with.values()) >= 10 // log.lines - 1, "each line's share, but who leads on another"
 
     asyncio.run(check())
 
@@ -243,7 +243,7 @@ def test_a_cancelled_caller_takes_back_what_is_not_sent_and_delays_nobody(store_
                 cancelled = number >= 10 and (number - 10) % 3 == 0
                 assert isinstance(outcome, asyncio.CancelledError if cancelled else lf.AppendResult)
                 assert len(await door.read(f"Thing-{number}")) == (not cancelled)
-            assert len(batches) == log.lines + 1
+            assert len(batches) <= 2 * log.lines
 
     asyncio.run(check())
 
@@ -317,7 +317,7 @@ def test_a_batch_that_does_not_fit_into_the_servers_table_of_locks_goes_one_by_o
             finally:
                 full.__exit__(None, None, None)
             assert [result.version for result in results] == [1] * 250
-            assert 250 - log.lines in map(len, batches)
+            assert max(map(len, batches)) > 100, "more than there is room for"
 
     with ThrowawayPostgres(max_connections=20, max_locks_per_transaction=20) as server:
         asyncio.run(check(server.create_database()))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import closing, suppress
-from dataclasses import replace
 from typing import Any
 
 import psycopg
