@@ -59,7 +59,7 @@ class AsyncPastView(AsyncView[Model]):
             )
         return super()._statement(select)
 
-    async def _run(self, statement: Statement, **values: Any) -> list[Row]:
+    async def _run(self, statement: Statement, /, **values: Any) -> list[Row]:
         if self._past_of is None:
             raise StoreUnavailable(f"this view of the past ({self._told}) is closed: ask for it again with as_of(…)")
         return await super()._run(statement, **values)

@@ -24,6 +24,7 @@ from leftfold.read.model import ReadModel
 from leftfold.read.projection import Projection
 from leftfold.read.reaching import wait_for
 from leftfold.read.replaying import LIMIT_ROWS, Progress
+from leftfold.read.scanning import in_key_order
 from leftfold.read.tables import table_in
 
 if TYPE_CHECKING:
@@ -33,8 +34,6 @@ Model = TypeVar("Model", bound=ReadModel)
 
 Order = ColumnElement[Any] | Sequence[ColumnElement[Any]] | None
 """A column, ``column.desc()``, or several of these; what is equal so far is ordered by key."""
-
-_PAGE_ROWS = 1_000
 
 
 class AsyncView(Generic[Model]):
@@ -161,22 +160,9 @@ class AsyncView(Generic[Model]):
             )
         return other
 
-    async def _rows(self) -> AsyncIterator[Model]:
+    def _rows(self) -> AsyncIterator[Model]:
         """Every row in the order of keys, in keyset pages."""
-        select = sa.select(*self._columns).order_by(*self._key).limit(_PAGE_ROWS)
-        values = [sa.bindparam(column.name, type_=column.type) for column in self._key]
-        first, following = (
-            Statement(one, self._database) for one in (select, select.where(sa.tuple_(*self._key) > sa.tuple_(*values)))
-        )
-        page = await self._run(first)
-        while page:
-            rows = [self._load(row) for row in page]
-            for row in rows:
-                yield row
-            if len(rows) < _PAGE_ROWS:
-                return
-            key = self._definition.key_values(self._definition.key_of(rows[-1]))
-            page = await self._run(following, **dict(zip([one.name for one in self._key], key, strict=True)))
+        return in_key_order(self._run, self._database, self._definition)
 
     def _statement(self, select: sa.Select[Any]) -> Statement:
         """Compiled, if it means the same on both back ends."""
@@ -190,7 +176,7 @@ class AsyncView(Generic[Model]):
         """
         await wait_for(self._database, self._definition.name, position, timeout)
 
-    async def _run(self, statement: Statement, **values: Any) -> list[Row]:
+    async def _run(self, statement: Statement, /, **values: Any) -> list[Row]:
         sql, parameters = statement.bind(**values)
         try:
             async with self._database.connection() as connection:

@@ -16,8 +16,7 @@ from rich.console import Console
 
 import leftfold as lf
 from leftfold.database.stepping import step
-from leftfold.read import Comparison, Difference, Key, Projector, ReadModel, View, projection
-from leftfold.read import view as view_module
+from leftfold.read import Comparison, Difference, Key, Projector, ReadModel, View, projection, scanning
 from leftfold.read.comparing import compare_rows, key_order, merged
 from leftfold.read.definition import definition_of
 from leftfold.read.fields import KeyMarker
@@ -152,7 +151,7 @@ def test_then_and_now_differ_as_their_rows_do(store: lf.EventStore, monkeypatch:
     now = store.view(Purse)
     rows = now.find()
     for page_rows in (1_000, 7, 1):
-        monkeypatch.setattr(view_module, "_PAGE_ROWS", page_rows)
+        monkeypatch.setattr(scanning, "_PAGE_ROWS", page_rows)
         for position in (0, 50, 150, store.head()):
             then = now.as_of(position=position)
             expected = by_dict(then.find(), rows)
@@ -238,7 +237,7 @@ KEYS: dict[str, tuple[Any, list[Any]]] = {
 def test_python_orders_keys_as_both_databases_do(
     store: lf.EventStore, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(view_module, "_PAGE_ROWS", 2)
+    monkeypatch.setattr(scanning, "_PAGE_ROWS", 2)
     key, values = KEYS[kind]
     annotations: Any = {"first": Annotated[key, KeyMarker()], "second": Key[int]}
     model: Any = ReadModelMeta("Ordered", (ReadModel,), {"__annotations__": annotations}, table=f"by_{kind.lower()}")
