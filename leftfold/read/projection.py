@@ -63,6 +63,7 @@ class Projection(Generic[Model]):
         self.on_failure: OnFailure = on_failure
         self.definition = definition_of(model)
         self._check_row = self.definition.checker()
+        self._code = code_of(function), code_of(key)
         update_wrapper(self, function)
 
     def __call__(self, row: Model | None, recorded: RecordedEvent) -> Model | Delete | None:
@@ -93,7 +94,7 @@ class Projection(Generic[Model]):
     def blueprint(self, registry: Registry) -> Blueprint:
         """What the code says of its rows, and a fingerprint of it."""
         query = query_text(self.query(registry))
-        fingerprint = fingerprint_of(self.definition.told(), code_of(self.function), code_of(self.key), query)
+        fingerprint = fingerprint_of(self.definition.told(), *self._code, query)
         return Blueprint(self.name, self.version, fingerprint, self.table_names, query)
 
     def tables_in(self, database: Database, role: Role) -> tuple[ReadTable]:

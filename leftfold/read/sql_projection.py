@@ -14,7 +14,7 @@ from leftfold.events import Query, RecordedEvent, Registry
 from leftfold.log import Log
 from leftfold.read.definition import definition_of
 from leftfold.read.failing import OnFailure, check_on_failure
-from leftfold.read.fingerprint import code_of, fingerprint_of
+from leftfold.read.fingerprint import code_of, fingerprint_of, told
 from leftfold.read.generations import Blueprint, Generation, Role
 from leftfold.read.maintaining import Maintainer, ModelTable, Owns
 from leftfold.read.model import ReadModel
@@ -53,6 +53,7 @@ class SqlProjection:
     on_failure: ClassVar[OnFailure] = "pause"
     can_be_parted: ClassVar[bool] = False
     _models: ClassVar[Mapping[str, type[ReadModel]]] = {}
+    _code: ClassVar[str] = ""
 
     def __init_subclass__(
         cls,
@@ -65,6 +66,9 @@ class SqlProjection:
         on_failure: OnFailure = "pause",
     ) -> None:
         super().__init_subclass__()
+        cls._code = "\n".join(
+            code_of(one) for one in cls.__mro__ if issubclass(one, SqlProjection) and one is not SqlProjection
+        )
         if isinstance(tables, (str, sa.Table)) or not tables:
             raise InvalidArgument(f"{cls.__name__}: tables is a list of its tables, not {tables!r}: write tables=[…]")
         models = {definition_of(one).name: one for one in tables if not isinstance(one, sa.Table)}
@@ -103,15 +107,14 @@ class SqlProjection:
         return Query.of(*self.on, category=self.category, registry=registry)
 
     def blueprint(self, registry: Registry) -> Blueprint:
-        """What the code says of its rows: the class's source, its tables' columns, and its events."""
+        """What the code says of its rows: the class's source and attributes, its tables' columns, and its events."""
         query = query_text(self.query(registry))
         tables = [
             (table.name, [(c.name, str(c.type), c.nullable, c.primary_key) for c in table.columns])
             for table in self.tables
         ]
-        return Blueprint(
-            self.name, self.version, fingerprint_of(code_of(type(self)), tables, query), self.table_names, query
-        )
+        fingerprint = fingerprint_of(self._code, told(vars(self)), tables, query)
+        return Blueprint(self.name, self.version, fingerprint, self.table_names, query)
 
     def tables_in(self, database: Database, role: Role) -> Sequence[ModelTable]:
         """Its tables, for a generation in that role."""
