@@ -1,4 +1,4 @@
-"""The code on the pages about projections and conditions runs as it stands there; the commands exist."""
+"""The code on the pages about projections, rebuilding and conditions runs as it stands there; the commands exist."""
 
 from __future__ import annotations
 
@@ -34,6 +34,12 @@ def test_the_page_about_conditions_keeps_what_it_promises(tmp_path: Path) -> Non
     [block] = re.findall(r"<!-- run -->\n```python\n(.*?)```", page, re.DOTALL)
     (tmp_path / "school.py").write_text(block, "utf-8")
     assert run(tmp_path, "school.py") == "logic is full\n"
+
+
+def test_the_page_about_rebuilding_prints_what_it_says(tmp_path: Path) -> None:
+    page = (Path(__file__).parent.parent / "docs" / "rebuilding.md").read_text("utf-8")
+    (tmp_path / "shop.py").write_text("\n".join(re.findall(r"<!-- run -->\n```python\n(.*?)```", page, re.DOTALL)))
+    assert run(tmp_path, "shop.py") == "".join(re.findall(r"```text\n(.*?)```", page, re.DOTALL))
 
 
 def test_every_command_on_the_page_exists() -> None:

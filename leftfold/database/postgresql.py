@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import psycopg
 from psycopg import errors
+from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from leftfold.database.protocol import Dialect, Row, Signal
@@ -42,7 +43,19 @@ class PostgresqlConnection:
         self._place = place
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
+        try:
+            return await self._translated(self._driver.execute(self._raw, sql, parameters))
+        except errors.FeatureNotSupported as error:
+            if error.diag.source_function != "RevalidateCachedQuery" or not self._is_outside():
+                raise
+        # A prepared statement meets another table of the same name, with columns of other types: it is prepared anew.
+        await self._translated(self._driver.execute(self._raw, "DEALLOCATE ALL", ()))
         return await self._translated(self._driver.execute(self._raw, sql, parameters))
+
+    def _is_outside(self) -> bool:
+        """Whether it is in no transaction, which the failure would have ended."""
+        status: TransactionStatus = self._raw.info.transaction_status
+        return status is TransactionStatus.IDLE
 
     async def execute_raw(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """In binary format: uuid and json as bytes, timestamptz as microseconds since 2000-01-01."""

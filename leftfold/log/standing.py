@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from copy import copy
+from dataclasses import replace
 from uuid import UUID
 
 from leftfold.checkpoint import Checkpoint
@@ -83,6 +84,11 @@ class Standing:
     async def page(self, query: Query, limit: int) -> list[RecordedEvent]:
         """Up to ``limit`` events of what matches, from where it stands to the horizon that `head` has told."""
         return await self._log.read_log_page(query, self.position, self.horizon, limit, False, self.ground)
+
+    def stop_at(self, position: int, event_id: UUID | None) -> None:
+        """Take that, where another stands on the event of that id, for the horizon, if it is before it."""
+        if position < self._seen.head:
+            self._surveyed = replace(self._seen, head=position, head_id=event_id)
 
     def copy(self) -> Standing:
         """Another one at the same place, to go on by itself."""

@@ -7,10 +7,13 @@ from leftfold.read.failing import Retry
 from leftfold.read.history import History
 from leftfold.read.maintaining import AnyProjection
 from leftfold.read.model import Key, ReadModel
+from leftfold.read.pace import RebuildProgress
 from leftfold.read.past_view import AsyncPastView, PastView
 from leftfold.read.projection import DELETE, Delete, Projection, projection
 from leftfold.read.projector import Projector
+from leftfold.read.rebuilding import Rebuilt
 from leftfold.read.replaying import Replayed
+from leftfold.read.side_by_side import RebuildComparison
 from leftfold.read.sql_maintaining import ProjectionTransaction
 from leftfold.read.sql_projection import SqlProjection
 from leftfold.read.status import ProjectionStatus
@@ -37,6 +40,9 @@ __all__ = [
     "ProjectionTransaction",
     "Projector",
     "ReadModel",
+    "RebuildComparison",
+    "RebuildProgress",
+    "Rebuilt",
     "Replayed",
     "Retry",
     "SqlProjection",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from time import monotonic
 from typing import Any
+from uuid import UUID
 
 from leftfold.database.protocol import Database
 from leftfold.errors import ProjectionFailed
@@ -73,9 +74,13 @@ class Applier:
             self._standing = partition.standing_in(self._log)
         self.partition = partition
 
-    async def look(self) -> bool:
-        """Whether there is anything to go on to; `EpochChanged` if this is not the log that it has followed so far."""
-        return await self._standing.head() > self.position
+    async def look(self, until: Partition | None = None) -> bool:
+        """Whether there is anything to go on to, not beyond where another stands; `EpochChanged` if this is not the log
+        that it has followed so far."""
+        await self._standing.head()
+        if until is not None:
+            self._standing.stop_at(until.position, None if until.event_id is None else UUID(until.event_id))
+        return self.is_behind
 
     @property
     def is_behind(self) -> bool:

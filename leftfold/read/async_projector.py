@@ -24,17 +24,21 @@ from leftfold.errors import (
 from leftfold.log import Log
 from leftfold.log.paging import PAGE_EVENTS
 from leftfold.read.acts import Act, Acts
+from leftfold.read.given import positive
 from leftfold.read.maintaining import AnyProjection
 from leftfold.read.naming import by_name
 from leftfold.read.operating import Operating, Unparked
 from leftfold.read.partition import Failure
 from leftfold.read.projection import Projection
+from leftfold.read.rebuilding import Rebuild, Rebuilt, Watch
 from leftfold.read.running import Running
 from leftfold.read.status import ProjectionStatus, status_of
+from leftfold.read.succession import Succession
 from leftfold.read.switching import make_async, make_inline
 from leftfold.read.worker import LEASE_SECONDS, Worker
 
 CACHED_ROWS = 20_000
+_PARTS = {"sqlite": 1, "postgresql": 2}
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,13 @@ class AsyncProjector:
     ) -> None:
         self._log = log
         self._database = database or log.database
+        """Where rows and checkpoints are."""
         self._projections = by_name(projections)
-        self._page_events = _positive(page_events, "page_events")
-        self._cached_rows = _positive(cached_rows, "cached_rows")
+        self._page_events = positive(page_events, "page_events")
+        self._cached_rows = positive(cached_rows, "cached_rows")
         self._lease_seconds = lease_seconds
         self._operating = Operating(log, self._database)
+        self._succession = Succession(log, self._database)
         self._runs: dict[str, Running] = {}
         self._worker: Worker | None = None
         self._stopped = False
@@ -87,7 +93,7 @@ class AsyncProjector:
         projection raised, or an event could not be decoded. Everything before that event is applied, and so are the
         other projections; the next run begins at that event. `SchemaOutdated`: the table in the database is not the
         model's, or the rows are not the code's. `EpochChanged`: the rows may tell of events that the log has lost;
-        `reset` rebuilds them. `ProjectionPaused`. Further failures of the run are in the error's ``others``.
+        `rebuild` replaces them. `ProjectionPaused`. Further failures of the run are in the error's ``others``.
         """
         done: list[CaughtUp] = []
         failures: list[LeftfoldError] = []
@@ -177,11 +183,63 @@ class AsyncProjector:
         async with self._database.connection() as connection:
             return await Acts(self._database).latest(connection, limit)
 
-    async def reset(self, name: str) -> None:
+    async def rebuild(
+        self,
+        name: str,
+        *,
+        compare: bool = False,
+        swap: bool = True,
+        parts: int | None = None,
+        progress: Watch | None = None,
+        why: str = "",
+        who: str | None = None,
+    ) -> Rebuilt:
+        """Build a projection's rows anew from history, beside the live ones, and then put them in their place.
+
+        Views answer and workers go on all the while; the swap is one transaction. The former rows are kept, for
+        `rollback`, until `drop_former` or the next swap. With ``swap=False`` the new ones wait; the same call without
+        goes on from there, as it does after one that has failed or was killed. ``compare`` tells what has changed.
+
+        The rows are built in ``parts``, up to eight at a time by as many threads or tasks. The same call in other
+        processes, and workers of the same code, take what is left. ``progress`` is called with a `RebuildProgress`.
+
+        `ProjectionFailed`; `SchemaOutdated`: the code is older than the live rows, or has changed and its version has
+        not, or other rows are being built. `StoreUnavailable`: somebody keeps the tables locked. Nothing is lost.
+        """
+        rebuild = Rebuild(
+            self._log,
+            self._database,
+            self._named(name),
+            page_events=self._page_events,
+            cached_rows=self._cached_rows,
+            lease_seconds=self._lease_seconds,
+            parts=_PARTS[self._database.dialect] if parts is None else positive(parts, "parts"),
+            watch=progress,
+            who=who,
+            why=why,
+        )
+        return await rebuild.run(compare=compare, swap=swap)
+
+    async def rollback(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Let the rows from before the last swap be live again, at once; those that were become the former ones.
+
+        They go on from where they stand, by workers whose code is of their version. Needs no code of the projection.
+        """
+        await self._succession.roll_back(name, who, why)
+
+    async def drop_former(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Drop the rows that were kept for `rollback`. Needs no code of the projection."""
+        await self._succession.drop(name, "former", who, why)
+
+    async def abandon(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Drop the rows that a rebuild has begun and not swapped. Needs no code of the projection."""
+        await self._succession.drop(name, "shadow", who, why)
+
+    async def reset(self, name: str, *, why: str = "", who: str | None = None) -> None:
         """Drop a projection's rows and checkpoint in one transaction; the next `catch_up` rebuilds it from history."""
         self._named(name)
         self._runs.pop(name, None)
-        await self._running(name).building.reset()
+        await self._running(name).building.reset(who=who, why=why)
 
     async def make_inline(self, name: str, *, why: str = "", who: str | None = None) -> None:
         """Have every append maintain a projection from now on, in its own transaction; nothing is lost or doubled.
@@ -198,10 +256,10 @@ class AsyncProjector:
         """Have projectors maintain it again, which go on from here; what else holds is said of `make_inline`."""
         await make_async(self._log, name, who, why)
 
-    async def accept(self, name: str) -> None:
+    async def accept(self, name: str, *, why: str = "", who: str | None = None) -> None:
         """Take a projection's rows for those of today's code: what has changed in it makes no difference to them."""
         self._named(name)
-        await self._running(name).building.accept()
+        await self._running(name).building.accept(who=who, why=why)
 
     def _named(self, name: str) -> AnyProjection:
         if name not in self._projections:
@@ -217,12 +275,6 @@ class AsyncProjector:
             page_events=self._page_events,
             cached_rows=self._cached_rows,
         )
-
-
-def _positive(value: int, name: str) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-        raise InvalidArgument(f"{name} is a whole number from 1, not {value!r}")
-    return value
 
 
 def _together(failures: Sequence[LeftfoldError]) -> LeftfoldError:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import logging
+from functools import cached_property
 
 from leftfold.database.protocol import Connection, Database
 from leftfold.errors import InvalidArgument, SchemaOutdated
 from leftfold.events import Registry
-from leftfold.read.generations import Blueprint, Generation, Generations
+from leftfold.read.acts import Acts
+from leftfold.read.generations import Blueprint, Generation, Generations, Mode, Paused
 from leftfold.read.maintaining import AnyProjection, ModelTable
-from leftfold.read.parking import Parking
 from leftfold.read.partitions import Partitions
+from leftfold.read.striking import Striking
 
 logger = logging.getLogger("leftfold")
 
@@ -27,12 +29,28 @@ class Building:
         self._projection = projection
         self._registry = registry
         self._tables = projection.tables_in(database, "live")
+        self._striking = Striking(database)
+        self._acts = Acts(database)
         self._judged: Generation | None = None
 
-    @property
+    @cached_property
     def blueprint(self) -> Blueprint:
         """What the code says."""
         return self._projection.blueprint(self._registry)
+
+    def fits(self, generation: Generation) -> bool:
+        """Whether it is a shadow of this very code."""
+        code = self.blueprint
+        return generation.role == "shadow" and (generation.name, generation.version, generation.fingerprint) == (
+            code.name,
+            code.version,
+            code.fingerprint,
+        )
+
+    async def live(self) -> Generation | None:
+        """The live generation as it is, if there is one."""
+        async with self._database.connection() as connection:
+            return await self.generations.find(connection, self._projection.name)
 
     async def ready(self) -> Generation:
         """The live generation, begun if there is none, and rebuilt if it is marked; `SchemaOutdated` if it does not
@@ -45,39 +63,54 @@ class Building:
         if live is not None and live.rebuild is not None:
             self._check_version(live)
             logger.warning("projection %r is rebuilt from history: %s", live.name, live.rebuild)
-            await self.reset()
+            await self.reset(why=live.rebuild)
         elif live is None or not fits:
             live = await self._begin()
         if live.fingerprint is None:
             async with self._database.transaction() as connection:
                 await self.generations.adopt(connection, live, self.blueprint)
-        async with self._database.connection() as connection:
-            self._judged = await self.generations.find(connection, self._projection.name)
+        self._judged = await self.live()
         return self._judged or await self.ready()
 
-    async def reset(self) -> None:
+    async def reset(self, *, who: str | None = None, why: str = "") -> None:
         """Drop rows and checkpoints, and begin with empty tables at the beginning of the log."""
+        while not await self._reset(who, why):
+            pass
+
+    async def _reset(self, who: str | None, why: str) -> bool:
+        """Whether it is done: not if somebody else begins at this very moment.
+
+        The generation is a new one, so that whoever has judged the one before finds nothing of it left to apply to.
+        """
+        name = self._projection.name
         async with self._database.transaction() as connection:
-            live = await self.generations.find(connection, self._projection.name)
+            live = (await self.generations.lock(connection, name)).get("live")
+            mode: Mode = "async"
+            paused: Paused | None = None
+            details = {"version": self._projection.version}
             if live is not None:  # first of all: whoever moves a checkpoint goes from there to the tables, too
-                await self.generations.adopt(connection, live, self.blueprint)
-                self._check_async(await self.generations.find(connection, live.name))
-                former = await self.partitions.load(connection, live.name, live.number)
-                await self.partitions.forget(connection, live.name, live.number)
-                fence = 1 + max((one.fence for one in former), default=0)
-                await self.partitions.begin(connection, live.name, live.number, fence=fence)
-                await Parking(self._database).forget(connection, live.name, live.number)
-            elif (number := await self.generations.begin(connection, self.blueprint)) is not None:
-                await self.partitions.begin(connection, self._projection.name, number)
+                self._check_async(live)
+                mode, paused = live.mode, live.paused
+                details["before"] = live.version
+                await self.partitions.lock(connection, name)
+                await self.generations.turn(connection, live, "turning")
+            number = await self.generations.begin(connection, self.blueprint, mode=mode, paused=paused)
+            if number is None:
+                return False
+            await self.partitions.begin(connection, name, number)
+            if live is not None:
+                await self._striking.strike_off(connection, live, self._projection.table_names)
             for table in self._tables:
                 existing = await table.existing(connection)
-                if existing and live is None and existing != table.expected():
+                if existing and existing != table.expected():
                     raise SchemaOutdated(
-                        f"the table {table.name} is not one that the projection {self._projection.name!r} has made, so "
-                        "it is not dropped: drop it yourself, or give the read model another with table=…"
+                        f"the table {table.name} is not one that the projection {name!r} has made, so it is not "
+                        "dropped: drop it yourself, or give the read model another with table=…"
                     )
                 await table.drop(connection)
                 await table.create(connection)
+            await self._acts.record(connection, name, "reset", who, why, details)
+        return True
 
     async def check_inline(self, connection: Connection) -> None:
         """`SchemaOutdated` unless appends maintain it, and its table and the code fit."""
@@ -89,15 +122,18 @@ class Building:
                 "inline again"
             )
 
-    async def accept(self) -> None:
+    async def accept(self, *, who: str | None = None, why: str = "") -> None:
         """The live rows are as today's code would have made them: what has changed in it makes no difference."""
+        name = self._projection.name
         async with self._database.transaction() as connection:
-            live = await self.generations.find(connection, self._projection.name)
+            live = (await self.generations.lock(connection, name)).get("live")
             if live is None:
                 return
             self._check_version(live)
             await self._check_tables(connection)
             await self.generations.adopt(connection, live, self.blueprint)
+            details = {"version": live.version, "before": live.fingerprint, "fingerprint": self.blueprint.fingerprint}
+            await self._acts.record(connection, name, "accept", who, why, details)
 
     async def _begin(self) -> Generation:
         """Make rows' tables and checkpoint, together; `SchemaOutdated` if only one of them is there already."""
@@ -130,8 +166,9 @@ class Building:
             raise SchemaOutdated(
                 f"the code or the fields of projection {name!r} have changed, and its version ({live.version}) has "
                 f"not: the rows in {', '.join(one.name for one in self._tables)} are not what this code would have "
-                f"made. Give it version={live.version + 1} and rebuild it: projector.reset({name!r}), then "
-                f"projector.catch_up(); or, if the change makes no difference to them, projector.accept({name!r})"
+                f"made. Give it version={live.version + 1} and build its rows beside the old ones: "
+                f"projector.rebuild({name!r}); or, if the change makes no difference to them, "
+                f"projector.accept({name!r})"
             )
         return True
 
@@ -147,7 +184,7 @@ class Building:
         if live.version < version:
             raise SchemaOutdated(
                 f"the rows of projection {name!r} were made by version {live.version}, and this is version {version}: "
-                f"rebuild them from history: projector.reset({name!r}), then projector.catch_up()"
+                f"build them beside the old ones, projector.rebuild({name!r}), or at once, projector.reset({name!r})"
             )
         if live.version > version:
             raise SchemaOutdated(

@@ -118,7 +118,7 @@ class Definition:
             except ValueError as error:
                 raise SchemaOutdated(
                     f"the table {self.name} holds in its column {self.fields[at].name} what {model.__name__} cannot "
-                    f"have today: {error}. Rebuild it: projector.reset(name), then projector.catch_up()"
+                    f"have today: {error}. Rebuild it: projector.rebuild(name)"
                 ) from error
             return model(*values)
 

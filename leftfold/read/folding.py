@@ -6,13 +6,12 @@ An event is folded whole or not at all. Where one fails, the fold stops in front
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable, Sequence, Set
+from collections.abc import Callable, Iterable, Sequence, Set
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from leftfold.errors import InvalidArgument, ProjectionFailed
 from leftfold.events import RecordedEvent
-from leftfold.read.maintaining import Owns
 
 if TYPE_CHECKING:
     from leftfold.read.projection import Projection
@@ -48,11 +47,13 @@ class Folded:
 
 
 def assign_keys(
-    projection: Projection[Any], events: Sequence[RecordedEvent], home: str | None, owns: Owns = None
+    projection: Projection[Any],
+    events: Sequence[RecordedEvent],
+    home: str | None,
+    is_ours: Callable[[Any], bool] | None = None,
 ) -> Page:
     """Tell which rows each event concerns, of those that are ours. ``home`` is the only category, None if any is."""
     keys: list[Sequence[Any]] = []
-    kept = projection.definition.kept_key
     prefix = "" if home is None else f"{home}-"
     for recorded in events:
         try:
@@ -62,7 +63,10 @@ def assign_keys(
                     "share rows; give the projection a category=…, or a key=… that tells them apart"
                 )
             concerned = projection.keys_of(recorded)
-            keys.append(concerned if owns is None else [key for key in concerned if owns(kept(key))])
+            if is_ours is not None:
+                one_of_others = len(concerned) == 1 and not is_ours(concerned[0])
+                concerned = () if one_of_others else [key for key in concerned if is_ours(key)]
+            keys.append(concerned)
         except Exception as error:
             return Page(events[: len(keys)], keys, failed(projection.name, recorded, error))
     return Page(events, keys, None)
@@ -73,6 +77,8 @@ def fold_page(projection: Projection[Any], page: Page, before: Rows) -> Folded:
     rows = dict(before)
     evolve = projection.evolve
     for done, (recorded, keys) in enumerate(zip(page.events, page.keys, strict=True)):
+        if not keys:
+            continue
         try:
             after = [evolve(rows[key], recorded, key) for key in keys]
         except Exception as error:

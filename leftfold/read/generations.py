@@ -28,15 +28,17 @@ _COLUMNS = "name, generation, version, role, fingerprint, tables, query, mode, p
 _ALL = f"SELECT {_COLUMNS} FROM {{table}} ORDER BY name, generation"
 _FIND = f"SELECT {_COLUMNS} FROM {{table}} WHERE name = :name AND role = :role"
 _NEWEST = "SELECT max(generation) FROM {table} WHERE name = :name"
-_BEGIN = """INSERT INTO {table} (name, generation, version, role, fingerprint, tables, query, begun_at)
-    VALUES (:name, :generation, :version, :role, :fingerprint, :tables, :query, :now)
+_LOCK = "SELECT generation FROM {table} WHERE name = :name ORDER BY generation {for_update}"
+_OF = f"SELECT {_COLUMNS} FROM {{table}} WHERE name = :name ORDER BY generation"
+_BEGIN = """INSERT INTO {table} (name, generation, version, role, fingerprint, tables, query, mode, paused, begun_at)
+    VALUES (:name, :generation, :version, :role, :fingerprint, :tables, :query, :mode, :paused, :now)
     ON CONFLICT DO NOTHING RETURNING generation"""
 _ADOPT = """UPDATE {table} SET version = :version, fingerprint = :fingerprint, tables = :tables, query = :query,
     rebuild = NULL WHERE name = :name AND generation = :generation"""
 _SWITCH = "UPDATE {table} SET mode = :mode WHERE name = :name AND generation = :generation"
 _PAUSE = "UPDATE {table} SET paused = :paused WHERE name = :name AND generation = :generation"
 _MARK = "UPDATE {table} SET rebuild = :why WHERE name = :name AND generation = :generation"
-_TURN = "UPDATE {table} SET role = :role WHERE name = :name AND generation = :generation"
+_TURN = "UPDATE {table} SET role = :role, tables = :tables WHERE name = :name AND generation = :generation"
 _FORGET = "DELETE FROM {table} WHERE name = :name AND generation = :generation"
 
 
@@ -79,63 +81,101 @@ class Generations:
     """The table of generations in a database."""
 
     def __init__(self, database: Database) -> None:
-        table = database.table("projections")
-        (
-            self._all,
-            self._find,
-            self._newest,
-            self._begin,
-            self._adopt,
-            self._switch,
-            self._pause,
-            self._mark,
-            self._turn,
-            self._forget,
-        ) = (
-            Statement(sa.text(sql.format(table=table)), database)
-            for sql in (_ALL, _FIND, _NEWEST, _BEGIN, _ADOPT, _SWITCH, _PAUSE, _MARK, _TURN, _FORGET)
-        )
+        words = {
+            "table": database.table("projections"),
+            "for_update": "" if database.dialect == "sqlite" else "FOR UPDATE",
+        }
+        self._statements = {
+            sql: Statement(sa.text(sql.format(**words)), database)
+            for sql in (_ALL, _FIND, _NEWEST, _LOCK, _OF, _BEGIN, _ADOPT, _SWITCH, _PAUSE, _MARK, _TURN, _FORGET)
+        }
 
     async def all(self, connection: Connection) -> list[Generation]:
         """Every generation of every projection, by name and number."""
-        return [_generation(row) for row in await connection.execute(*self._all.bind())]
+        return [_generation(row) for row in await self._run(connection, _ALL)]
 
     async def find(self, connection: Connection, name: str, role: Role = "live") -> Generation | None:
         """A projection's generation in that role."""
-        rows = await connection.execute(*self._find.bind(name=name, role=role))
+        rows = await self._run(connection, _FIND, name=name, role=role)
         return _generation(rows[0]) if rows else None
 
-    async def begin(self, connection: Connection, blueprint: Blueprint, role: Role = "live") -> int | None:
+    async def lock(self, connection: Connection, name: str) -> dict[Role, Generation]:
+        """A projection's generations by role, which nobody else turns, begins or strikes off before this transaction
+        ends. Before any partition is locked."""
+        while True:
+            locked = [number for (number,) in await self._run(connection, _LOCK, name=name)]
+            found = [_generation(row) for row in await self._run(connection, _OF, name=name)]
+            if [one.number for one in found] == locked:  # none has come while this waited
+                return {one.role: one for one in found}
+
+    async def begin(
+        self,
+        connection: Connection,
+        blueprint: Blueprint,
+        role: Role = "live",
+        *,
+        mode: Mode = "async",
+        paused: Paused | None = None,
+    ) -> int | None:
         """A new generation's number; None if there is one in that role. Whoever else tries waits for this to end."""
-        [(newest,)] = await connection.execute(*self._newest.bind(name=blueprint.name))
-        bound = self._begin.bind(**_told(blueprint), generation=(newest or 0) + 1, role=role, now=_now())
-        rows = await connection.execute(*bound)
+        [(newest,)] = await self._run(connection, _NEWEST, name=blueprint.name)
+        rows = await self._run(
+            connection,
+            _BEGIN,
+            **_told(blueprint),
+            generation=(newest or 0) + 1,
+            role=role,
+            mode=mode,
+            paused=_paused_text(paused),
+            now=_now(),
+        )
         return int(rows[0][0]) if rows else None
 
     async def adopt(self, connection: Connection, generation: Generation, blueprint: Blueprint) -> None:
         """From now on its rows are those of this code, and need no rebuilding."""
-        await connection.execute(*self._adopt.bind(**_told(blueprint), generation=generation.number))
+        await self._run(connection, _ADOPT, **_told(blueprint), generation=generation.number)
 
     async def switch(self, connection: Connection, generation: Generation, mode: Mode) -> None:
         """Have it maintained by projectors, or by appends."""
-        await connection.execute(*self._switch.bind(name=generation.name, generation=generation.number, mode=mode))
+        await self._run(connection, _SWITCH, **_place(generation), mode=mode)
 
     async def pause(self, connection: Connection, generation: Generation, paused: Paused | None) -> None:
         """Pause it, or let it run again."""
-        text = None if paused is None else msgspec.json.encode(paused).decode()
-        await connection.execute(*self._pause.bind(name=generation.name, generation=generation.number, paused=text))
+        await self._run(connection, _PAUSE, **_place(generation), paused=_paused_text(paused))
 
     async def mark(self, connection: Connection, name: str, number: int, why: str) -> None:
         """Have its rows rebuilt by the next run."""
-        await connection.execute(*self._mark.bind(name=name, generation=number, why=why))
+        await self._run(connection, _MARK, name=name, generation=number, why=why)
 
-    async def turn(self, connection: Connection, generation: Generation, role: Role) -> None:
-        """Give it another role, which no other generation of the projection may have."""
-        await connection.execute(*self._turn.bind(name=generation.name, generation=generation.number, role=role))
+    async def turn(
+        self,
+        connection: Connection,
+        generation: Generation,
+        role: Role | Literal["turning"],
+        tables: Sequence[str] | None = None,
+    ) -> None:
+        """Give it another role, which no other generation of the projection may have; ``turning`` makes way."""
+        told = _names_text(generation.tables if tables is None else tables)
+        await self._run(connection, _TURN, **_place(generation), role=role, tables=told)
 
     async def forget(self, connection: Connection, generation: Generation) -> None:
         """Strike it off."""
-        await connection.execute(*self._forget.bind(name=generation.name, generation=generation.number))
+        await self._run(connection, _FORGET, **_place(generation))
+
+    async def _run(self, connection: Connection, sql: str, **values: Any) -> list[tuple[Any, ...]]:
+        return await connection.execute(*self._statements[sql].bind(**values))
+
+
+def _place(generation: Generation) -> dict[str, Any]:
+    return {"name": generation.name, "generation": generation.number}
+
+
+def _names_text(names: Sequence[str]) -> str:
+    return msgspec.json.encode(names).decode()
+
+
+def _paused_text(paused: Paused | None) -> str | None:
+    return None if paused is None else msgspec.json.encode(paused).decode()
 
 
 def _told(blueprint: Blueprint) -> dict[str, Any]:
@@ -143,7 +183,7 @@ def _told(blueprint: Blueprint) -> dict[str, Any]:
         "name": blueprint.name,
         "version": blueprint.version,
         "fingerprint": blueprint.fingerprint,
-        "tables": msgspec.json.encode(blueprint.tables).decode(),
+        "tables": _names_text(blueprint.tables),
         "query": blueprint.query,
     }
 

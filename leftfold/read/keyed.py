@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from leftfold.database.protocol import Connection, Database
@@ -17,6 +18,9 @@ from leftfold.read.tables import ReadTable
 
 if TYPE_CHECKING:
     from leftfold.read.projection import Projection
+
+_KEYS_TO_A_ROW = 5
+"""How many keys are remembered as ours or not for each row that may be kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +54,7 @@ class KeyedMaintainer:
         self._generation = generation
         self._parking = Parking(database)
         self._parked_keys: set[str] | None = None
-        self._owns = owns
+        self._is_ours = None if owns is None else _remembering(projection, owns, _KEYS_TO_A_ROW * cached_rows)
         self._cached_rows = cached_rows
         self._cache = RowCache(cached_rows)
         self._home: str | None = None
@@ -58,7 +62,7 @@ class KeyedMaintainer:
     async def prepare(self, events: Sequence[RecordedEvent]) -> KeyedChange:
         if events and self._home is None and self._projection.mixes_categories:
             self._home = await self._first_category(events[-1].position)
-        page = assign_keys(self._projection, events, self._home, self._owns)
+        page = assign_keys(self._projection, events, self._home, self._is_ours)
         before = await self._rows_of(page.all_keys())
         if self._projection.on_failure != "park":
             folded = fold_page(self._projection, page, before)
@@ -107,3 +111,11 @@ class KeyedMaintainer:
         query = self._projection.query(self._log.registry)
         first = await self._log.read_log_page(query, 0, until, 1, False)
         return first[0].category if first else None
+
+
+def _remembering(
+    projection: Projection[Any], owns: Callable[[Sequence[Any]], bool], keys: int
+) -> Callable[[Any], bool]:
+    """Whether a key is ours. Telling its bucket costs more than folding an event, and most keys come again."""
+    kept = projection.definition.kept_key
+    return lru_cache(keys)(lambda key: owns(kept(key)))

@@ -101,7 +101,7 @@ class Operating:
         only = None if key is None else key_text(projection.definition.kept_key(key))
         events: dict[int, RecordedEvent] = {}
         while True:
-            async with self._database.connection() as connection:
+            async with self._database.transaction() as connection:
                 live = await self._live(connection, projection.name)
                 aside = await self._aside(connection, live, only)
             if not aside:
@@ -169,7 +169,8 @@ class Operating:
         return found[0]
 
     async def _live(self, connection: Connection, name: str) -> Generation:
-        live = await self._generations.find(connection, name)
+        """The live generation, which stays it until the transaction ends."""
+        live = (await self._generations.lock(connection, name)).get("live")
         if live is None:
             known = ", ".join(sorted({one.name for one in await self._generations.all(connection)})) or "none"
             raise InvalidArgument(f"there is no projection {name!r} in this database; there are: {known}")

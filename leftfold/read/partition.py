@@ -9,13 +9,16 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 from uuid import UUID
 
 import msgspec
 
+from leftfold.events import moment
 from leftfold.log import Log
 from leftfold.log.standing import Standing
+from leftfold.read.generations import Generation, Role
 
 BUCKETS = 64
 
@@ -43,6 +46,9 @@ class Partition:
 
     ``event_id`` is of the event there, None at 0. ``store`` names the log where it is kept in another database than the
     log. ``leased`` tells whether ``owner`` still held it when this was read, by the database's clock.
+
+    ``role`` is its generation's, and ``paused`` tells whether that is paused, at the moment of this ``fence``: whoever
+    changes one raises the other in the same transaction. So who moves it by compare-and-set writes to the right tables.
     """
 
     name: str
@@ -58,6 +64,8 @@ class Partition:
     rate: float
     fence: int
     owner: str | None
+    role: Role | None
+    paused: bool
     failure: Failure | None
     leased: bool
 
@@ -67,9 +75,31 @@ class Partition:
         return self.first == 0 and self.last == BUCKETS - 1
 
     @property
+    def share(self) -> float:
+        """Which part of all keys it has."""
+        return (self.last - self.first + 1) / BUCKETS
+
+    @property
     def place(self) -> Place:
         """Which one it is."""
         return self.name, self.generation, self.first, self.last
+
+    def is_of(self, generation: Generation | None) -> bool:
+        """Whether it is one of that generation's, in the role and the state in which that was seen."""
+        return generation is not None and (self.name, self.generation, self.role, self.paused) == (
+            generation.name,
+            generation.number,
+            generation.role,
+            generation.paused is not None,
+        )
+
+    @property
+    def stands_still(self) -> bool:
+        """Whether it is not to be tried again, or not yet, after a failure."""
+        failure = self.failure
+        return failure is not None and (
+            failure.retry_at is None or failure.retry_at > moment.to_text(datetime.now(UTC))
+        )
 
     def same_checkpoint(self, other: Partition | None) -> bool:
         """Whether nobody has moved it in between, nor taken it over."""
@@ -90,10 +120,16 @@ class Partition:
             store=None if self.store is None else UUID(self.store),
             inside=self.store is None,
             who=f"projection {self.name!r}",
-            remedy=(
-                "Its rows may tell of events that are gone. Rebuild them from history: "
-                f"projector.reset({self.name!r}), then projector.catch_up()"
-            ),
+            remedy=f"Its rows may tell of events that are gone. {self._remedy}",
+        )
+
+    @property
+    def _remedy(self) -> str:
+        if self.role == "shadow":
+            return f"Abandon them, projector.abandon({self.name!r}), and rebuild again"
+        return (
+            f"Rebuild them from history: projector.rebuild({self.name!r}), or projector.reset({self.name!r}), then "
+            "projector.catch_up()"
         )
 
 

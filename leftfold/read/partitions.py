@@ -3,11 +3,14 @@
 A checkpoint moves by compare-and-set, first thing in the transaction that writes the rows. The row lock that it takes
 keeps everybody else who would move it waiting until the commit, and makes them find themselves overtaken. So rows and
 checkpoint are right whoever believes to hold the lease; a lease only keeps two from doing the same work. Its fence
-rises with each claim, split and merge (Kleppmann, 2016), so that who has slept through one is overtaken, too.
+rises with each claim, split and merge (Kleppmann, 2016), so that who has slept through one is overtaken, too. No fence
+ever comes again for a bucket: a merged partition is beyond both of its halves, and one that is begun is beyond all that
+were struck off, whose generation may have had the same number.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -23,12 +26,15 @@ from leftfold.read import clock
 from leftfold.read.compiling import Statement
 from leftfold.read.partition import BUCKETS, Failure, Partition, Place
 
-_COLUMNS = """name, generation, first, last, position, event_id, epoch, store, updated_at, applied, rate, fence, owner,
-    failure, coalesce(lease_until > {now}, {false}) AS leased"""
-_ALL = f"SELECT {_COLUMNS} FROM {{table}} ORDER BY name, generation, first"
-_LOAD = f"SELECT {_COLUMNS} FROM {{table}} WHERE name = :name AND generation = :generation ORDER BY first"
-_ONE = f"""SELECT {_COLUMNS} FROM {{table}}
-    WHERE name = :name AND generation = :generation AND first = :first AND last = :last"""
+_SELECT = """SELECT c.name, c.generation, c.first, c.last, c.position, c.event_id, c.epoch, c.store, c.updated_at,
+        c.applied, c.rate, c.fence, c.owner, p.role, p.paused IS NOT NULL, c.failure,
+        coalesce(c.lease_until > {now}, {false})
+    FROM {table} c LEFT JOIN {projections} p ON p.name = c.name AND p.generation = c.generation"""
+_ALL = f"{_SELECT} ORDER BY c.name, c.generation, c.first"
+_LOAD = f"{_SELECT} WHERE c.name = :name AND c.generation = :generation ORDER BY c.first"
+_ONE = f"{_SELECT} WHERE c.name = :name AND c.generation = :generation AND c.first = :first AND c.last = :last"
+_LOCK = "SELECT fence FROM {table} WHERE name = :name ORDER BY generation, first {for_update}"
+_LOCK_OWN = "SELECT fence FROM {table} WHERE owner = :owner ORDER BY name, generation, first {for_update}"
 _ADD = """INSERT INTO {table} (name, generation, first, last, position, event_id, epoch, store, updated_at, fence)
     VALUES (:name, :generation, :first, :last, :position, :event_id, :epoch, :store, :now, :fence)"""
 _MOVE = """UPDATE {table} SET position = :position, event_id = :event_id, epoch = :epoch, store = :store,
@@ -47,11 +53,13 @@ _RENEW = """UPDATE {table} SET lease_until = {ahead}
 _RELEASE = """UPDATE {table} SET owner = NULL, lease_until = NULL
     WHERE owner = :owner AND name = :name AND generation = :generation AND first = :first"""
 _RELEASE_ALL = "UPDATE {table} SET owner = NULL, lease_until = NULL WHERE owner = :owner"
-_EXTEND = """UPDATE {table} SET last = :last, fence = fence + 1
+_EXTEND = """UPDATE {table} SET last = :last, fence = :beyond + 1
     WHERE name = :name AND generation = :generation AND first = :first AND fence = :fence RETURNING fence"""
 _REMOVE = """DELETE FROM {table}
     WHERE name = :name AND generation = :generation AND first = :first AND fence = :fence AND position = :position
     RETURNING fence"""
+_SEIZE = """UPDATE {table} SET fence = fence + 1, owner = :owner, lease_until = {ahead}
+    WHERE name = :name AND generation = :generation"""
 _FENCE = """UPDATE {table} SET fence = fence + 1, owner = NULL, lease_until = NULL
     WHERE name = :name AND generation = :generation"""
 _FORGET = "DELETE FROM {table} WHERE name = :name AND generation = :generation"
@@ -66,15 +74,17 @@ class Partitions:
         self._table = database.table("partitions")
         words = {
             "table": self._table,
+            "projections": database.table("projections"),
             "now": clock.now(database.dialect),
             "ahead": clock.ahead(database.dialect),
             "false": "0" if database.dialect == "sqlite" else "false",
+            "for_update": "" if database.dialect == "sqlite" else "FOR UPDATE",
         }
         self._statements = {
             sql: Statement(sa.text(sql.format(**words)), database)
             for sql in (
-                *(_ALL, _LOAD, _ONE, _ADD, _MOVE, _PUT, _CLAIM, _RENEW, _RELEASE, _RELEASE_ALL),
-                *(_EXTEND, _REMOVE, _FENCE, _FORGET),
+                *(_ALL, _LOAD, _ONE, _LOCK, _LOCK_OWN, _ADD, _MOVE, _PUT, _CLAIM, _RENEW, _RELEASE),
+                *(_RELEASE_ALL, _EXTEND, _REMOVE, _SEIZE, _FENCE, _FORGET),
             )
         }
 
@@ -91,12 +101,18 @@ class Partitions:
         rows = await self._run(connection, _ONE, **_place(partition), last=partition.last)
         return _partition(rows[0]) if rows else None
 
-    async def begin(self, connection: Connection, name: str, generation: int, *, fence: int = 0) -> None:
-        """One partition of all keys, at 0."""
-        await self._run(
-            connection, _ADD, name=name, generation=generation, first=0, last=BUCKETS - 1, position=0, event_id=None,
-            epoch=1, store=None, now=_now(), fence=fence,
-        )  # fmt: skip
+    async def lock(self, connection: Connection, name: str) -> None:
+        """Let nobody move any of a projection's before the transaction ends: all of them, in the one order of locks."""
+        await self._run(connection, _LOCK, name=name)
+
+    async def begin(self, connection: Connection, name: str, generation: int, *, parts: int = 1) -> None:
+        """So many equal partitions, a power of two, at 0."""
+        width = BUCKETS // parts
+        for first in range(0, BUCKETS, width):
+            await self._run(
+                connection, _ADD, name=name, generation=generation, first=first, last=first + width - 1, position=0,
+                event_id=None, epoch=1, store=None, now=_now(), fence=time.time_ns() // 1_000,
+            )  # fmt: skip
 
     async def move(
         self,
@@ -171,13 +187,14 @@ class Partitions:
         await self._run(connection, _RELEASE, **_place(partition), owner=owner)
 
     async def release_all(self, connection: Connection, owner: str) -> None:
-        """Let others claim everything."""
+        """Let others claim everything. In a transaction."""
+        await self._run(connection, _LOCK_OWN, owner=owner)
         await self._run(connection, _RELEASE_ALL, owner=owner)
 
     async def split(self, connection: Connection, seen: Partition) -> bool:
         """Make it two halves, the second of which is free; whether it still was as seen. In a transaction."""
         middle = (seen.first + seen.last) // 2
-        if not await self._run(connection, _EXTEND, **_place(seen), fence=seen.fence, last=middle):
+        if not await self._run(connection, _EXTEND, **_place(seen), fence=seen.fence, beyond=seen.fence, last=middle):
             return False
         found = await self._run(connection, _ONE, **_place(seen), last=middle)
         now = _partition(found[0])
@@ -191,14 +208,15 @@ class Partitions:
         """Make two neighbours one, if both still are as seen, at the same position. In a transaction."""
         if left.position != right.position or left.last + 1 != right.first:
             return False
-        if not await self._run(connection, _EXTEND, **_place(left), fence=left.fence, last=right.last):
+        place, beyond = _place(left), max(left.fence, right.fence)
+        if not await self._run(connection, _EXTEND, **place, fence=left.fence, beyond=beyond, last=right.last):
             return False
-        now = await self._run(connection, _ONE, **_place(left), last=right.last)
+        now = await self._run(connection, _ONE, **place, last=right.last)
         if _partition(now[0]).position == left.position and await self._run(
             connection, _REMOVE, **_place(right), fence=right.fence, position=right.position
         ):
             return True
-        await self._run(connection, _EXTEND, **_place(left), fence=left.fence + 1, last=left.last)
+        await self._run(connection, _EXTEND, **place, fence=beyond + 1, beyond=beyond + 1, last=left.last)
         return False
 
     async def keep_out(self, connection: Connection) -> None:
@@ -206,8 +224,13 @@ class Partitions:
         if self._dialect == "postgresql":
             await connection.execute(f"LOCK TABLE {self._table} IN SHARE ROW EXCLUSIVE MODE")
 
+    async def seize(self, connection: Connection, name: str, generation: int, owner: str, seconds: float) -> None:
+        """Lease all of a generation's for so long, whoever holds them: they are overtaken. Behind `lock`."""
+        await self._run(connection, _SEIZE, name=name, generation=generation, owner=owner, seconds=seconds)
+
     async def fence(self, connection: Connection, name: str, generation: int) -> None:
         """From here on nobody who is at work on it can move it: it must be claimed, or looked at, anew."""
+        await self.lock(connection, name)
         await self._run(connection, _FENCE, name=name, generation=generation)
 
     async def forget(self, connection: Connection, name: str, generation: int) -> None:

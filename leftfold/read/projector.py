@@ -14,6 +14,7 @@ from leftfold.read.async_projector import CACHED_ROWS, AsyncProjector, CaughtUp
 from leftfold.read.maintaining import AnyProjection
 from leftfold.read.operating import Unparked
 from leftfold.read.partition import Failure
+from leftfold.read.rebuilding import Rebuilt, Watch
 from leftfold.read.status import ProjectionStatus
 from leftfold.read.worker import LEASE_SECONDS
 
@@ -89,9 +90,21 @@ class Projector:
         """What was done to projections, by whom and why; see `AsyncProjector.acts`."""
         return step(self._projector.acts(limit))
 
-    def reset(self, name: str) -> None:
-        """Drop a projection's rows and checkpoint in one transaction; see `AsyncProjector.reset`."""
-        step(self._projector.reset(name))
+    def rebuild(
+        self,
+        name: str,
+        *,
+        compare: bool = False,
+        swap: bool = True,
+        parts: int | None = None,
+        progress: Watch | None = None,
+        why: str = "",
+        who: str | None = None,
+    ) -> Rebuilt:
+        """Build a projection's rows anew beside the live ones, and swap them; see `AsyncProjector.rebuild`."""
+        return step(
+            self._projector.rebuild(name, compare=compare, swap=swap, parts=parts, progress=progress, why=why, who=who)
+        )
 
     def make_inline(self, name: str, *, why: str = "", who: str | None = None) -> None:
         """Have every append maintain a projection from now on; see `AsyncProjector.make_inline`."""
@@ -101,6 +114,22 @@ class Projector:
         """Have projectors maintain it again; see `AsyncProjector.make_async`."""
         step(self._projector.make_async(name, why=why, who=who))
 
-    def accept(self, name: str) -> None:
+    def rollback(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Let the rows from before the last swap be live again; see `AsyncProjector.rollback`."""
+        step(self._projector.rollback(name, why=why, who=who))
+
+    def drop_former(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Drop the rows that were kept for `rollback`."""
+        step(self._projector.drop_former(name, why=why, who=who))
+
+    def abandon(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Drop the rows that a rebuild has begun and not swapped."""
+        step(self._projector.abandon(name, why=why, who=who))
+
+    def reset(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Drop a projection's rows and checkpoint in one transaction; see `AsyncProjector.reset`."""
+        step(self._projector.reset(name, why=why, who=who))
+
+    def accept(self, name: str, *, why: str = "", who: str | None = None) -> None:
         """Take a projection's rows for those of today's code; see `AsyncProjector.accept`."""
-        step(self._projector.accept(name))
+        step(self._projector.accept(name, why=why, who=who))

@@ -7,6 +7,7 @@ from there; who is further behind reads for itself, by its own query, until it h
 from __future__ import annotations
 
 from bisect import bisect_right
+from collections import OrderedDict
 from collections.abc import Iterable
 from itertools import islice
 from operator import attrgetter
@@ -69,3 +70,28 @@ class SharedReader(Reader):
             self._start = self._end - WINDOW
             self._events = [one for one in self._events if one.position > self._start]
         return self._start <= position
+
+
+class RememberingReader(Reader):
+    """Reads for several at one projection who go over the same ground at about the same time: full pages are kept."""
+
+    def __init__(self, log: Log, pages: int) -> None:
+        self._pages = pages
+        self._kept: OrderedDict[tuple[object, ...], list[RecordedEvent]] = OrderedDict()
+        self._turn = log.database.waiting.turns(1)
+        self.reads = 0
+        """How often the log was read."""
+
+    async def page(self, query: Query, standing: Standing, limit: int) -> list[RecordedEvent]:
+        asked = standing.position, standing.event_id, standing.epoch, limit
+        async with self._turn:
+            kept = self._kept.get(asked)
+            if kept is not None and kept[-1].position <= standing.horizon:
+                return kept
+            self.reads += 1
+            page = await super().page(query, standing, limit)
+            if len(page) == limit:
+                self._kept[asked] = page
+                while len(self._kept) > self._pages:
+                    self._kept.popitem(last=False)
+            return page

@@ -5,9 +5,9 @@ from __future__ import annotations
 from leftfold.database.protocol import Database
 from leftfold.errors import ProjectionPaused
 from leftfold.log import Log
-from leftfold.read.applying import Applier
+from leftfold.read.applying import Applied, Applier
 from leftfold.read.building import Building
-from leftfold.read.generations import Generation
+from leftfold.read.generations import Generation, Role
 from leftfold.read.maintaining import AnyProjection
 from leftfold.read.partition import Partition, Place, owns
 from leftfold.read.partitions import Partitions
@@ -39,7 +39,7 @@ class Running:
         self._page_events = page_events
         self._cached_rows = cached_rows
         self._reader = reader or Reader()
-        self._appliers: dict[Place, Applier] = {}
+        self._appliers: dict[tuple[Role, Place], Applier] = {}
 
     async def catch_up(self) -> tuple[int, int]:
         """Apply the events up to the head as of now: how many were folded here, and the position then.
@@ -74,18 +74,21 @@ class Running:
         return await self.building.ready()
 
     async def load(self, generation: Generation) -> list[Partition]:
-        """The partitions as they are now."""
+        """The partitions as they are now; none if the generation is not what it was."""
         async with self._database.connection() as connection:
-            return await self.partitions.load(connection, generation.name, generation.number)
+            found = await self.partitions.load(connection, generation.name, generation.number)
+        return [one for one in found if one.is_of(generation)]
 
     def applier(self, generation: Generation, partition: Partition) -> Applier:
         """What applies a partition, with what it remembers if nobody else has been there meanwhile."""
-        applier = self._appliers.get(partition.place)
+        place = generation.role, partition.place
+        applier = self._appliers.get(place)
         if applier is None:
+            self._forget_others(generation)
             maintainer = self.projection.maintainer(
                 self._log, self._database, generation, owns(partition), self._cached_rows
             )
-            applier = self._appliers[partition.place] = Applier(
+            applier = self._appliers[place] = Applier(
                 self._log,
                 self._database,
                 self._query,
@@ -99,15 +102,37 @@ class Running:
         applier.stand_at(partition)
         return applier
 
+    def _forget_others(self, generation: Generation) -> None:
+        """What is remembered of a generation ends with its role."""
+        self._appliers = {
+            (role, place): one
+            for (role, place), one in self._appliers.items()
+            if (role == generation.role) == (place[1] == generation.number)
+        }
+
     async def _to_head(self, applier: Applier) -> tuple[int, bool]:
         """How many events were folded, and whether it is at the head now: not if somebody else has moved it."""
         applied = 0
         await applier.look()
         while applier.is_behind:
-            done = await applier.page()
+            done = await self.page(applier)
             if done is None:
                 return applied, False
             applied += done.events
             if done.failure is not None:
                 raise done.failure
         return applied, True
+
+    async def page(self, applier: Applier) -> Applied | None:
+        """The next page; None if somebody else has moved it, or put other tables in the place of its own."""
+        try:
+            return await applier.page()
+        except Exception:
+            if await self._stands(applier.partition):
+                raise
+            return None
+
+    async def _stands(self, seen: Partition) -> bool:
+        """Whether nobody has moved it, or taken it over."""
+        async with self._database.connection() as connection:
+            return seen.same_checkpoint(await self.partitions.again(connection, seen))

@@ -60,6 +60,14 @@ def decide(
     return Moves(tuple(claim), tuple(release), tuple(split), tuple(merge))
 
 
+def to_help(me: str, shadows: Iterable[Partition], head: int) -> Partition | None:
+    """The part of a rebuild to take up next: whoever has none that is behind takes the one that is furthest behind."""
+    behind = [one for one in shadows if one.position < head and one.failure is None]
+    if any(one.leased and one.owner == me for one in behind):
+        return None
+    return min((one for one in behind if not one.leased), key=lambda one: one.position, default=None)
+
+
 def _share(known: Sequence[Partition], serving: Mapping[str, int]) -> int:
     """How many parts are this worker's, rounded up."""
     exact = sum(1 / max(1, serving.get(one.name, 1)) for one in known)

@@ -13,6 +13,7 @@ from leftfold.errors import InvalidArgument, SchemaOutdated
 from leftfold.read.compiling import sqlalchemy_dialect
 from leftfold.read.definition import check_table_name
 from leftfold.read.generations import SUFFIX, Role
+from leftfold.read.plain_tables import name_is_free
 from leftfold.read.tables import existing_columns
 
 
@@ -26,9 +27,6 @@ class SqlTable:
         self.plain_name = table.name + SUFFIX[role]
         schema: Any = database.schema
         self.table = table.to_metadata(sa.MetaData(), schema=schema, name=self.plain_name)
-        if role != "live":  # on PostgreSQL names of constraints and indexes are shared by all tables
-            for constraint in self.table.constraints:
-                constraint.name = None
         self.name = self._dialect.identifier_preparer.format_table(self.table)
 
     def expected(self) -> dict[str, str]:
@@ -49,19 +47,26 @@ class SqlTable:
                     f"{name} is {existing.get(name, 'missing')}, expected {expected.get(name, 'no such column')}"
                     for name in differing
                 )
-                + ". Rebuild it from history: projector.reset(name), then projector.catch_up()"
+                + ". Rebuild it from history: give the projection its next version= and projector.rebuild(name), or "
+                "projector.reset(name), then projector.catch_up()"
             )
         return bool(existing)
 
     async def create(self, connection: Connection) -> None:
+        for constraint in self.table.constraints:  # names that all tables share, also those of other generations
+            if constraint.name is not None and not await self._is_free(connection, constraint.name):
+                constraint.name = None
         await connection.execute(str(CreateTable(self.table).compile(dialect=self._dialect)))
         for index in self.table.indexes:
-            if self._role != "live":
+            if not await self._is_free(connection, index.name):
                 index.name = sa.quoted_name(f"{self.plain_name[:40]}_{uuid4().hex[:12]}", None)
             await connection.execute(str(CreateIndex(index).compile(dialect=self._dialect)))
 
     async def drop(self, connection: Connection) -> None:
         await connection.execute(f"DROP TABLE IF EXISTS {self.name}")
+
+    async def _is_free(self, connection: Connection, name: Any) -> bool:
+        return self._role == "live" and await name_is_free(connection, self._database, str(name))
 
     async def is_empty(self, connection: Connection) -> bool:
         return not await connection.execute(f"SELECT 1 FROM {self.name} LIMIT 1")

@@ -53,7 +53,7 @@ async def make_inline(log: Log, database: Database, projection: AnyProjection, w
 async def make_async(log: Log, name: str, who: str | None, why: str) -> None:
     """See `leftfold.read.async_projector.AsyncProjector.make_async`."""
     async with _alone(log) as (joined, connection, recorded):
-        live = await Generations(log.database).find(connection, name)
+        live = (await Generations(log.database).lock(connection, name)).get("live")
         if live is None:
             raise InvalidArgument(f"there is no projection {name!r} in this database")
         if (member := _named(recorded, name)) is not None:
@@ -105,6 +105,7 @@ async def _begin(log: Log, connection: Connection, projection: AnyProjection) ->
     """Bring it to the head, past whatever worker holds it, and take its checkpoints away."""
     generations, partitions = Generations(log.database), Partitions(log.database)
     run = _running(log, projection)
+    await generations.lock(connection, projection.name)  # before partitions, as everywhere
     live = await run.ready()
     await partitions.keep_out(connection)
     await partitions.fence(connection, live.name, live.number)

@@ -93,8 +93,8 @@ class ReadTable(ABC):
         if existing and existing != expected:
             raise SchemaOutdated(
                 f"the table {self.name} does not fit {self.definition.model.__name__}: "
-                f"{'; '.join(_differences(existing, expected))}. Rebuild it from history: projector.reset(name), then "
-                "projector.catch_up()"
+                f"{'; '.join(_differences(existing, expected))}. Rebuild it from history: give the projection its next "
+                "version= and projector.rebuild(name), or projector.reset(name), then projector.catch_up()"
             )
         return bool(existing)
 

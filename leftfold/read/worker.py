@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from time import monotonic
 
 from leftfold.database.protocol import Database, Signal
 from leftfold.errors import EpochChanged, SchemaOutdated, StoreUnavailable
-from leftfold.events import moment
 from leftfold.log import Log
 from leftfold.read.applying import Applier
-from leftfold.read.generations import Generation
+from leftfold.read.generations import Generation, Generations
 from leftfold.read.maintaining import AnyProjection
 from leftfold.read.members import Members, new_member_id
 from leftfold.read.partition import Partition, Place
 from leftfold.read.partitions import Partitions
 from leftfold.read.reading import SharedReader
 from leftfold.read.running import Running
-from leftfold.read.sharing import Moves, decide
+from leftfold.read.sharing import Moves, decide, to_help
 
 LEASE_SECONDS = 5.0
 _FIRST_PAUSE = 0.05
@@ -60,8 +58,10 @@ class Worker:
         self._parted = [one.name for one in projections if one.can_be_parted]
         self._members = Members(database)
         self._partitions = Partitions(database, outside=database is not log.database)
+        self._all_generations = Generations(database)
         self._serves: dict[str, str | None] = {}
         self._generations: dict[str, Generation] = {}
+        self._shadows: dict[str, Generation] = {}
         self._held: dict[Place, Applier] = {}
         self._free: list[Partition] = []
         self._parted_from: dict[str, float] = {}
@@ -113,7 +113,7 @@ class Worker:
         for place, applier in list(self._held.items()):
             if self.stopping:
                 break
-            if _stands_still(applier.partition):
+            if applier.partition.stands_still or place not in self._held:
                 continue
             try:
                 if not await applier.look():
@@ -121,26 +121,34 @@ class Worker:
                 busy = True
                 if await applier.page() is None:
                     await self._look_again(place, applier)
+                elif applier.partition.role == "shadow" and applier.partition.failure is not None:
+                    await self._give_up(place)
             except EpochChanged as error:
                 self._parted_from[place[0]] = monotonic()
                 self._refuse(place[0], error)
-                await self._give_up(place[0])
+                await self._give_up(*(one for one in self._held if one[0] == place[0]))
+            except StoreUnavailable:
+                raise
+            except Exception:
+                if await self._look_again(place, applier):
+                    raise
         return busy
 
-    async def _look_again(self, place: Place, applier: Applier) -> None:
-        """Somebody has moved it: whether it is still held tells the database."""
+    async def _look_again(self, place: Place, applier: Applier) -> bool:
+        """Whether it is still held: somebody may have moved it, or put other tables in the place of its own."""
         async with self._database.connection() as connection:
             now = await self._partitions.again(connection, applier.partition)
         if now is not None and now.owner == self.id and now.fence == applier.partition.fence:
             applier.stand_at(now)
-        else:
-            self._held.pop(place, None)
-            self._due = 0.0
+            return True
+        self._held.pop(place, None)
+        self._due = 0.0
+        return False
 
     async def _share(self) -> None:
         """Look at what everybody does, and do what is this worker's part."""
         for name, run in self._runs.items():
-            if monotonic() - self._parted_from.get(name, -_TRY_AGAIN_AFTER) < _TRY_AGAIN_AFTER:
+            if self._is_parted(name):
                 continue
             try:
                 generation = await run.ready()
@@ -155,19 +163,28 @@ class Worker:
         async with self._database.connection() as connection:
             await self._members.seen(connection, self.id, self._serves)
             members = await self._members.all(connection, self._lease_seconds)
-            found = [
-                one
-                for one in await self._partitions.all(connection)
-                if (ours := self._generations.get(one.name)) is not None and ours.number == one.generation
-            ]
+            self._shadows = {
+                one.name: one
+                for one in await self._all_generations.all(connection)
+                if one.name in self._runs and not self._is_parted(one.name) and self._runs[one.name].building.fits(one)
+            }
+            partitions = await self._partitions.all(connection)
+        found = [one for one in partitions if one.is_of(self._generations.get(one.name))]
+        beside = [one for one in partitions if one.is_of(self._shadows.get(one.name))]
         serving = {
             one.id: [name for name, refusal in one.serves.items() if refusal is None] for one in members if one.lives
         }
         serving[self.id] = list(self._generations)
         moves = decide(self.id, found, serving, self._parted, self._free)
         self._free = [one for one in found if not one.leased]
-        self._notice(found)
+        self._notice([*found, *beside])
         await self._do(moves)
+        if beside and (one := to_help(self.id, beside, await self._log.head())) is not None:
+            await self._claim(one)
+
+    def _is_parted(self, name: str) -> bool:
+        """Whether the log has lately been found not to be the one that was followed."""
+        return monotonic() - self._parted_from.get(name, -_TRY_AGAIN_AFTER) < _TRY_AGAIN_AFTER
 
     def _notice(self, found: Sequence[Partition]) -> None:
         """What others have done to what is held."""
@@ -180,7 +197,7 @@ class Worker:
                 applier.stand_at(now)
         for place, now in mine.items():
             if place not in self._held:
-                self._held[place] = self._runs[now.name].applier(self._generations[now.name], now)
+                self._held[place] = self._applier(now)
 
     async def _do(self, moves: Moves) -> None:
         """Each in a transaction of its own that locks in one order, so that no two workers can wait for each other."""
@@ -188,10 +205,8 @@ class Worker:
             for one in moves.release:
                 await self._partitions.release(connection, one, self.id)
                 self._held.pop(one.place, None)
-            for one in moves.claim:
-                claimed = await self._partitions.claim(connection, one, self.id, self._lease_seconds)
-                if claimed is not None:
-                    self._held[one.place] = self._runs[one.name].applier(self._generations[one.name], claimed)
+        for one in moves.claim:
+            await self._claim(one)
         for one in moves.split:
             self._held.pop(one.place, None)
             async with self._database.transaction() as connection:
@@ -204,10 +219,20 @@ class Worker:
         if moves.split or moves.merge:
             self._due = 0.0
 
-    async def _give_up(self, name: str) -> None:
-        """Hold nothing of a projection any more."""
+    async def _claim(self, one: Partition) -> None:
         async with self._database.connection() as connection:
-            for place in [one for one in self._held if one[0] == name]:
+            claimed = await self._partitions.claim(connection, one, self.id, self._lease_seconds)
+        if claimed is not None:
+            self._held[one.place] = self._applier(claimed)
+
+    def _applier(self, one: Partition) -> Applier:
+        of = self._shadows if one.role == "shadow" else self._generations
+        return self._runs[one.name].applier(of[one.name], one)
+
+    async def _give_up(self, *places: Place) -> None:
+        """Hold these no more."""
+        async with self._database.connection() as connection:
+            for place in places:
                 await self._partitions.release(connection, self._held.pop(place).partition, self.id)
 
     def _refuse(self, name: str, error: Exception) -> None:
@@ -241,8 +266,3 @@ class Worker:
                 await self._members.bury(connection)
         except StoreUnavailable as error:
             logger.warning("a worker ends without a word, for the store is away: %s", error)
-
-
-def _stands_still(partition: Partition) -> bool:
-    failure = partition.failure
-    return failure is not None and (failure.retry_at is None or failure.retry_at > moment.to_text(datetime.now(UTC)))

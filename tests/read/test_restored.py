@@ -66,6 +66,21 @@ def test_a_projection_that_is_ahead_of_its_log_stops_and_is_rebuilt_by_reset(
     assert stored(store) == folded(store) != rows
 
 
+@pytest.mark.parametrize("written_on", [0, 100], ids=["shorter", "written on"])
+def test_rows_that_tell_of_lost_events_are_replaced_by_a_rebuild(store: lf.EventStore, written_on: int) -> None:
+    fill(store, 60)
+    projector = Projector(store.log, [balances])
+    projector.catch_up()
+    rows = stored(store)
+    lose_events(store, position_of(store, 40))
+    fill_on(store, written_on)
+    with pytest.raises(lf.EpochChanged, match=r"projection 'balances' stands on event .*projector\.rebuild"):
+        projector.rebuild("balances", compare=True)
+    assert stored(store) == rows
+    projector.rebuild("balances")
+    assert stored(store) == folded(store) != rows
+
+
 def fill_on(store: lf.EventStore, events: int) -> None:
     for number in range(events):
         store.append(stream(f"later-{number % 5}"), [Opened(owner=f"{number}")])

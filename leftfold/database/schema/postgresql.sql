@@ -672,7 +672,7 @@ CREATE TABLE leftfold.projections (
     rebuild text,
     begun_at text NOT NULL,
     CONSTRAINT projections_mode_check CHECK ((mode = ANY (ARRAY['async'::text, 'inline'::text]))),
-    CONSTRAINT projections_role_check CHECK ((role = ANY (ARRAY['live'::text, 'shadow'::text, 'former'::text])))
+    CONSTRAINT projections_role_check CHECK ((role = ANY (ARRAY['live'::text, 'shadow'::text, 'former'::text, 'turning'::text])))
 );
 
 CREATE TABLE leftfold.snapshots (

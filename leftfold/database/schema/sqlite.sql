@@ -113,7 +113,7 @@ CREATE TABLE leftfold_projections (
     name        TEXT    NOT NULL,
     generation  INTEGER NOT NULL,
     version     INTEGER NOT NULL,
-    role        TEXT    NOT NULL CHECK (role IN ('live', 'shadow', 'former')),
+    role        TEXT    NOT NULL CHECK (role IN ('live', 'shadow', 'former', 'turning')),
     fingerprint TEXT,          -- of the code and fields that its rows were made by; NULL: whoever comes first says
     tables      TEXT    NOT NULL, -- JSON: the names of its tables when it is live
     query       TEXT    NOT NULL, -- JSON: which events it is about, for tools that have no code

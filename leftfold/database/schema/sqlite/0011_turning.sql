@@ -1,0 +1,21 @@
+-- While two generations change places, the one is neither: no two of a projection may have the same role at any time.
+-- SQLite changes no constraints, so the table is made anew.
+CREATE TABLE leftfold_projections_before AS SELECT * FROM leftfold_projections;
+DROP TABLE leftfold_projections;
+CREATE TABLE leftfold_projections (
+    name        TEXT    NOT NULL,
+    generation  INTEGER NOT NULL,
+    version     INTEGER NOT NULL,
+    role        TEXT    NOT NULL CHECK (role IN ('live', 'shadow', 'former', 'turning')),
+    fingerprint TEXT,          -- of the code and fields that its rows were made by; NULL: whoever comes first says
+    tables      TEXT    NOT NULL, -- JSON: the names of its tables when it is live
+    query       TEXT    NOT NULL, -- JSON: which events it is about, for tools that have no code
+    mode        TEXT    NOT NULL DEFAULT 'async' CHECK (mode IN ('async', 'inline')),
+    paused      TEXT,          -- JSON: who, why and when; NULL while it may run
+    rebuild     TEXT,          -- why its rows do not follow from the log any more; the next run rebuilds them
+    begun_at    TEXT    NOT NULL,
+    PRIMARY KEY (name, generation)
+);
+INSERT INTO leftfold_projections SELECT * FROM leftfold_projections_before;
+DROP TABLE leftfold_projections_before;
+CREATE UNIQUE INDEX projections_by_role ON leftfold_projections (name, role);
