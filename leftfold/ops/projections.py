@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 import typer
@@ -13,21 +13,20 @@ from rich.text import Text
 
 from leftfold.database import step
 from leftfold.errors import InvalidArgument
-from leftfold.front.app import App
+from leftfold.ops.arguments import AppTarget, Name, ReadModels, Target, Who, Why, projector_of, said
 from leftfold.ops.display import plain_table, printable, when
 from leftfold.ops.loading import store_of
+from leftfold.ops.rebuilding import abandon, accept, drop_former, rebuild, rollback
 from leftfold.ops.status_table import status_json, status_table
 from leftfold.read import Projector
 from leftfold.read.generations import Generations
 from leftfold.read.parking import ParkedEvent, Parking
 
-projections = typer.Typer(no_args_is_help=True, help="Where projections stand; pause, retry, skip, unpark, switch.")
-
-Target = Annotated[str, typer.Argument(help="The store's URL, or the app as module:app.", show_default=False)]
-Name = Annotated[str, typer.Argument(help="The projection.", show_default=False)]
-Why = Annotated[str, typer.Option(help="Why; it is kept.")]
-Who = Annotated[str | None, typer.Option(help="Who; by default you, user@host.")]
-ReadModels = Annotated[str | None, typer.Option(help="The database of the read models, where it is another one.")]
+projections = typer.Typer(
+    no_args_is_help=True, help="Where projections stand; pause, retry, skip, unpark; rebuild, rollback; switch."
+)
+for act in (rebuild, rollback, drop_former, abandon, accept):
+    projections.command()(act)
 
 
 @projections.command()
@@ -62,7 +61,7 @@ def status(
 def pause(target: Target, name: Name, why: Why, who: Who = None, read_models: ReadModels = None) -> None:
     """Let nothing be applied any more, from now on."""
     with store_of(target, read_models) as (store, _):
-        store.projector([]).pause(name, why=_said(why), who=who)
+        store.projector([]).pause(name, why=said(why), who=who)
     print(f"{name} is paused")
 
 
@@ -94,7 +93,7 @@ def skip(
 ) -> None:
     """Go on behind the event in front of which a projection stands still, without ever applying it."""
     with store_of(target, read_models) as (store, _):
-        one = store.projector([]).skip(name, position=position, why=_said(why), who=who)
+        one = store.projector([]).skip(name, position=position, why=said(why), who=who)
     print(
         f"{name} goes on behind event {one.type!r} of {one.stream!r} at position {one.position}, which it never applies"
     )
@@ -122,7 +121,7 @@ def parked(target: Target, name: Name, read_models: ReadModels = None) -> None:
 
 @projections.command()
 def unpark(
-    target: Annotated[str, typer.Argument(help="The app, as module:app.", show_default=False)],
+    target: AppTarget,
     name: Name,
     key: Annotated[str | None, typer.Option(help="Only this key's events, where the key is one text.")] = None,
     why: Why = "",
@@ -137,7 +136,7 @@ def unpark(
 
 @projections.command("make-inline")
 def make_inline(
-    target: Annotated[str, typer.Argument(help="The app, as module:app.", show_default=False)],
+    target: AppTarget,
     name: Name,
     why: Why = "",
     who: Who = None,
@@ -174,14 +173,6 @@ def acts(
     console.print(table if found else "nothing was ever done to a projection here", highlight=False)
 
 
-def projector_of(store: Any, app: App | None) -> Projector:
-    """The projector of an app; `InvalidArgument` if only a URL is known, for then there is no code."""
-    if app is None:
-        raise InvalidArgument("this needs the projection's code: name the app, module:app, in place of the URL")
-    projector: Projector = store.projector(app.projections)
-    return projector
-
-
 async def _parked(projector: Projector, name: str) -> list[ParkedEvent]:
     database = projector.database
     async with database.connection() as connection:
@@ -189,9 +180,3 @@ async def _parked(projector: Projector, name: str) -> list[ParkedEvent]:
         if live is None:
             raise InvalidArgument(f"there is no projection {name!r} in this database")
         return await Parking(database).all(connection, name, live.number)
-
-
-def _said(why: str) -> str:
-    if not why.strip():
-        raise InvalidArgument("say why with --why, such as --why 'the event was imported twice'; it is kept")
-    return why.strip()

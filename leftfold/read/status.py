@@ -130,8 +130,10 @@ def _state(
     lag_events: int,
 ) -> tuple[State, str | None, str | None]:
     name = generation.name
-    if generation.role != "live":
-        return ("building" if generation.role == "shadow" else "former"), None, None
+    if generation.role == "former":
+        return "former", None, None
+    if generation.role == "shadow":
+        return "building", *_of_building(name, parts, failures)
     if generation.mode == "inline":
         return "inline", None, None
     if generation.paused is not None:
@@ -162,6 +164,15 @@ def _state(
         last = max(dead, key=lambda one: one.seen_at)
         return "orphaned", f"its worker {last.id} was last seen at {_when(last.seen_at)}", _RUN
     return "orphaned", "no worker runs it", _RUN
+
+
+def _of_building(name: str, parts: Sequence[Partition], failures: Sequence[Failure]) -> tuple[str | None, str | None]:
+    """Why what is being built stands still, and what to do."""
+    again = f"leftfold projections rebuild module:app {name} goes on, abandon drops it"
+    if failures:
+        first = min(failures, key=lambda one: one.position)
+        return f"event {first.type!r} of {first.stream!r} at position {first.position} failed: {first.error}", again
+    return (None, None) if any(one.leased for one in parts) else ("nobody is at it", again)
 
 
 _RUN = "run one: leftfold run module:app"

@@ -1,4 +1,5 @@
-"""An app for the tests of the command line: a projection that is well, a slow one, one that fails, one that parks."""
+"""An app for the tests of the command line: a projection that is well, a slow one, one that fails, one that parks; and
+the next version of the first one."""
 
 from __future__ import annotations
 
@@ -37,6 +38,17 @@ def count(row: Count | None, recorded: lf.RecordedEvent) -> Count:
     return Count(recorded.stream_id, (row.n if row else 0) + 1)
 
 
+@lf.projection(Count, category="Thing", on=[Thing], name="count", version=2)
+def count_big(row: Count | None, recorded: lf.RecordedEvent) -> Count:
+    return Count(recorded.stream_id, (row.n if row else 0) + (1 if recorded.event.n < 39 else 1000))
+
+
+@lf.projection(Count, category="Thing", on=[Thing], name="count", version=2)
+def count_slow(row: Count | None, recorded: lf.RecordedEvent) -> Count:
+    time.sleep(0.01)
+    return count(row, recorded)  # type: ignore[return-value]
+
+
 @lf.projection(Slow, category="Thing", on=[Thing])
 def slow(row: Slow | None, recorded: lf.RecordedEvent) -> Slow:
     time.sleep(0.04)
@@ -59,3 +71,5 @@ def parks(row: Parks | None, recorded: lf.RecordedEvent) -> Parks:
 
 app = lf.App(os.environ.get("OPS_URL", "sqlite:///ops.db"), projections=[count, slow, fails, parks])
 well = lf.App(os.environ.get("OPS_URL", "sqlite:///ops.db"), projections=[count])
+newer = lf.App(os.environ.get("OPS_URL", "sqlite:///ops.db"), projections=[count_big])
+patient = lf.App(os.environ.get("OPS_URL", "sqlite:///ops.db"), projections=[count_slow])
