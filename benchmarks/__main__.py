@@ -92,6 +92,9 @@ def _circumstances(places: Places, sides: dict[Side, Asked], size: Size) -> list
         "DCBRecorder. decide: both look first. In a large log and in a small one: unless the two have met, ever, with "
         "about 25 events of each tag to look at; then unless either has got another, of a course that has 1 % of the "
         "log. The two logs take turns, call by call; the figures are medians of single calls.",
+        "catch a projection up: the accounts' balances, in the order of the log; the peer's runner works off the first "
+        f"{size.peer_events:,} events. catch up with {size.log:,}: how many courses a student has. What takes all of "
+        "that log is measured once; workers and server share the machine.",
     ]
 
 

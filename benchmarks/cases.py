@@ -14,6 +14,8 @@ PEER_AT_8 = "more than 8 at once: the peer with 8 threads, which is its best"
 RAW_AT_32 = "more than 32 at once: pgbench with 32 clients, which is its best"
 NOT_GROWN = "as the log grows: leftfold beside itself on a small log; the peer is measured on a small one only"
 NOT_INLINE = "with an inline projection: the peer's projections run beside the appends only"
+PEER_AT_2000 = "with 100,000 keys: the peer with 2,000, which is its best"
+NOT_COMPARED = "of 1,000,000 events: leftfold beside itself; the peer would take half an hour for them"
 NO_SUBSCRIPTIONS = "SQLite: the peer has no subscriptions there"
 
 
@@ -33,13 +35,15 @@ class Size:
     log: int = 1_000_000
     """How many tagged events a large log has."""
     small_log: int = 10_000
+    many_keys: int = 100_000
+    """How many accounts there are where rows do not fit into a projection's cache; with two events each."""
     processes: int = 16
     """How many contend for one database."""
 
 
 QUICK = Size(
     rounds=1, seconds=0.1, accounts=20, events=200, long=100, peer_events=50, times=1, deliveries=3,
-    log=2_000, small_log=2_000, processes=2,
+    log=2_000, small_log=2_000, many_keys=100, processes=2,
 )  # fmt: skip
 
 
@@ -64,6 +68,8 @@ class Measurement:
     """None: the bank's."""
     beside: Measurement | None = None
     """What is measured together with it, the two taking turns call by call, each in its own place."""
+    once: bool = False
+    """In the first round only, because it takes long."""
 
 
 @dataclass(frozen=True)
@@ -177,7 +183,8 @@ def _postgresql(size: Size) -> Iterator[Case]:
     )
     yield from _deciding(size)
     yield from _growing(size, "postgresql")
-    yield from _reading(size, "postgresql", load=8.0, project=40.0)
+    yield from _reading(size, "postgresql", load=8.0, project=60.0)
+    yield from _catching_up(size)
 
 
 def _sqlite(size: Size) -> Iterator[Case]:
@@ -235,8 +242,8 @@ def _growing(size: Size, back_end: BackEnd) -> Iterator[Case]:
     large, small = size.log, size.small_log
     for popular in (False, True):
         arguments = (("events", (large, small)), ("seconds", size.seconds), ("popular", popular))
-        at_small = Measurement("ours", back_end, "costs_of_condition", arguments, "copy", _tagged(small))
-        at_large = Measurement("ours", back_end, "costs_of_condition", arguments, "filled", _tagged(large), at_small)
+        at_small = Measurement("ours", back_end, "costs_of_condition", arguments, "copy", _tagged(small, small // 100))
+        at_large = Measurement("ours", back_end, "costs_of_condition", arguments, "filled", _large(size), at_small)
         yield Case(
             f"append on a condition, {f'tag of {large // 100:,}' if popular else f'log of {large:,}'}",
             at_large,
@@ -247,8 +254,44 @@ def _growing(size: Size, back_end: BackEnd) -> Iterator[Case]:
         )
 
 
-def _tagged(events: int) -> Filling:
-    return Filling("fill_courses", (("events", events),))
+def _tagged(events: int, rare: int = 0) -> Filling:
+    return Filling("fill_courses", (("events", events), *((("rare", rare),) if rare else ())))
+
+
+def _large(size: Size) -> Filling:
+    """The large log, in which one event in a hundred is of another type."""
+    return _tagged(size.log, size.log // 100)
+
+
+def _catching_up(size: Size) -> Iterator[Case]:
+    keys = size.many_keys
+    seeded = Filling("seed", (("accounts", keys), ("events", 2 * keys), ("long", size.long)))
+    yield Case(
+        f"catch a projection up, {keys:,} keys (events)",
+        Measurement("ours", "postgresql", "project", (("events", 2 * keys + size.long),), "copy", seeded),
+        Measurement("peer", "postgresql", "project", (("events", size.peer_events),), "copy"),
+        targets=(Target("peer", 20.0),),
+        notes={"peer": PEER_AT_2000},
+    )
+
+    def on(measure: str, *, once: bool = True, **arguments: Any) -> Measurement:
+        return Measurement("ours", "postgresql", measure, tuple(arguments.items()), "filled", _large(size), once=once)
+
+    yield Case(
+        f"catch up with 1 % of {size.log:,} events",
+        on("catch_up", once=False, rare=True, events=size.log // 100),
+        unit="s",
+        itself=on("catch_up", rare=False, events=size.log),
+        targets=(Target("itself", 20.0),),
+        notes={"peer": NOT_COMPARED},
+    )
+    yield Case(
+        f"catch up with {size.log:,} events, 2 worker processes",
+        on("catch_up_with_workers", workers=2, events=size.log),
+        itself=on("catch_up_with_workers", workers=1, events=size.log),
+        targets=(Target("itself", 1.6),),
+        notes={"peer": NOT_COMPARED},
+    )
 
 
 def _reading(size: Size, back_end: BackEnd, *, load: float | None, project: float | None) -> Iterator[Case]:

@@ -22,21 +22,31 @@ class StudentSubscribed(lf.Event):
     course: str
 
 
-def fill_courses(url: str, events: int) -> None:
-    """Fill a database with so many tagged events, appended term by term; statistics as autovacuum would have them."""
+class PlaceReleased(lf.Event):
+    course: str
+
+
+def fill_courses(url: str, events: int, rare: int = 0) -> None:
+    """Fill a database with so many tagged events, appended term by term; statistics as autovacuum would have them.
+
+    Among them, term by term, are so many ``rare`` ones of another type, without tags.
+    """
+    all_terms = terms(events)
     with lf.connect(url) as store, ThreadPoolExecutor(2) as pool:
-        for appended in [pool.submit(_append_term, store, term) for term in terms(events)]:
+        for appended in [pool.submit(_append_term, store, term, rare // len(all_terms)) for term in all_terms]:
             appended.result()
     if not url.startswith("sqlite"):
         with psycopg.connect(url, autocommit=True) as connection:
             connection.execute("ANALYZE")
 
 
-def _append_term(store: lf.EventStore, term: range) -> None:
-    store.append_all(
+def _append_term(store: lf.EventStore, term: range, rare: int) -> None:
+    writes = [
         lf.Write(_stream(of_student[0]), [_event(one) for one in of_student], lf.NO_STREAM)
         for of_student in subscriptions(term)
-    )
+    ]
+    released = [PlaceReleased(course=f"course:{term[n % len(term)]}") for n in range(rare)]
+    store.append_all([*writes, lf.Write(f"Places-{term[0]}", released, lf.NO_STREAM)] if rare else writes)
 
 
 def costs_of_condition(urls: list[str], events: list[int], seconds: float, *, popular: bool = False) -> list[float]:

@@ -18,6 +18,7 @@ import psycopg
 
 import leftfold as lf
 from benchmarks.bank import AccountOpened, BankAccount, MoneyDeposited, account_summary
+from benchmarks.catching_up import catch_up, catch_up_with_workers
 from benchmarks.deciding import (
     append_on_condition,
     append_on_condition_async,
@@ -194,6 +195,8 @@ if __name__ == "__main__":
             "append_from_processes": append_from_processes,
             "append_on_condition": append_on_condition,
             "append_on_condition_async": append_on_condition_async,
+            "catch_up": catch_up,
+            "catch_up_with_workers": catch_up_with_workers,
             "costs_of_condition": costs_of_condition,
             "decide": decide,
             "fill_courses": fill_courses,

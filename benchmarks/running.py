@@ -34,6 +34,8 @@ class Run:
         for turn in range(self._size.rounds):
             for one in self.plan(rows, backwards=turn % 2 == 1):
                 advanced(one)
+                if one.once and turn:
+                    continue
                 for measured, figure in self._figures(one):
                     figures[measured].append(figure)
         return {one: statistics.median(values) for one, values in figures.items()}

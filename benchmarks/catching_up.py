@@ -1,0 +1,96 @@
+"""What is measured of leftfold's projections on a large log: of a rare type, of everything, and by several workers."""
+
+from __future__ import annotations
+
+import multiprocessing
+from itertools import count
+from threading import Thread
+from time import perf_counter
+from typing import Any
+
+import leftfold as lf
+from benchmarks.deciding import PlaceReleased, StudentSubscribed
+from benchmarks.timing import PATIENCE
+
+SETTLED_SECONDS = 600.0
+_used = count()
+"""A new table for each measurement: the large log stays from round to round."""
+
+
+class Counted(lf.ReadModel):
+    """How many events a key has; each measurement makes a table of its own from it."""
+
+    key: lf.Key[str]
+    events: int = 0
+
+
+def catch_up(url: str, events: int, *, rare: bool) -> float:
+    """Seconds that a projection takes for the whole log: of the rare type in it, or of the common one."""
+    with lf.connect(url) as store:
+        projector = store.projector([_counted(next(_used), rare=rare)])
+        started = perf_counter()
+        [done] = projector.catch_up()
+        took = perf_counter() - started
+        _check(done.events, events)
+        return took
+
+
+def catch_up_with_workers(url: str, events: int, workers: int) -> float:
+    """Events a second from when so many worker processes begin until all is applied."""
+    number = next(_used)
+    context = multiprocessing.get_context("spawn")
+    ready, done = context.Barrier(workers + 1), context.Event()
+    processes = [context.Process(target=_work, args=(url, number, ready, done)) for _ in range(workers)]
+    with lf.connect(url) as store:
+        projection = _counted(number)
+        projector = store.projector([projection])
+        for process in processes:
+            process.start()
+        try:
+            ready.wait(PATIENCE)
+            started = perf_counter()
+            projector.settle(SETTLED_SECONDS)
+            took = perf_counter() - started
+        finally:
+            done.set()
+            for process in processes:
+                process.join(PATIENCE)
+        _check(sum(row.events for row in store.view(projection.model).find()), events)
+    return events / took
+
+
+def _work(url: str, number: int, ready: Any, done: Any) -> None:
+    with lf.connect(url) as store:
+        projector = store.projector([_counted(number)])
+
+        def end() -> None:
+            done.wait()
+            projector.stop()
+
+        Thread(target=end, daemon=True).start()
+        ready.wait(PATIENCE)
+        projector.run()
+
+
+def _counted(number: int, *, rare: bool = False) -> lf.Projection[Any]:
+    """The events of the rare type by course, or of the common one by student."""
+
+    class Numbered(Counted, table=f"counted_{number}"):
+        pass
+
+    @lf.projection(
+        Numbered,
+        name=f"counted_{number}",
+        on=[PlaceReleased if rare else StudentSubscribed],
+        key=lambda recorded: recorded.event.course if rare else recorded.event.student,
+    )
+    def counted(row: Any, recorded: lf.RecordedEvent) -> Any:
+        row = row or Numbered(key=recorded.event.course if rare else recorded.event.student)
+        return row.replace(events=row.events + 1)
+
+    return counted
+
+
+def _check(found: int, expected: int) -> None:
+    if found != expected:
+        raise AssertionError(f"{found} events were applied, expected {expected}")
