@@ -55,8 +55,9 @@ def catch_up_with_workers(url: str, events: int, workers: int) -> float:
             done.set()
             for process in processes:
                 process.join(PATIENCE)
-        _check(sum(row.events for row in store.view(projection.model).find()), events)
-    return events / took
+        applied = sum(row.events for row in store.view(projection.model).find())
+        _check(applied, events)
+    return applied / took
 
 
 def _work(url: str, number: int, ready: Any, done: Any) -> None:
@@ -91,6 +92,7 @@ def _counted(number: int, *, rare: bool = False) -> lf.Projection[Any]:
     return counted
 
 
-def _check(found: int, expected: int) -> None:
-    if found != expected:
-        raise AssertionError(f"{found} events were applied, expected {expected}")
+def _check(applied: int, events: int) -> None:
+    """At least these: what else is measured on the large log has left some more."""
+    if applied < events:
+        raise AssertionError(f"{applied} events were applied, expected {events}")
