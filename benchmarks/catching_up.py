@@ -55,7 +55,7 @@ def catch_up_with_workers(url: str, events: int, workers: int) -> float:
             done.set()
             for process in processes:
                 process.join(PATIENCE)
-        applied = sum(row.events for row in store.view(projection.model).find())
+        applied: int = sum(row.events for row in store.view(projection.model).find())
         _check(applied, events)
     return applied / took
 

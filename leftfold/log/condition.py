@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from leftfold.errors import ConditionFailed, InvalidArgument
 from leftfold.events import Query, RecordedEvent
+from leftfold.log.paging import PageSize
 
 if TYPE_CHECKING:
     from leftfold.log.contract import Log
@@ -72,7 +73,8 @@ async def read_decision(log: Log, query: Query) -> Decision:
     """Every matching event that is committed, those above the horizon too, in one consistent picture.
 
     The horizon is taken first: nothing at or below it can still appear. What stands above it is read in one statement,
-    hence in one snapshot, and named in ``seen``, so that a slow append somewhere in the log makes no decision fail.
+    hence in one snapshot, and named in ``seen``, so that a slow append somewhere in the log makes no decision fail. It
+    is taken once: a writer that is late may hold it further back the next time, for what it will write above it.
     """
     if not isinstance(query, Query):
         raise InvalidArgument(
@@ -80,7 +82,7 @@ async def read_decision(log: Log, query: Query) -> Decision:
         )
     events: list[RecordedEvent] = []
     horizon = await log.head()
-    async for page in log.read_log(query, until=horizon):
+    async for page in log.read_settled(query, 0, horizon, PageSize()):
         events.extend(page)
     limit = _FIRST_LIMIT
     while len(above := await log.read_log_page(query, horizon, _LARGEST, limit, False)) == limit:
