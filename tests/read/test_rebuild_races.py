@@ -1,6 +1,8 @@
 """Seeded races of old code, new code and people who rebuild and roll back, killed and stopped between any two steps.
 
-``LEFTFOLD_RACES=100`` runs two hundred, a hundred on each back end, which takes some ten minutes.
+``LEFTFOLD_RACES=100`` runs two hundred, a hundred on each back end, which takes some ten minutes. That the judge
+notices who goes on writing after a swap shows ``python -m tests.read.rebuild_racing URL 0 100 unfenced``, which fails
+sooner or later; how soon is up to the machine, so it is no test.
 """
 
 from __future__ import annotations
@@ -41,11 +43,3 @@ def test_the_rows_of_every_generation_are_always_the_fold_of_its_version(place: 
     assert counts["swap"] >= RUNS
     assert counts["stopped"] > 0
     assert counts.get("rollback", 0) > RUNS // 10
-
-
-@pytest.mark.timeout(300)
-def test_the_judge_notices_who_goes_on_writing_after_a_swap(postgres_database: str) -> None:
-    place = postgres_database if "?" in postgres_database else f"{postgres_database}?application_name=race"
-    ran = race(place, 1_000, 20, "unfenced")
-    assert ran.returncode != 0, "a swap without fences must be found out"
-    assert "AssertionError" in ran.stderr
