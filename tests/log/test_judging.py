@@ -54,7 +54,7 @@ def test_a_condition_finds_what_its_query_matches(filled: lf.EventStore) -> None
     everything = list(filled.read_all())
     moments = [one.recorded_at for one in everything[::20]] + [one.occurred_at for one in everything[::20]]
 
-    @settings(max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
     @given(
         queries=st.lists(criteria(moments), min_size=1, max_size=3),
         after=st.just(0) | st.integers(0, EVENTS + 5) | st.just(2**63 - 1),
