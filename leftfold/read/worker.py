@@ -63,6 +63,7 @@ class Worker:
         self._generations: dict[str, Generation] = {}
         self._shadows: dict[str, Generation] = {}
         self._held: dict[Place, Applier] = {}
+        self._stumbled: set[Place] = set()
         self._free: list[Partition] = []
         self._parted_from: dict[str, float] = {}
         self._due = 0.0
@@ -129,10 +130,22 @@ class Worker:
                 await self._give_up(*(one for one in self._held if one[0] == place[0]))
             except StoreUnavailable:
                 raise
-            except Exception:
+            except Exception as error:
                 if await self._look_again(place, applier):
-                    raise
+                    await self._stumble(place, error)
+            else:
+                self._stumbled.discard(place)
         return busy
+
+    async def _stumble(self, place: Place, error: Exception) -> None:
+        """Nobody has taken it away, so the error is its own; but tables may have come back under it meanwhile. So it is
+        taken anew, and the error is raised when it comes again."""
+        if place in self._stumbled:
+            raise error
+        self._stumbled.add(place)
+        logger.warning("a part of %r is taken anew, because of %s: %s", place[0], type(error).__name__, error)
+        await self._give_up(place)
+        self._due = 0.0
 
     async def _look_again(self, place: Place, applier: Applier) -> bool:
         """Whether it is still held: somebody may have moved it, or put other tables in the place of its own."""
