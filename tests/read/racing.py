@@ -16,10 +16,10 @@ import sqlite3
 import sys
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, closing, suppress
 from decimal import Decimal
-from typing import Any, Never
+from typing import Any, Generic, Never, TypeVar
 
 import psycopg
 
@@ -30,6 +30,8 @@ from leftfold.log import Log
 from leftfold.read import partitions
 from leftfold.read.partition import bucket_of
 from tests.read.bank import CATEGORY, Balance, Closed, Deposited, Opened, balances, stream
+
+Kind = TypeVar("Kind")
 
 LEASE = 0.3
 WORKERS = 3
@@ -95,17 +97,20 @@ class FatefulDatabase:
         self._fate.step()
 
 
-class Keeper:
-    """A process that has no connections of its own, and bears, wakes and counts workers until it is told to end."""
+class Keeper(Generic[Kind]):
+    """A process that has no connections of its own, and bears, wakes and counts others until it is told to end.
 
-    def __init__(self, url: str, seed: int) -> None:
+    ``bear(kind, rng, mortal)`` forks one and tells its process id; who has died is borne again as the same kind.
+    """
+
+    def __init__(self, seed: int, kinds: Sequence[Kind], bear: Callable[[Kind, random.Random, bool], int]) -> None:
         orders, self._orders = os.pipe()
         self._counts, counts = os.pipe()
         self._pid = os.fork()
         if self._pid == 0:
             os.close(self._orders)
             os.set_blocking(orders, False)
-            _keep(url, random.Random(seed), orders, counts)
+            _keep(kinds, bear, random.Random(seed), orders, counts)
         os.close(orders)
         os.close(counts)
 
@@ -114,31 +119,27 @@ class Keeper:
         os.write(self._orders, b"live")
 
     def end(self) -> Counter[str]:
-        """Kill what is left; how often who had died."""
+        """Kill what is left; how often who had been killed and stopped, and who had ended with an error."""
         os.write(self._orders, b"end!")
         with os.fdopen(self._counts) as counts:
             told = counts.read()
         os.close(self._orders)
         os.waitpid(self._pid, 0)
-        killed, stopped, failed = map(int, told.split())
-        assert failed == 0, f"{failed} workers have ended by themselves"
-        return Counter(killed=killed, stopped=stopped)
+        killed, stopped, ended = map(int, told.split())
+        return Counter(killed=killed, stopped=stopped, ended=ended)
 
 
-def _keep(url: str, rng: random.Random, orders: int, counts: int) -> Never:
-    killed = stopped = failed = 0
+def _keep(
+    kinds: Sequence[Kind],
+    bear: Callable[[Kind, random.Random, bool], int],
+    rng: random.Random,
+    orders: int,
+    counts: int,
+) -> Never:
+    killed = stopped = ended = 0
     mortal = True
     asleep: dict[int, float] = {}
-
-    def bear() -> int:
-        kind = rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP]) if mortal else None
-        fate = Fate(int(rng.expovariate(1 / 50)) + 1, kind)
-        pid = os.fork()
-        if pid == 0:
-            work(url, fate)
-        return pid
-
-    pids = {bear() for _ in range(WORKERS)}
+    living = {bear(kind, rng, mortal): kind for kind in kinds}
     while True:
         with suppress(BlockingIOError):
             order = os.read(orders, 4)
@@ -160,14 +161,23 @@ def _keep(url: str, rng: random.Random, orders: int, counts: int) -> Never:
             if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
                 killed += 1
             else:
-                failed += 1
-            pids.discard(pid)
-            pids.add(bear())
-    for pid in pids:
+                ended += 1
+            kind = living.pop(pid)
+            living[bear(kind, rng, mortal)] = kind
+    for pid in living:
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-    os.write(counts, f"{killed} {stopped} {failed}".encode())
+    os.write(counts, f"{killed} {stopped} {ended}".encode())
     os._exit(0)
+
+
+def bear(url: str, rng: random.Random, mortal: bool) -> int:
+    """A worker in a process of its own."""
+    end = rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP]) if mortal else None
+    fate = Fate(int(rng.expovariate(1 / 50)) + 1, end)
+    if (pid := os.fork()) == 0:
+        work(url, fate)
+    return pid
 
 
 def work(url: str, fate: Fate) -> Never:
@@ -191,7 +201,7 @@ def race(url: str, seed: int) -> Counter[str]:
         history = History(rng)
         history.append(store, 40)
         lf.Projector(store.log, [balances]).reset("balances")
-    keeper = Keeper(url, seed)  # while this process has no connections
+    keeper = Keeper(seed, [url] * WORKERS, bear)  # while this process has no connections
     counts: Counter[str] = Counter()
     try:
         with lf.connect(url) as store:
@@ -208,6 +218,7 @@ def race(url: str, seed: int) -> Counter[str]:
             counts["rows"] += judge(url, store.log)
     finally:
         deaths = keeper.end()
+        assert not deaths["ended"], f"{deaths['ended']} workers have ended by themselves"
     return counts + deaths
 
 

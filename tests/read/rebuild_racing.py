@@ -30,7 +30,7 @@ from leftfold.read import partitions
 from leftfold.read.generations import SUFFIX
 from leftfold.read.partition import bucket_of
 from tests.read.bank import CATEGORY, Balance, balances
-from tests.read.racing import LEASE, PAGE, Fate, FatefulDatabase, History
+from tests.read.racing import LEASE, PAGE, Fate, FatefulDatabase, History, Keeper
 from tests.read.versions import Statement, statements
 
 KINDS = ("old", "old", "new", "new", "people", "people")
@@ -83,72 +83,14 @@ def decide(projector: lf.Projector, rng: random.Random) -> Never:
         time.sleep(rng.uniform(0, 0.03))
 
 
-class Keeper:
-    """A process without connections that bears and wakes the others, until it is told to end."""
-
-    def __init__(self, url: str, seed: int) -> None:
-        orders, self._orders = os.pipe()
-        self._counts, counts = os.pipe()
-        self._pid = os.fork()
-        if self._pid == 0:
-            os.close(self._orders)
-            os.set_blocking(orders, False)
-            _keep(url, random.Random(seed), orders, counts)
-        os.close(orders)
-        os.close(counts)
-
-    def end(self) -> Counter[str]:
-        """Kill what is left; how often who had died."""
-        os.write(self._orders, b"end!")
-        with os.fdopen(self._counts) as counts:
-            told = counts.read()
-        os.close(self._orders)
-        os.waitpid(self._pid, 0)
-        killed, stopped, failed = map(int, told.split())
-        assert failed <= killed // 4 + 1, f"{failed} processes have ended by themselves"
-        return Counter(killed=killed, stopped=stopped, ended=failed)  # a supervisor starts those again, as happens here
-
-
-def _keep(url: str, rng: random.Random, orders: int, counts: int) -> Never:
-    killed = stopped = failed = 0
-    asleep: dict[int, float] = {}
-
-    def bear(kind: str) -> int:
-        end = rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP])
-        fate = Fate(int(rng.expovariate(1 / STEPS[kind])) + 1, end)
-        seed = rng.randrange(2**32)
-        pid = os.fork()
-        if pid == 0:
-            live_as(kind, url, fate, seed)
-        return pid
-
-    kinds = {bear(kind): kind for kind in KINDS}
-    while True:
-        with suppress(BlockingIOError):
-            os.read(orders, 4)
-            break
-        for pid, until in list(asleep.items()):
-            if time.monotonic() > until:
-                os.kill(pid, signal.SIGCONT)
-                del asleep[pid]
-        pid, status = os.waitpid(-1, os.WNOHANG | os.WUNTRACED)
-        if pid == 0:
-            time.sleep(0.005)
-        elif os.WIFSTOPPED(status):
-            stopped += 1
-            asleep[pid] = time.monotonic() + LEASE * rng.uniform(0.5, 2.5)
-        else:
-            if os.WIFSIGNALED(status) and os.WTERMSIG(status) == signal.SIGKILL:
-                killed += 1
-            else:
-                failed += 1
-            kind = kinds.pop(pid)
-            kinds[bear(kind)] = kind
-    for pid in kinds:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-    os.write(counts, f"{killed} {stopped} {failed}".encode())
-    os._exit(0)
+def bear(url: str, kind: str, rng: random.Random) -> int:
+    """A process of that kind."""
+    end = rng.choice([signal.SIGKILL, signal.SIGKILL, signal.SIGSTOP])
+    fate = Fate(int(rng.expovariate(1 / STEPS[kind])) + 1, end)
+    seed = rng.randrange(2**32)
+    if (pid := os.fork()) == 0:
+        live_as(kind, url, fate, seed)
+    return pid
 
 
 def race(url: str, seed: int) -> Counter[str]:
@@ -158,7 +100,7 @@ def race(url: str, seed: int) -> Counter[str]:
         history = History(rng)
         history.append(store, 60)
         lf.Projector(store.log, [balances]).catch_up()
-    keeper = Keeper(url, seed)  # while this process has no connections
+    keeper = Keeper(seed, KINDS, lambda kind, rng, _: bear(url, kind, rng))  # while this process has no connections
     counts: Counter[str] = Counter()
     try:
         with lf.connect(url) as store:
@@ -168,6 +110,8 @@ def race(url: str, seed: int) -> Counter[str]:
                 counts += judge(url, store.log)
     finally:
         deaths = keeper.end()
+        # A supervisor would start those again that end by themselves, as the keeper does.
+        assert deaths["ended"] <= deaths["killed"] // 4 + 1, f"{deaths['ended']} processes have ended by themselves"
     with lf.connect(url) as store:  # what is left is good to go on with
         lf.Projector(store.log, [statements], lease_seconds=LEASE).rebuild("balances", parts=2)
         counts += judge(url, store.log)
