@@ -85,7 +85,8 @@ def test_what_is_asked_for_while_a_batch_is_under_way_leaves_as_one(store_url: s
             assert [result.version for result in results] == [2] * 80
             assert [len(batch) for batch in batches[: log.lines]] == [1] * log.lines
             assert sum(map(len, batches)) == 80
-            assert len(batches) <= 2 * log.lines, "those who lead, one on each line, and all the others"
+            # A line takes its share, half of what waits for two; it may do so again while the other's first is under way.
+            assert len(batches) <= 2 * log.lines + (6 if log.lines > 1 else 0), "those who lead, and then by shares"
 
     asyncio.run(check())
 
