@@ -15,8 +15,8 @@ _schemas = count(1)
 
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[Postgres]:
-    """One PostgreSQL server for the whole run."""
-    with postgres_for_tests() as server:
+    """One PostgreSQL server for the whole run. A checkpoint flushes thousands of files, of all schemas so far: few."""
+    with postgres_for_tests(checkpoint_timeout="1h", max_wal_size="4GB") as server:
         yield server
 
 

@@ -33,7 +33,7 @@ _SELECT = """SELECT c.name, c.generation, c.first, c.last, c.position, c.event_i
 _ALL = f"{_SELECT} ORDER BY c.name, c.generation, c.first"
 _LOAD = f"{_SELECT} WHERE c.name = :name AND c.generation = :generation ORDER BY c.first"
 _ONE = f"{_SELECT} WHERE c.name = :name AND c.generation = :generation AND c.first = :first AND c.last = :last"
-_LOCK = "SELECT fence FROM {table} WHERE name = :name ORDER BY generation, first {for_update}"
+_LOCK = "SELECT generation, first FROM {table} WHERE name = :name ORDER BY generation, first {for_update}"
 _LOCK_OWN = "SELECT fence FROM {table} WHERE owner = :owner ORDER BY name, generation, first {for_update}"
 _ADD = """INSERT INTO {table} (name, generation, first, last, position, event_id, epoch, store, updated_at, fence)
     VALUES (:name, :generation, :first, :last, :position, :event_id, :epoch, :store, :now, :fence)"""
@@ -102,8 +102,13 @@ class Partitions:
         return _partition(rows[0]) if rows else None
 
     async def lock(self, connection: Connection, name: str) -> None:
-        """Let nobody move any of a projection's before the transaction ends: all of them, in the one order of locks."""
-        await self._run(connection, _LOCK, name=name)
+        """Let nobody move any of a projection's before the transaction ends: all of them, in the one order of locks.
+
+        Also those that a split has made while this waited for it, and which another might split again.
+        """
+        locked, found = None, await self._run(connection, _LOCK, name=name)
+        while found != locked:
+            locked, found = found, await self._run(connection, _LOCK, name=name)
 
     async def begin(self, connection: Connection, name: str, generation: int, *, parts: int = 1) -> None:
         """So many equal partitions, a power of two, at 0."""

@@ -149,9 +149,10 @@ class Worker:
 
     async def _look_again(self, place: Place, applier: Applier) -> bool:
         """Whether it is still held: somebody may have moved it, or put other tables in the place of its own."""
+        seen = applier.partition
         async with self._database.connection() as connection:
-            now = await self._partitions.again(connection, applier.partition)
-        if now is not None and now.owner == self.id and now.fence == applier.partition.fence:
+            now = await self._partitions.again(connection, seen)
+        if now is not None and (now.owner, now.fence, now.role) == (self.id, seen.fence, seen.role):
             applier.stand_at(now)
             return True
         self._held.pop(place, None)

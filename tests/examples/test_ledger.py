@@ -43,10 +43,13 @@ def check_figures(outcome: Outcome) -> None:
     assert audit.balance == outcome.summed == Decimal("36575946.10")
 
 
-@pytest.mark.parametrize("imports", [through_sync, through_async], ids=["sync", "async"])
+@pytest.mark.parametrize(
+    ("url", "imports"), [("sqlite_url", through_sync), ("postgres_url", through_async)], ids=["sqlite", "postgresql"]
+)
 def test_the_ledger_gives_the_banks_own_figures_twice_in_a_row(
-    store_url: str, imports: Callable[[str], Outcome]
+    request: pytest.FixtureRequest, url: str, imports: Callable[[str], Outcome]
 ) -> None:
+    store_url: str = request.getfixturevalue(url)
     first = imports(store_url)
     check_figures(first)
     assert first.new == EVENTS
@@ -97,7 +100,14 @@ def test_the_read_model_as_of_ten_dates_is_what_the_ledgers_lines_make(store_url
         assert pasts[asked[4]].compare(as_of(at=asked[4], known_at=known)).count == 0, "not known yet"
 
 
-def test_an_import_killed_midway_is_completed_by_running_it_again(store_url: str) -> None:
+@pytest.mark.parametrize(
+    ("url", "imports"), [("sqlite_url", through_async), ("postgres_url", through_sync)], ids=["sqlite", "postgresql"]
+)
+def test_an_import_killed_midway_is_completed_by_running_it_again(
+    request: pytest.FixtureRequest, url: str, imports: Callable[[str], Outcome]
+) -> None:
+    """Through the other door than in the test of two runs."""
+    store_url: str = request.getfixturevalue(url)
     with lf.connect(store_url) as store:
         importing = subprocess.Popen(command(ledger_folder(), store_url), stdout=subprocess.DEVNULL)
         deadline = monotonic() + 60
@@ -109,7 +119,7 @@ def test_an_import_killed_midway_is_completed_by_running_it_again(store_url: str
         stored = sum(1 for _ in store.read_all())
         store.projector([account_summary]).catch_up()
     assert 0 < stored < EVENTS
-    outcome = through_sync(store_url)
+    outcome = imports(store_url)
     check_figures(outcome)
     assert outcome.new == EVENTS - stored
 

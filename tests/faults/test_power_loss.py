@@ -38,7 +38,7 @@ def test_nothing_acknowledged_is_lost_when_the_power_goes(tmp_path: Path) -> Non
 
 
 def test_the_weaker_setting_loses_only_what_came_after_the_last_flush(tmp_path: Path) -> None:
-    found = lose_power(tmp_path, CUTS, "?synchronous=normal", may_lose_its_tail=True)
+    found = lose_power(tmp_path, CUTS // 4, "?synchronous=normal", may_lose_its_tail=True)
     assert found.wrong == []
     assert found.lost > 0, "the disk must take something that was not flushed, else this shows nothing"
 

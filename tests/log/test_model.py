@@ -158,6 +158,6 @@ def test_the_log_behaves_as_a_list(backend: str, request: pytest.FixtureRequest)
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=25, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
+            max_examples=15, stateful_step_count=25, deadline=None, suppress_health_check=list(HealthCheck)
         ),
     )

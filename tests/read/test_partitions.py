@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import random
 from collections import defaultdict
+from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 from typing import Any
 
+import psycopg
+
 import leftfold as lf
+from leftfold.database.protocol import Connection
 from leftfold.database.stepping import step
 from leftfold.read.partition import Partition
 from leftfold.read.partitions import Partitions
@@ -47,3 +52,53 @@ def test_no_fence_comes_again_for_a_bucket(store_url: str) -> None:
                         seen[bucket].append(fence)
             before = now
         assert len(seen[0]) > 50
+
+
+def test_a_lock_is_on_those_too_that_a_split_makes_while_it_is_waited_for(postgres_url: str) -> None:
+    """Else a second split, in the middle of a swap, would make one whose fence the swap does not raise."""
+    with lf.connect(postgres_url) as store:
+        database = store.log.database
+        partitions = Partitions(database)
+        splitting, locked, over = Event(), Event(), Event()
+
+        async def split() -> None:
+            async with database.transaction() as connection:
+                [whole] = await partitions.load(connection, "p", 1)
+                await partitions.split(connection, whole)
+                splitting.set()
+                while not await waited_for(connection):
+                    await database.sleep(0.01)
+
+        async def lock() -> None:
+            async with database.transaction() as connection:
+                await partitions.lock(connection, "p")
+                locked.set()
+                assert over.wait(30)
+
+        async def begin() -> None:
+            async with database.connection() as connection:
+                await partitions.begin(connection, "p", 1)
+
+        step(begin())
+        with ThreadPoolExecutor() as threads:
+            done = [threads.submit(step, split())]
+            assert splitting.wait(30)
+            done.append(threads.submit(step, lock()))
+            try:
+                assert locked.wait(30)
+                with psycopg.connect(database.conninfo) as connection:  # type: ignore[attr-defined]
+                    free = connection.execute(
+                        f"SELECT first FROM {database.table('partitions')} FOR UPDATE SKIP LOCKED"
+                    )
+                    assert free.fetchall() == []
+            finally:
+                over.set()
+            for one in done:
+                one.result()
+
+
+async def waited_for(connection: Connection) -> bool:
+    """Whether somebody waits for a lock of this one's."""
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    [(count,)] = await connection.execute(sql)
+    return bool(count)
