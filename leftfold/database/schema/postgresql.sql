@@ -1,6 +1,6 @@
 CREATE SCHEMA leftfold;
 
-CREATE FUNCTION leftfold.append_joined_v2(p_together boolean, p_wait boolean, p_unless json[], p_after bigint[], p_seen text[], p_streams text[], p_expected bigint[], p_counts integer[], p_ids uuid[], p_types text[], p_schema_versions integer[], p_datas text[], p_metadatas text[], p_tags text[], p_occurred timestamp with time zone[], p_inline text, p_rows text[], OUT statuses integer[], OUT versions bigint[], OUT positions bigint[], OUT listened boolean, OUT event_positions bigint[], OUT recorded timestamp with time zone, OUT refusal text) RETURNS record
+CREATE FUNCTION leftfold.append_joined_v2(p_together boolean, p_wait boolean, p_unless jsonb[], p_after bigint[], p_seen text[], p_streams text[], p_expected bigint[], p_counts integer[], p_ids uuid[], p_types text[], p_schema_versions integer[], p_datas text[], p_metadatas text[], p_tags text[], p_occurred timestamp with time zone[], p_inline text, p_rows text[], OUT statuses integer[], OUT versions bigint[], OUT positions bigint[], OUT listened boolean, OUT event_positions bigint[], OUT recorded timestamp with time zone, OUT refusal text) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
@@ -94,10 +94,14 @@ BEGIN
     listened := leftfold.listened_v1();
 END $$;
 
-CREATE FUNCTION leftfold.append_v3(p_together boolean, p_wait boolean, p_unless json[], p_after bigint[], p_seen text[], p_streams text[], p_expected bigint[], p_counts integer[], p_ids uuid[], p_types text[], p_schema_versions integer[], p_datas text[], p_metadatas text[], p_tags text[], p_occurred timestamp with time zone[], p_inline text, p_rows text[], OUT statuses integer[], OUT versions bigint[], OUT positions bigint[], OUT listened boolean, OUT event_positions bigint[], OUT recorded timestamp with time zone) RETURNS record
+CREATE FUNCTION leftfold.append_v3(p_together boolean, p_wait boolean, p_unless jsonb[], p_after bigint[], p_seen text[], p_streams text[], p_expected bigint[], p_counts integer[], p_ids uuid[], p_types text[], p_schema_versions integer[], p_datas text[], p_metadatas text[], p_tags text[], p_occurred timestamp with time zone[], p_inline text, p_rows text[], OUT statuses integer[], OUT versions bigint[], OUT positions bigint[], OUT listened boolean, OUT event_positions bigint[], OUT recorded timestamp with time zone) RETURNS record
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
+    SET enable_hashjoin TO 'off'
+    SET enable_mergejoin TO 'off'
     SET jit TO 'off'
     AS $$
 DECLARE
@@ -184,8 +188,10 @@ BEGIN
             moment := moment + interval '1 microsecond';
         END IF;
         stored := 0;
-        IF p_unless IS NOT NULL THEN
+        IF p_unless[number] IS NOT NULL AND (accepted > 0 OR busy_conditions IS NOT NULL) THEN
             watched := leftfold.condition_keys_v1(p_unless[number]);
+        ELSE
+            watched := NULL;
         END IF;
         IF watched && busy_conditions OR watched && written OR (0 = ANY (watched) AND accepted > 0)
            OR waits AND (hashtext(name) = ANY (busy_streams) OR p_rows[number]::int[] && busy_rows OR EXISTS (
@@ -318,7 +324,7 @@ BEGIN
     listened := leftfold.listened_v1();
 END $$;
 
-CREATE FUNCTION leftfold.condition_keys_v1(p_unless json) RETURNS integer[]
+CREATE FUNCTION leftfold.condition_keys_v1(p_unless jsonb) RETURNS integer[]
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE
     AS $$
 DECLARE
@@ -327,7 +333,7 @@ DECLARE
     types  text[];
     one    text;
 BEGIN
-    FOR i IN 0 .. json_array_length(p_unless) - 1 LOOP
+    FOR i IN 0 .. jsonb_array_length(p_unless) - 1 LOOP
         tagged := (p_unless -> i ->> 'tags')::text[];
         types := (p_unless -> i ->> 'types')::text[];
         IF cardinality(tagged) > 0 THEN
@@ -343,18 +349,11 @@ BEGIN
     RETURN keys;
 END $$;
 
-CREATE FUNCTION leftfold.first_match_v2(p_unless json, p_after bigint, p_seen bigint[]) RETURNS bigint
+CREATE FUNCTION leftfold.first_match_v2(p_unless jsonb, p_after bigint, p_seen bigint[]) RETURNS bigint
     LANGUAGE plpgsql STRICT
-    SET plan_cache_mode TO 'force_generic_plan'
-    SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
-    SET enable_sort TO 'off'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
-    SET jit TO 'off'
     AS $$
 DECLARE
-    criterion json;
+    criterion jsonb;
     types     text[];
     tagged    text[];
     anywhere  bool;  -- whether it says nothing that no index orders by
@@ -362,18 +361,20 @@ DECLARE
     found     bigint;
     first     bigint;
 BEGIN
-    FOR i IN 0 .. json_array_length(p_unless) - 1 LOOP
+    FOR i IN 0 .. jsonb_array_length(p_unless) - 1 LOOP
         criterion := p_unless -> i;
         types := (criterion ->> 'types')::text[];
         tagged := (criterion ->> 'tags')::text[];
         anywhere := (criterion -> 'from') IS NULL AND (criterion -> 'occurred') IS NULL AND (criterion -> 'recorded') IS NULL;
         IF cardinality(tagged) > 0 THEN
+            CONTINUE WHEN NOT EXISTS (SELECT 1 FROM leftfold.event_tags t
+                                       WHERE t.tag = tagged[1] AND t.position > p_after);
             SELECT t.position INTO found
               FROM leftfold.event_tags t
              CROSS JOIN LATERAL (SELECT * FROM leftfold.events a WHERE a.position = t.position OFFSET 0) e
              WHERE t.tag = tagged[1] AND t.position > p_after AND t.position <> ALL (p_seen)
                AND e.tags @> tagged AND (cardinality(types) = 0 OR e.type = ANY (types))
-               AND (anywhere OR leftfold.within_v1(criterion, e.stream, e.occurred_at, e.recorded_at))
+               AND (anywhere OR leftfold.within_v1(criterion::json, e.stream, e.occurred_at, e.recorded_at))
              ORDER BY t.position LIMIT 1;
             first := least(first, found);
         ELSIF cardinality(types) > 0 THEN
@@ -381,7 +382,7 @@ BEGIN
                 SELECT e.position INTO found
                   FROM leftfold.events e
                  WHERE e.type = one AND e.position > p_after AND e.position <> ALL (p_seen)
-                   AND (anywhere OR leftfold.within_v1(criterion, e.stream, e.occurred_at, e.recorded_at))
+                   AND (anywhere OR leftfold.within_v1(criterion::json, e.stream, e.occurred_at, e.recorded_at))
                  ORDER BY e.position LIMIT 1;
                 first := least(first, found);
             END LOOP;
@@ -389,7 +390,7 @@ BEGIN
             SELECT e.position INTO found
               FROM leftfold.events e
              WHERE e.position > p_after AND e.position <> ALL (p_seen)
-               AND (anywhere OR leftfold.within_v1(criterion, e.stream, e.occurred_at, e.recorded_at))
+               AND (anywhere OR leftfold.within_v1(criterion::json, e.stream, e.occurred_at, e.recorded_at))
              ORDER BY e.position LIMIT 1;
             first := least(first, found);
         END IF;
@@ -484,7 +485,7 @@ CREATE FUNCTION leftfold.tag_key_v1(tag text) RETURNS integer
     LANGUAGE sql IMMUTABLE PARALLEL SAFE
     AS $$ SELECT -1 - (hashtextextended(tag, 2) & 1073741823)::int $$;
 
-CREATE FUNCTION leftfold.take_locks_v2(p_wait boolean, p_streams text[], p_types text[], p_tags text[], p_unless json[], p_rows text[], OUT busy_log boolean, OUT busy_streams integer[], OUT busy_keys integer[], OUT busy_conditions integer[], OUT busy_rows integer[]) RETURNS record
+CREATE FUNCTION leftfold.take_locks_v2(p_wait boolean, p_streams text[], p_types text[], p_tags text[], p_unless jsonb[], p_rows text[], OUT busy_log boolean, OUT busy_streams integer[], OUT busy_keys integer[], OUT busy_conditions integer[], OUT busy_rows integer[]) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE

@@ -1,7 +1,7 @@
 -- What a condition takes exclusively: for each of its criteria, which are given as first_match_v2 reads them, the key of
 -- the first tag, for every event that it means has that tag; without tags those of its types; without either 0, the whole
 -- log.
-CREATE FUNCTION {schema}.condition_keys_v1(p_unless json) RETURNS int[]
+CREATE FUNCTION {schema}.condition_keys_v1(p_unless jsonb) RETURNS int[]
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE
     keys   int[] := '{}';
@@ -9,7 +9,7 @@ DECLARE
     types  text[];
     one    text;
 BEGIN
-    FOR i IN 0 .. json_array_length(p_unless) - 1 LOOP
+    FOR i IN 0 .. jsonb_array_length(p_unless) - 1 LOOP
         tagged := (p_unless -> i ->> 'tags')::text[];
         types := (p_unless -> i ->> 'types')::text[];
         IF cardinality(tagged) > 0 THEN
@@ -35,7 +35,7 @@ END $$;
 -- takes the whole log.
 DROP FUNCTION {schema}.take_locks_v1;
 CREATE FUNCTION {schema}.take_locks_v2(
-    p_wait bool, p_streams text[], p_types text[], p_tags text[], p_unless json[], p_rows text[],
+    p_wait bool, p_streams text[], p_types text[], p_tags text[], p_unless jsonb[], p_rows text[],
     OUT busy_log bool, OUT busy_streams int[], OUT busy_keys int[], OUT busy_conditions int[], OUT busy_rows int[]
 ) LANGUAGE plpgsql VOLATILE AS $$
 DECLARE

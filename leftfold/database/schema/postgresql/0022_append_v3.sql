@@ -21,7 +21,7 @@
 -- query costs a start-up that a single append feels.
 DROP FUNCTION {schema}.append_v2;
 CREATE FUNCTION {schema}.append_v3(
-    p_together bool, p_wait bool, p_unless json[], p_after bigint[], p_seen text[],
+    p_together bool, p_wait bool, p_unless jsonb[], p_after bigint[], p_seen text[],
     p_streams text[], p_expected bigint[], p_counts int[],
     p_ids uuid[], p_types text[], p_schema_versions int[], p_datas text[], p_metadatas text[],
     p_tags text[], p_occurred timestamptz[], p_inline text, p_rows text[],
@@ -112,8 +112,10 @@ BEGIN
             moment := moment + interval '1 microsecond';
         END IF;
         stored := 0;
-        IF p_unless IS NOT NULL THEN
+        IF p_unless[number] IS NOT NULL AND (accepted > 0 OR busy_conditions IS NOT NULL) THEN
             watched := {schema}.condition_keys_v1(p_unless[number]);
+        ELSE
+            watched := NULL;
         END IF;
         IF watched && busy_conditions OR watched && written OR (0 = ANY (watched) AND accepted > 0)
            OR waits AND (hashtext(name) = ANY (busy_streams) OR p_rows[number]::int[] && busy_rows OR EXISTS (
@@ -247,4 +249,8 @@ BEGIN
 END $$;
 ALTER FUNCTION {schema}.append_v3 SET plan_cache_mode = force_generic_plan;
 ALTER FUNCTION {schema}.append_v3 SET enable_seqscan = off;
+ALTER FUNCTION {schema}.append_v3 SET enable_bitmapscan = off;
+ALTER FUNCTION {schema}.append_v3 SET enable_sort = off;
+ALTER FUNCTION {schema}.append_v3 SET enable_hashjoin = off;
+ALTER FUNCTION {schema}.append_v3 SET enable_mergejoin = off;
 ALTER FUNCTION {schema}.append_v3 SET jit = off;

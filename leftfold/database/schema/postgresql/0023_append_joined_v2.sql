@@ -13,7 +13,7 @@
 -- clearer, 7 refused by the server (refusal tells why), 8 impossible at this isolation level (refusal names it).
 DROP FUNCTION {schema}.append_joined_v1;
 CREATE FUNCTION {schema}.append_joined_v2(
-    p_together bool, p_wait bool, p_unless json[], p_after bigint[], p_seen text[],
+    p_together bool, p_wait bool, p_unless jsonb[], p_after bigint[], p_seen text[],
     p_streams text[], p_expected bigint[], p_counts int[],
     p_ids uuid[], p_types text[], p_schema_versions int[], p_datas text[], p_metadatas text[],
     p_tags text[], p_occurred timestamptz[], p_inline text, p_rows text[],
