@@ -9,7 +9,7 @@ from time import perf_counter
 from typing import Any
 
 import leftfold as lf
-from benchmarks.deciding import PlaceReleased, StudentSubscribed
+from benchmarks.deciding import CATEGORY, PlaceReleased, StudentSubscribed
 from benchmarks.timing import PATIENCE
 
 SETTLED_SECONDS = 600.0
@@ -74,19 +74,24 @@ def _work(url: str, number: int, ready: Any, done: Any) -> None:
 
 
 def _counted(number: int, *, rare: bool = False) -> lf.Projection[Any]:
-    """The events of the rare type by course, or of the common one by student."""
+    """The events of the rare type by course, or of the common one by student, each of whom has a stream."""
 
     class Numbered(Counted, table=f"counted_{number}"):
         pass
 
+    def course(recorded: lf.RecordedEvent) -> str:
+        event: PlaceReleased = recorded.event
+        return event.course
+
     @lf.projection(
         Numbered,
         name=f"counted_{number}",
+        category=None if rare else CATEGORY,
         on=[PlaceReleased if rare else StudentSubscribed],
-        key=lambda recorded: recorded.event.course if rare else recorded.event.student,
+        key=course if rare else None,
     )
     def counted(row: Any, recorded: lf.RecordedEvent) -> Any:
-        row = row or Numbered(key=recorded.event.course if rare else recorded.event.student)
+        row = row or Numbered(key=course(recorded) if rare else recorded.stream_id)
         return row.replace(events=row.events + 1)
 
     return counted

@@ -13,6 +13,7 @@ import leftfold as lf
 from benchmarks.courses import POPULAR, Subscription, new_subscriptions, subscriptions, terms
 from benchmarks.timing import Act, AsyncAct, calls_per_second_of_tasks, calls_per_second_of_threads, seconds_in_turn
 
+CATEGORY = "Subscriptions"
 _used = count()
 """Subscriptions that were new, and are so no more: this process outlives the rounds, and so do the larger logs."""
 
@@ -149,7 +150,7 @@ def _either(subscription: Subscription) -> lf.Query:
 
 
 def _stream(subscription: Subscription) -> str:
-    return f"Subscriptions-{subscription[0]}"
+    return f"{CATEGORY}-{subscription[0]}"
 
 
 def _event(subscription: Subscription) -> lf.NewEvent:

@@ -19,6 +19,7 @@ from leftfold.database.protocol import Database, Signal
 from leftfold.errors import InvalidArgument, LeftfoldError
 from leftfold.events import Query, RecordedEvent, Registry, check_stream, encode_events
 from leftfold.log.audience import Audience
+from leftfold.log.buckets import Buckets
 from leftfold.log.committing import Committing
 from leftfold.log.condition import AppendCondition, check_condition
 from leftfold.log.epochs import Ground, Survey
@@ -175,11 +176,19 @@ class Log(ABC):
 
     @abstractmethod
     async def read_log_page(
-        self, query: Query, after: int, until: int, limit: int, backwards: bool, ground: Ground | None = None
+        self,
+        query: Query,
+        after: int,
+        until: int,
+        limit: int,
+        backwards: bool,
+        ground: Ground | None = None,
+        buckets: Buckets | None = None,
     ) -> list[RecordedEvent]:
         """Up to ``limit`` events with after < position <= until, in order; ``until`` is at or below the horizon.
 
-        None if ``ground`` is given and does not stand there any more.
+        None if ``ground`` is given and does not stand there any more. Streams whose ids are not in ``buckets`` may be
+        left out.
         """
 
     async def count(self, query: Query, after: int, until: int, most: int) -> int:

@@ -14,6 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from leftfold.events import Criterion, Query, moment
+from leftfold.log.buckets import Buckets
 from leftfold.log.epochs import Ground
 
 
@@ -27,17 +28,23 @@ class Terms:
     mark: str
     moment_mark: str
     id: Callable[[UUID], Any]
+    bucket: str | None = None
+    """The bucket of the events' stream, if the database can tell it."""
 
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """after < position <= until, at most ``limit``, in either direction; nothing at all without its ``ground``."""
+    """after < position <= until, at most ``limit``, in either direction; nothing at all without its ``ground``.
+
+    Streams with ids of other ``buckets`` may be left out.
+    """
 
     after: int
     until: int
     limit: int
     backwards: bool
     ground: Ground | None = None
+    buckets: Buckets | None = None
 
     @property
     def order(self) -> str:
@@ -76,7 +83,7 @@ def select_events(query: Query, part: Range, terms: Terms) -> tuple[str, list[An
 
 def _from_log(criterion: Criterion, part: Range, terms: Terms) -> tuple[str, list[Any]]:
     where = _in_range("e", part, terms)
-    _add_filters(where, criterion, terms)
+    _add_filters(where, criterion, part, terms)
     _add_ground(where, part, terms)
     return (
         f"SELECT {terms.columns} FROM {terms.events} e WHERE {' AND '.join(where.sql)} "
@@ -96,7 +103,7 @@ def _by_type(name: str | None, criterion: Criterion, part: Range, terms: Terms) 
     where = _in_range("e", part, terms)
     if name is not None:
         where.add(f"e.type = {terms.mark}", name)
-    _add_filters(where, criterion, terms)
+    _add_filters(where, criterion, part, terms)
     return _source(f"SELECT e.position FROM {terms.events} e", "e", where, part, terms)
 
 
@@ -110,7 +117,7 @@ def _by_tag(criterion: Criterion, part: Range, terms: Terms) -> tuple[str, list[
         )
     if criterion.types:
         where.add(f"e.type IN ({', '.join(terms.mark for _ in criterion.types)})", *sorted(criterion.types))
-    _add_filters(where, criterion, terms)
+    _add_filters(where, criterion, part, terms)
     source = f"SELECT t.position FROM {terms.event_tags} t JOIN {terms.events} e ON e.position = t.position"
     return _source(source, "t", where, part, terms)
 
@@ -137,12 +144,14 @@ def _add_ground(where: _Condition, part: Range, terms: Terms) -> None:
         )
 
 
-def _add_filters(where: _Condition, criterion: Criterion, terms: Terms) -> None:
-    """What no index of ours orders by: the category as a range of stream names, and the two times."""
+def _add_filters(where: _Condition, criterion: Criterion, part: Range, terms: Terms) -> None:
+    """What no index of ours orders by: the category as a range of stream names, the buckets, and the two times."""
     if criterion.category is not None:
         first, below = category_range(criterion.category)
         where.add(f"e.stream >= {terms.mark}", first)
         where.add(f"e.stream < {terms.mark}", below)
+    if part.buckets is not None and terms.bucket is not None:
+        where.add(f"{terms.bucket} BETWEEN {terms.mark} AND {terms.mark}", *part.buckets)
     for column, span in (("occurred_at", criterion.occurred), ("recorded_at", criterion.recorded)):
         if span is not None:
             _add_span(where, column, span[0], span[1], terms)

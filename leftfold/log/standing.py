@@ -15,6 +15,7 @@ from uuid import UUID
 from leftfold.checkpoint import Checkpoint
 from leftfold.errors import EpochChanged, InvalidArgument
 from leftfold.events import Query, RecordedEvent
+from leftfold.log.buckets import Buckets
 from leftfold.log.contract import Log, check_range
 from leftfold.log.epochs import Ground, Parting, Survey, epochs_of, parting
 from leftfold.log.paging import PageSize
@@ -81,9 +82,12 @@ class Standing:
         """Pages of what matches, from where it stands to the horizon that `head` has told."""
         return self._log.read_settled(query, self.position, self._seen.head, size, ground=self.ground)
 
-    async def page(self, query: Query, limit: int) -> list[RecordedEvent]:
-        """Up to ``limit`` events of what matches, from where it stands to the horizon that `head` has told."""
-        return await self._log.read_log_page(query, self.position, self.horizon, limit, False, self.ground)
+    async def page(self, query: Query, limit: int, buckets: Buckets | None = None) -> list[RecordedEvent]:
+        """Up to ``limit`` events of what matches, from where it stands to the horizon that `head` has told.
+
+        Streams whose ids are not in ``buckets`` may be left out.
+        """
+        return await self._log.read_log_page(query, self.position, self.horizon, limit, False, self.ground, buckets)
 
     def stop_at(self, position: int, event_id: UUID | None) -> None:
         """Take that, where another stands on the event of that id, for the horizon, if it is before it."""

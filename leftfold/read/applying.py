@@ -50,6 +50,8 @@ class Applier:
         page_events: int,
         on_failure: OnFailure,
         reader: Reader,
+        *,
+        by_stream: bool,
     ) -> None:
         self.partition = partition
         self._log = log
@@ -61,6 +63,7 @@ class Applier:
         self._reader = reader
         self._size = PageSize(most=page_events, first=_FIRST_PAGE)
         self._standing = partition.standing_in(log)
+        self._buckets = partition.buckets if by_stream else None
 
     @property
     def position(self) -> int:
@@ -91,7 +94,7 @@ class Applier:
         """Apply the next events, up to the horizon that `look` has seen; None if somebody else has moved it."""
         started = monotonic()
         size = self._size.next
-        events = await self._reader.page(self._query, self._standing, size)
+        events = await self._reader.page(self._query, self._standing, size, self._buckets)
         self._size.note(events)
         is_last = len(events) < size
         change = await self._maintainer.prepare(events)

@@ -93,6 +93,10 @@ class AnyProjection(Protocol):
     def can_be_parted(self) -> bool:
         """Whether several may work at it, each for some keys."""
 
+    @property
+    def is_by_stream(self) -> bool:
+        """Whether an event concerns the key that is its stream's id, and no other."""
+
     def query(self, registry: Registry) -> Query:
         """The events that it is about."""
 

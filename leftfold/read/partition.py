@@ -6,7 +6,6 @@ of its own; a projection begins as one partition of all. Ranges are split and me
 
 from __future__ import annotations
 
-import zlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -17,10 +16,9 @@ import msgspec
 
 from leftfold.events import moment
 from leftfold.log import Log
+from leftfold.log.buckets import BUCKETS, Buckets, bucket_of
 from leftfold.log.standing import Standing
 from leftfold.read.generations import Generation, Role
-
-BUCKETS = 64
 
 Place = tuple[str, int, int, int]
 """Projection, generation, first and last bucket."""
@@ -73,6 +71,11 @@ class Partition:
     def is_whole(self) -> bool:
         """Whether it has every key."""
         return self.first == 0 and self.last == BUCKETS - 1
+
+    @property
+    def buckets(self) -> Buckets | None:
+        """Whose keys it has; None: everybody's."""
+        return None if self.is_whole else (self.first, self.last)
 
     @property
     def share(self) -> float:
@@ -131,11 +134,6 @@ class Partition:
             f"Rebuild them from history: projector.rebuild({self.name!r}), or projector.reset({self.name!r}), then "
             "projector.catch_up()"
         )
-
-
-def bucket_of(key: Sequence[Any]) -> int:
-    """The bucket of a key's values, the same for ever and everywhere."""
-    return zlib.crc32(msgspec.json.encode(key)) % BUCKETS
 
 
 def owns(partition: Partition) -> Callable[[Sequence[Any]], bool] | None:

@@ -21,10 +21,11 @@ import sqlalchemy as sa
 
 from leftfold.database.protocol import Connection, Database
 from leftfold.events import moment
+from leftfold.log.buckets import BUCKETS
 from leftfold.log.standing import Standing
 from leftfold.read import clock
 from leftfold.read.compiling import Statement
-from leftfold.read.partition import BUCKETS, Failure, Partition, Place
+from leftfold.read.partition import Failure, Partition, Place
 
 _SELECT = """SELECT c.name, c.generation, c.first, c.last, c.position, c.event_id, c.epoch, c.store, c.updated_at,
         c.applied, c.rate, c.fence, c.owner, p.role, p.paused IS NOT NULL, c.failure,

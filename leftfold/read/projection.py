@@ -82,6 +82,11 @@ class Projection(Generic[Model]):
         """Whether several may work at it, each for some keys: always, for a row depends on its key's events only."""
         return True
 
+    @property
+    def is_by_stream(self) -> bool:
+        """Whether an event concerns the key that is its stream's id, and no other."""
+        return self.key is None
+
     def query(self, registry: Registry) -> Query:
         """The events that it is about."""
         return Query.of(*self.on, category=self.category, registry=registry)

@@ -14,6 +14,7 @@ from operator import attrgetter
 
 from leftfold.events import Query, RecordedEvent
 from leftfold.log import Log
+from leftfold.log.buckets import Buckets
 from leftfold.log.paging import PAGE_BYTES, PageSize
 from leftfold.log.standing import Standing
 
@@ -25,12 +26,15 @@ _position = attrgetter("position")
 class Reader:
     """Reads for one projection."""
 
-    async def page(self, query: Query, standing: Standing, limit: int) -> list[RecordedEvent]:
+    async def page(
+        self, query: Query, standing: Standing, limit: int, buckets: Buckets | None = None
+    ) -> list[RecordedEvent]:
         """Up to ``limit`` matching events behind where somebody stands, up to the horizon that it has been told.
 
-        Fewer than ``limit`` means that there are no more up to there.
+        Fewer than ``limit`` means that there are no more up to there. Streams whose ids are not in ``buckets`` may be
+        left out.
         """
-        return await standing.page(query, limit)
+        return await standing.page(query, limit, buckets)
 
 
 class SharedReader(Reader):
@@ -44,10 +48,12 @@ class SharedReader(Reader):
         self.reads = 0
         """How often the window was extended."""
 
-    async def page(self, query: Query, standing: Standing, limit: int) -> list[RecordedEvent]:
+    async def page(
+        self, query: Query, standing: Standing, limit: int, buckets: Buckets | None = None
+    ) -> list[RecordedEvent]:
         position, head = standing.position, standing.horizon
         if head - position > WINDOW or not await self._covers(position, head):
-            return await super().page(query, standing, limit)
+            return await super().page(query, standing, limit, buckets)
         behind = islice(self._events, bisect_right(self._events, position, key=_position), None)
         matching = (one for one in behind if one.position <= head and query.matches(one))
         return list(islice(matching, limit))
@@ -82,7 +88,9 @@ class RememberingReader(Reader):
         self.reads = 0
         """How often the log was read."""
 
-    async def page(self, query: Query, standing: Standing, limit: int) -> list[RecordedEvent]:
+    async def page(
+        self, query: Query, standing: Standing, limit: int, buckets: Buckets | None = None
+    ) -> list[RecordedEvent]:
         asked = standing.position, standing.event_id, standing.epoch, limit
         async with self._turn:
             kept = self._kept.get(asked)

@@ -15,13 +15,14 @@ from time import monotonic
 from leftfold.database.protocol import Database
 from leftfold.errors import EpochChanged, NotSupported, StoreUnavailable
 from leftfold.log import Log
+from leftfold.log.buckets import BUCKETS
 from leftfold.read.generations import SUFFIX, Generation
 from leftfold.read.impatience import FIRST_PATIENCE, LONGEST_PATIENCE, PAUSE, Busy, in_the_way
 from leftfold.read.lanes import Lanes, Until, is_retried, to_the_head
 from leftfold.read.maintaining import AnyProjection
 from leftfold.read.members import new_member_id
 from leftfold.read.pace import Pace, Phase, RebuildProgress, progress
-from leftfold.read.partition import BUCKETS, Partition, Place
+from leftfold.read.partition import Partition, Place
 from leftfold.read.projection import Projection
 from leftfold.read.reading import RememberingReader
 from leftfold.read.running import Running

@@ -98,6 +98,7 @@ class Running:
                 self._page_events,
                 self.projection.on_failure,
                 self._reader,
+                by_stream=self.projection.is_by_stream,
             )
         applier.stand_at(partition)
         return applier

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from leftfold.read.partition import BUCKETS, Partition
+from leftfold.log.buckets import BUCKETS
+from leftfold.read.partition import Partition
 
 
 @dataclass(frozen=True, slots=True)

@@ -52,6 +52,7 @@ class SqlProjection:
     on: ClassVar[tuple[Any, ...]] = ()
     on_failure: ClassVar[OnFailure] = "pause"
     can_be_parted: ClassVar[bool] = False
+    is_by_stream: ClassVar[bool] = False
     _models: ClassVar[Mapping[str, type[ReadModel]]] = {}
     _code: ClassVar[str] = ""
 

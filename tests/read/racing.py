@@ -27,8 +27,8 @@ import leftfold as lf
 from leftfold.database import PostgresqlUrl, SqliteUrl, parse_url
 from leftfold.database.protocol import Connection, Database
 from leftfold.log import Log
+from leftfold.log.buckets import bucket_of
 from leftfold.read import partitions
-from leftfold.read.partition import bucket_of
 from tests.read.bank import CATEGORY, Balance, Closed, Deposited, Opened, balances, stream
 
 Kind = TypeVar("Kind")

@@ -26,9 +26,9 @@ import psycopg
 import leftfold as lf
 from leftfold.database import PostgresqlUrl, SqliteUrl, parse_url
 from leftfold.log import Log
+from leftfold.log.buckets import bucket_of
 from leftfold.read import partitions
 from leftfold.read.generations import SUFFIX
-from leftfold.read.partition import bucket_of
 from tests.read.bank import CATEGORY, Balance, balances
 from tests.read.racing import LEASE, PAGE, Fate, FatefulDatabase, History, Keeper
 from tests.read.versions import Statement, statements

@@ -10,6 +10,7 @@ from __future__ import annotations
 import random
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from typing import Any, TypeVar
 
 from psycopg.errors import DeadlockDetected, OutOfMemory, UniqueViolation
@@ -19,6 +20,7 @@ from leftfold.database.protocol import Row, Signal
 from leftfold.database.statements import statement
 from leftfold.errors import ConditionFailed, StoreUnavailable
 from leftfold.events import Query, RecordedEvent, Registry
+from leftfold.log.buckets import Buckets, bucket_in_sql, tells_buckets
 from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
 from leftfold.log.epochs import Ground, Survey, survey_of
@@ -52,6 +54,7 @@ class PostgresqlLog(Log):
         super().__init__(database, registry)
         self._postgresql = database
         self._patient = database.waiting.turns(max(1, database.pool_size - 2))
+        self._tells_buckets: bool | None = None
         self._herald = Herald(database.conninfo, str(database.schema), self.audience.wake)
         self.terms = Terms(
             events=database.table("events"),
@@ -175,10 +178,20 @@ class PostgresqlLog(Log):
         return sql, (stream, after, 2**63 - 1 if until is None else until, limit)
 
     async def read_log_page(
-        self, query: Query, after: int, until: int, limit: int, backwards: bool, ground: Ground | None = None
+        self,
+        query: Query,
+        after: int,
+        until: int,
+        limit: int,
+        backwards: bool,
+        ground: Ground | None = None,
+        buckets: Buckets | None = None,
     ) -> list[RecordedEvent]:
-        sql, parameters = select_events(query, Range(after, until, limit, backwards, ground), self.terms)
-        return await self._fetch(sql, parameters)
+        if buckets is not None and self._tells_buckets is None:
+            self._tells_buckets = await self._retried(tells_buckets)
+            self.terms = replace(self.terms, bucket=bucket_in_sql("e.stream") if self._tells_buckets else None)
+        part = Range(after, until, limit, backwards, ground, buckets)
+        return await self._fetch(*select_events(query, part, self.terms))
 
     async def _append(
         self, appends: Sequence[Append], *, together: bool, wait: bool, condition: AppendCondition | None = None

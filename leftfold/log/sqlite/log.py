@@ -10,6 +10,7 @@ import msgspec
 
 from leftfold.database.sqlite import SqliteDatabase
 from leftfold.events import Query, RecordedEvent, Registry
+from leftfold.log.buckets import Buckets
 from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
 from leftfold.log.epochs import Ground, Survey, survey_of
@@ -77,7 +78,14 @@ class SqliteLog(Log):
         return await (self._fetch_bare(stream, sql, parameters) if bare else self._fetch(sql, parameters))
 
     async def read_log_page(
-        self, query: Query, after: int, until: int, limit: int, backwards: bool, ground: Ground | None = None
+        self,
+        query: Query,
+        after: int,
+        until: int,
+        limit: int,
+        backwards: bool,
+        ground: Ground | None = None,
+        buckets: Buckets | None = None,
     ) -> list[RecordedEvent]:
         sql, parameters = select_events(query, Range(after, until, limit, backwards, ground), TERMS)
         return await self._fetch(sql, parameters)
