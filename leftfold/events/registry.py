@@ -88,6 +88,8 @@ class Registry:
     def names_of(self, what: Any) -> Iterator[str]:
         """Every stored name of an event class (its aliases too), of each member of a union, or the name given."""
         if isinstance(what, str):
+            if not what or "\0" in what:
+                raise InvalidArgument(f"{what!r} is no event type name: expected 1 to 255 bytes, without NUL")
             yield what
         elif hasattr(what, "__value__"):  # type AccountEvent = …, since Python 3.12
             yield from self.names_of(what.__value__)

@@ -187,8 +187,8 @@ class Log(ABC):
     ) -> list[RecordedEvent]:
         """Up to ``limit`` events with after < position <= until, in order; ``until`` is at or below the horizon.
 
-        None if ``ground`` is given and does not stand there any more. Streams whose ids are not in ``buckets`` may be
-        left out.
+        None if ``ground`` is given and does not stand there any more. Of the page, all but the last may be left out
+        if their streams' ids are not in ``buckets``; so only an empty one says that there is nothing more.
         """
 
     async def count(self, query: Query, after: int, until: int, most: int) -> int:

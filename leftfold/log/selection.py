@@ -2,12 +2,13 @@
 
 Every alternative becomes one or more *sources* of positions, each an index range in position order with a limit of its
 own: one for each type, one for a tag, or the log itself. Their union's first positions are the page. So a rare type
-costs what it has, not what the log has, and no planner has to guess.
+costs what it has, not what the log has, and no planner has to guess. Buckets are looked at on the page alone: they are
+no reason to look further.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -36,7 +37,7 @@ class Terms:
 class Range:
     """after < position <= until, at most ``limit``, in either direction; nothing at all without its ``ground``.
 
-    Streams with ids of other ``buckets`` may be left out.
+    Of the page, all but the last may be left out if their streams' ids are not in ``buckets``.
     """
 
     after: int
@@ -65,31 +66,54 @@ class _Condition:
 
 def select_events(query: Query, part: Range, terms: Terms) -> tuple[str, list[Any]]:
     """The statement for one page, and its parameters."""
-    if query.is_everything:
-        return _from_log(Criterion(), part, terms)
-    sources = [source for criterion in query.criteria for source in _sources(criterion, part, terms)]
+    criteria = query.criteria or (Criterion(),)
+    if len(criteria) == 1 and not criteria[0].tags and len(criteria[0].types) <= 1:
+        return _from_log(criteria[0], part, terms)
+    sources = [source for criterion in criteria for source in _sources(criterion, part, terms)]
     union = " UNION ".join(f"SELECT position FROM ({sql}) AS s{number}" for number, (sql, _) in enumerate(sources))
-    parameters = [value for _, values in sources for value in values]
-    standing = _Condition()
-    _add_ground(standing, part, terms)
-    where = f"WHERE {standing.sql[0]} " if standing.sql else ""
+    page = f"SELECT position FROM ({union}) AS merged ORDER BY position {part.order} LIMIT {terms.mark}"
+    where = _Condition()
+    _add_ground(where, part, terms)
+    if _leaves_out(part, terms):
+        page = f"SELECT position, {_last_of(part)} FROM ({page}) AS page"
+        _add_buckets(where, "page.last", part, terms)
+    joined = f"WHERE {' AND '.join(where.sql)} " if where.sql else ""
     return (
-        f"SELECT {terms.columns} FROM {terms.events} e JOIN ("
-        f"SELECT position FROM ({union}) AS merged ORDER BY position {part.order} LIMIT {terms.mark}"
-        f") AS page ON page.position = e.position {where}ORDER BY e.position {part.order}",
-        [*parameters, part.limit, *standing.parameters],
+        f"SELECT {terms.columns} FROM {terms.events} e JOIN ({page}) AS page ON page.position = e.position "
+        f"{joined}ORDER BY e.position {part.order}",
+        [*(value for _, values in sources for value in values), part.limit, *where.parameters],
     )
 
 
 def _from_log(criterion: Criterion, part: Range, terms: Terms) -> tuple[str, list[Any]]:
-    where = _in_range("e", part, terms)
-    _add_filters(where, criterion, part, terms)
+    """Where there is but one source, its rows are the page."""
+    where = _of_types(criterion.types, criterion, part, terms)
     _add_ground(where, part, terms)
+    page = f"WHERE {' AND '.join(where.sql)} ORDER BY e.position {part.order} LIMIT {terms.mark}"
+    parameters = [*where.parameters, part.limit]
+    if not _leaves_out(part, terms):
+        return f"SELECT {terms.columns} FROM {terms.events} e {page}", parameters
+    own = _Condition()
+    _add_buckets(own, "e.last", part, terms)
+    whole = f"SELECT e.*, {_last_of(part)} FROM (SELECT e.* FROM {terms.events} e {page}) AS e"
     return (
-        f"SELECT {terms.columns} FROM {terms.events} e WHERE {' AND '.join(where.sql)} "
-        f"ORDER BY e.position {part.order} LIMIT {terms.mark}",
-        [*where.parameters, part.limit],
+        f"SELECT {terms.columns} FROM ({whole}) AS e WHERE {own.sql[0]} ORDER BY e.position {part.order}",
+        [*parameters, *own.parameters],
     )
+
+
+def _leaves_out(part: Range, terms: Terms) -> bool:
+    return part.buckets is not None and terms.bucket is not None
+
+
+def _last_of(part: Range) -> str:
+    """The position of a page's last row, beside each of its rows."""
+    return f"{'min' if part.backwards else 'max'}(position) OVER () AS last"
+
+
+def _add_buckets(where: _Condition, last: str, part: Range, terms: Terms) -> None:
+    assert part.buckets is not None, "nothing is left out"
+    where.add(f"({terms.bucket} BETWEEN {terms.mark} AND {terms.mark} OR e.position = {last})", *part.buckets)
 
 
 def _sources(criterion: Criterion, part: Range, terms: Terms) -> list[tuple[str, list[Any]]]:
@@ -100,11 +124,17 @@ def _sources(criterion: Criterion, part: Range, terms: Terms) -> list[tuple[str,
 
 
 def _by_type(name: str | None, criterion: Criterion, part: Range, terms: Terms) -> tuple[str, list[Any]]:
-    where = _in_range("e", part, terms)
-    if name is not None:
-        where.add(f"e.type = {terms.mark}", name)
-    _add_filters(where, criterion, part, terms)
+    where = _of_types([] if name is None else [name], criterion, part, terms)
     return _source(f"SELECT e.position FROM {terms.events} e", "e", where, part, terms)
+
+
+def _of_types(types: Iterable[str], criterion: Criterion, part: Range, terms: Terms) -> _Condition:
+    """Of one type at most, which is a walk along one index."""
+    where = _in_range("e", part, terms)
+    for name in types:
+        where.add(f"e.type = {terms.mark}", name)
+    _add_filters(where, criterion, terms)
+    return where
 
 
 def _by_tag(criterion: Criterion, part: Range, terms: Terms) -> tuple[str, list[Any]]:
@@ -117,7 +147,7 @@ def _by_tag(criterion: Criterion, part: Range, terms: Terms) -> tuple[str, list[
         )
     if criterion.types:
         where.add(f"e.type IN ({', '.join(terms.mark for _ in criterion.types)})", *sorted(criterion.types))
-    _add_filters(where, criterion, part, terms)
+    _add_filters(where, criterion, terms)
     source = f"SELECT t.position FROM {terms.event_tags} t JOIN {terms.events} e ON e.position = t.position"
     return _source(source, "t", where, part, terms)
 
@@ -144,14 +174,12 @@ def _add_ground(where: _Condition, part: Range, terms: Terms) -> None:
         )
 
 
-def _add_filters(where: _Condition, criterion: Criterion, part: Range, terms: Terms) -> None:
-    """What no index of ours orders by: the category as a range of stream names, the buckets, and the two times."""
+def _add_filters(where: _Condition, criterion: Criterion, terms: Terms) -> None:
+    """What no index of ours orders by: the category as a range of stream names, and the two times."""
     if criterion.category is not None:
         first, below = category_range(criterion.category)
         where.add(f"e.stream >= {terms.mark}", first)
         where.add(f"e.stream < {terms.mark}", below)
-    if part.buckets is not None and terms.bucket is not None:
-        where.add(f"{terms.bucket} BETWEEN {terms.mark} AND {terms.mark}", *part.buckets)
     for column, span in (("occurred_at", criterion.occurred), ("recorded_at", criterion.recorded)):
         if span is not None:
             _add_span(where, column, span[0], span[1], terms)

@@ -85,7 +85,7 @@ class Standing:
     async def page(self, query: Query, limit: int, buckets: Buckets | None = None) -> list[RecordedEvent]:
         """Up to ``limit`` events of what matches, from where it stands to the horizon that `head` has told.
 
-        Streams whose ids are not in ``buckets`` may be left out.
+        All but the last may be left out if their streams' ids are not in ``buckets``.
         """
         return await self._log.read_log_page(query, self.position, self.horizon, limit, False, self.ground, buckets)
 

@@ -94,9 +94,8 @@ class Applier:
         """Apply the next events, up to the horizon that `look` has seen; None if somebody else has moved it."""
         started = monotonic()
         size = self._size.next
-        events = await self._reader.page(self._query, self._standing, size, self._buckets)
+        events, is_last = await self._reader.page(self._query, self._standing, size, self._buckets)
         self._size.note(events)
-        is_last = len(events) < size
         change = await self._maintainer.prepare(events)
         try:
             moved = await self._write(change, events, is_last, started)

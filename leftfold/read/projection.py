@@ -85,7 +85,7 @@ class Projection(Generic[Model]):
     @property
     def is_by_stream(self) -> bool:
         """Whether an event concerns the key that is its stream's id, and no other."""
-        return self.key is None
+        return self.key is None and self.category is not None  # another category's is to stop it, whosever key it has
 
     def query(self, registry: Registry) -> Query:
         """The events that it is about."""

@@ -20,21 +20,20 @@ from leftfold.log.standing import Standing
 
 WINDOW = 10_000
 """How many positions the window may span."""
+Page = tuple[list[RecordedEvent], bool]
 _position = attrgetter("position")
 
 
 class Reader:
     """Reads for one projection."""
 
-    async def page(
-        self, query: Query, standing: Standing, limit: int, buckets: Buckets | None = None
-    ) -> list[RecordedEvent]:
-        """Up to ``limit`` matching events behind where somebody stands, up to the horizon that it has been told.
-
-        Fewer than ``limit`` means that there are no more up to there. Streams whose ids are not in ``buckets`` may be
-        left out.
+    async def page(self, query: Query, standing: Standing, limit: int, buckets: Buckets | None = None) -> Page:
+        """Up to ``limit`` matching events behind where somebody stands, up to the horizon that it has been told; and
+        whether there are no more up to there. All but the last may be left out if their streams' ids are not in
+        ``buckets``.
         """
-        return await standing.page(query, limit, buckets)
+        events = await standing.page(query, limit, buckets)
+        return events, len(events) < limit if buckets is None else not events
 
 
 class SharedReader(Reader):
@@ -48,15 +47,14 @@ class SharedReader(Reader):
         self.reads = 0
         """How often the window was extended."""
 
-    async def page(
-        self, query: Query, standing: Standing, limit: int, buckets: Buckets | None = None
-    ) -> list[RecordedEvent]:
+    async def page(self, query: Query, standing: Standing, limit: int, buckets: Buckets | None = None) -> Page:
         position, head = standing.position, standing.horizon
         if head - position > WINDOW or not await self._covers(position, head):
             return await super().page(query, standing, limit, buckets)
         behind = islice(self._events, bisect_right(self._events, position, key=_position), None)
         matching = (one for one in behind if one.position <= head and query.matches(one))
-        return list(islice(matching, limit))
+        events = list(islice(matching, limit))
+        return events, len(events) < limit
 
     async def _covers(self, position: int, head: int) -> bool:
         """Whether the window goes from there to the head, now."""
@@ -88,18 +86,16 @@ class RememberingReader(Reader):
         self.reads = 0
         """How often the log was read."""
 
-    async def page(
-        self, query: Query, standing: Standing, limit: int, buckets: Buckets | None = None
-    ) -> list[RecordedEvent]:
+    async def page(self, query: Query, standing: Standing, limit: int, buckets: Buckets | None = None) -> Page:
         asked = standing.position, standing.event_id, standing.epoch, limit
         async with self._turn:
             kept = self._kept.get(asked)
             if kept is not None and kept[-1].position <= standing.horizon:
-                return kept
+                return kept, False
             self.reads += 1
-            page = await super().page(query, standing, limit)
-            if len(page) == limit:
+            page, is_last = await super().page(query, standing, limit)
+            if not is_last:
                 self._kept[asked] = page
                 while len(self._kept) > self._pages:
                     self._kept.popitem(last=False)
-            return page
+            return page, is_last

@@ -57,9 +57,10 @@ def live_as(kind: str, url: str, fate: Fate, seed: int) -> Never:
             if kind == "people":
                 decide(projector, rng)
             projector.run()
-    except lf.StoreUnavailable as error:  # somebody who sleeps has been in the way for long: a supervisor would go on
+    except lf.StoreUnavailable as error:
         print(error, file=sys.stderr)
-        os.kill(os.getpid(), signal.SIGKILL)
+        if kind == "people":  # somebody who sleeps has been in the way for long, and they will do it again
+            os.kill(os.getpid(), signal.SIGKILL)
     except BaseException:
         import traceback
 

@@ -219,7 +219,7 @@ def test_what_several_projections_follow_is_read_once(store: lf.EventStore) -> N
         for after, limit in ((0, 5), (0, 1000), (head - 3, 1000), (head, 1000)):
             standing = Standing(store.log, after)
             step(standing.head())
-            found = step(reader.page(query, standing, limit))
+            found, _ = step(reader.page(query, standing, limit))
             assert [one.position for one in found] == [
                 one.position for one in store.read_all(query, after=after, limit=limit)
             ]
@@ -228,5 +228,6 @@ def test_what_several_projections_follow_is_read_once(store: lf.EventStore) -> N
     for query in queries:
         standing = Standing(store.log, head)
         step(standing.head())
-        assert [one.position for one in step(reader.page(query, standing, 10))] == [store.head()]
+        page, is_last = step(reader.page(query, standing, 10))
+        assert ([one.position for one in page], is_last) == ([store.head()], True)
     assert reader.reads == 2

@@ -354,6 +354,7 @@ CREATE FUNCTION leftfold.first_match_v2(p_unless jsonb, p_after bigint, p_seen b
     AS $$
 DECLARE
     criterion jsonb;
+    rest      json;  -- the same, for within_v1
     types     text[];
     tagged    text[];
     anywhere  bool;  -- whether it says nothing that no index orders by
@@ -366,6 +367,7 @@ BEGIN
         types := (criterion ->> 'types')::text[];
         tagged := (criterion ->> 'tags')::text[];
         anywhere := (criterion -> 'from') IS NULL AND (criterion -> 'occurred') IS NULL AND (criterion -> 'recorded') IS NULL;
+        rest := CASE WHEN NOT anywhere THEN criterion::json END;
         IF cardinality(tagged) > 0 THEN
             CONTINUE WHEN NOT EXISTS (SELECT 1 FROM leftfold.event_tags t
                                        WHERE t.tag = tagged[1] AND t.position > p_after);
@@ -374,7 +376,7 @@ BEGIN
              CROSS JOIN LATERAL (SELECT * FROM leftfold.events a WHERE a.position = t.position OFFSET 0) e
              WHERE t.tag = tagged[1] AND t.position > p_after AND t.position <> ALL (p_seen)
                AND e.tags @> tagged AND (cardinality(types) = 0 OR e.type = ANY (types))
-               AND (anywhere OR leftfold.within_v1(criterion::json, e.stream, e.occurred_at, e.recorded_at))
+               AND (anywhere OR leftfold.within_v1(rest, e.stream, e.occurred_at, e.recorded_at))
              ORDER BY t.position LIMIT 1;
             first := least(first, found);
         ELSIF cardinality(types) > 0 THEN
@@ -382,7 +384,7 @@ BEGIN
                 SELECT e.position INTO found
                   FROM leftfold.events e
                  WHERE e.type = one AND e.position > p_after AND e.position <> ALL (p_seen)
-                   AND (anywhere OR leftfold.within_v1(criterion::json, e.stream, e.occurred_at, e.recorded_at))
+                   AND (anywhere OR leftfold.within_v1(rest, e.stream, e.occurred_at, e.recorded_at))
                  ORDER BY e.position LIMIT 1;
                 first := least(first, found);
             END LOOP;
@@ -390,7 +392,7 @@ BEGIN
             SELECT e.position INTO found
               FROM leftfold.events e
              WHERE e.position > p_after AND e.position <> ALL (p_seen)
-               AND (anywhere OR leftfold.within_v1(criterion::json, e.stream, e.occurred_at, e.recorded_at))
+               AND (anywhere OR leftfold.within_v1(rest, e.stream, e.occurred_at, e.recorded_at))
              ORDER BY e.position LIMIT 1;
             first := least(first, found);
         END IF;

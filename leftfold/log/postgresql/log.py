@@ -187,11 +187,14 @@ class PostgresqlLog(Log):
         ground: Ground | None = None,
         buckets: Buckets | None = None,
     ) -> list[RecordedEvent]:
-        if buckets is not None and self._tells_buckets is None:
+        part = Range(after, until, limit, backwards, ground, buckets)
+        return await self._fetch(*await self._select(query, part))
+
+    async def _select(self, query: Query, part: Range) -> tuple[str, list[Any]]:
+        if part.buckets is not None and self._tells_buckets is None:
             self._tells_buckets = await self._retried(tells_buckets)
             self.terms = replace(self.terms, bucket=bucket_in_sql("e.stream") if self._tells_buckets else None)
-        part = Range(after, until, limit, backwards, ground, buckets)
-        return await self._fetch(*select_events(query, part, self.terms))
+        return select_events(query, part, self.terms)
 
     async def _append(
         self, appends: Sequence[Append], *, together: bool, wait: bool, condition: AppendCondition | None = None

@@ -12,7 +12,7 @@ from leftfold.events import Query, RecordedEvent, Registry
 from leftfold.log.buckets import Buckets
 from leftfold.log.epochs import Ground, Survey, survey_of
 from leftfold.log.postgresql.log import PostgresqlLog
-from leftfold.log.selection import Range, select_events
+from leftfold.log.selection import Range
 
 
 class ReplicatedLog(PostgresqlLog):
@@ -46,7 +46,7 @@ class ReplicatedLog(PostgresqlLog):
         """What may still be on its way is above the mark, as a decision reads it, and only the primary's to tell."""
         mark = self._mark
         if mark is not None and until <= mark.position:
-            sql, parameters = select_events(query, Range(after, until, limit, backwards, ground, buckets), self.terms)
+            sql, parameters = await self._select(query, Range(after, until, limit, backwards, ground, buckets))
             if (rows := await self.replica.rows(mark, sql, parameters)) is not None:
                 return self._recorded(rows)
         return await super().read_log_page(query, after, until, limit, backwards, ground, buckets)

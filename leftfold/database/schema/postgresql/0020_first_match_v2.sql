@@ -11,6 +11,7 @@ CREATE FUNCTION {schema}.first_match_v2(p_unless jsonb, p_after bigint, p_seen b
     LANGUAGE plpgsql VOLATILE STRICT AS $$
 DECLARE
     criterion jsonb;
+    rest      json;  -- the same, for within_v1
     types     text[];
     tagged    text[];
     anywhere  bool;  -- whether it says nothing that no index orders by
@@ -23,6 +24,7 @@ BEGIN
         types := (criterion ->> 'types')::text[];
         tagged := (criterion ->> 'tags')::text[];
         anywhere := (criterion -> 'from') IS NULL AND (criterion -> 'occurred') IS NULL AND (criterion -> 'recorded') IS NULL;
+        rest := CASE WHEN NOT anywhere THEN criterion::json END;
         IF cardinality(tagged) > 0 THEN
             CONTINUE WHEN NOT EXISTS (SELECT 1 FROM {schema}.event_tags t
                                        WHERE t.tag = tagged[1] AND t.position > p_after);
@@ -31,7 +33,7 @@ BEGIN
              CROSS JOIN LATERAL (SELECT * FROM {schema}.events a WHERE a.position = t.position OFFSET 0) e
              WHERE t.tag = tagged[1] AND t.position > p_after AND t.position <> ALL (p_seen)
                AND e.tags @> tagged AND (cardinality(types) = 0 OR e.type = ANY (types))
-               AND (anywhere OR {schema}.within_v1(criterion::json, e.stream, e.occurred_at, e.recorded_at))
+               AND (anywhere OR {schema}.within_v1(rest, e.stream, e.occurred_at, e.recorded_at))
              ORDER BY t.position LIMIT 1;
             first := least(first, found);
         ELSIF cardinality(types) > 0 THEN
@@ -39,7 +41,7 @@ BEGIN
                 SELECT e.position INTO found
                   FROM {schema}.events e
                  WHERE e.type = one AND e.position > p_after AND e.position <> ALL (p_seen)
-                   AND (anywhere OR {schema}.within_v1(criterion::json, e.stream, e.occurred_at, e.recorded_at))
+                   AND (anywhere OR {schema}.within_v1(rest, e.stream, e.occurred_at, e.recorded_at))
                  ORDER BY e.position LIMIT 1;
                 first := least(first, found);
             END LOOP;
@@ -47,7 +49,7 @@ BEGIN
             SELECT e.position INTO found
               FROM {schema}.events e
              WHERE e.position > p_after AND e.position <> ALL (p_seen)
-               AND (anywhere OR {schema}.within_v1(criterion::json, e.stream, e.occurred_at, e.recorded_at))
+               AND (anywhere OR {schema}.within_v1(rest, e.stream, e.occurred_at, e.recorded_at))
              ORDER BY e.position LIMIT 1;
             first := least(first, found);
         END IF;
