@@ -58,7 +58,8 @@ def catch_up_with_workers(url: str, events: int, workers: int) -> float:
                 process.join(PATIENCE)
         applied: int = sum(row.events for row in store.view(projection.model).find())
         _check(applied, events)
-    return applied / max(spent.get() for _ in processes)
+    busiest: float = max(spent.get() for _ in processes)
+    return applied / busiest
 
 
 def _work(url: str, number: int, ready: Any, done: Any, spent: Any) -> None:
