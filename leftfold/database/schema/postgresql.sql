@@ -98,10 +98,6 @@ CREATE FUNCTION leftfold.append_v3(p_together boolean, p_wait boolean, p_unless 
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
-    SET enable_bitmapscan TO 'off'
-    SET enable_sort TO 'off'
-    SET enable_hashjoin TO 'off'
-    SET enable_mergejoin TO 'off'
     SET jit TO 'off'
     AS $$
 DECLARE
@@ -351,6 +347,8 @@ END $$;
 
 CREATE FUNCTION leftfold.first_match_v2(p_unless jsonb, p_after bigint, p_seen bigint[]) RETURNS bigint
     LANGUAGE plpgsql STRICT
+    SET enable_bitmapscan TO 'off'
+    SET enable_sort TO 'off'
     AS $$
 DECLARE
     criterion jsonb;

@@ -3,9 +3,9 @@
 --
 -- Each criterion is an object with "types" and "tags" (array literals, sorted; empty means any) and, where given, "from"
 -- and "below" (the stream names of a category), "occurred" and "recorded" (pairs of moments or nulls, inclusive). Every one
--- is a walk along an index that ends at its first hit; append_v3, the only caller, has the settings that leave the planner
--- no other way, whatever it believes of the table's size. (Here they would cost as much as a walk.) Mostly nothing has come
--- since p_after that has the tag at all, and one index tells that.
+-- is a walk along an index that ends at its first hit; the settings, with those of append_v3, the only caller, leave the
+-- planner no other way, whatever it believes of the table's size. (Each setting costs a microsecond or two for every
+-- call.) Mostly nothing has come since p_after that has the tag at all, and one index tells that.
 DROP FUNCTION {schema}.first_match_v1;
 CREATE FUNCTION {schema}.first_match_v2(p_unless jsonb, p_after bigint, p_seen bigint[]) RETURNS bigint
     LANGUAGE plpgsql VOLATILE STRICT AS $$
@@ -56,3 +56,5 @@ BEGIN
     END LOOP;
     RETURN first;
 END $$;
+ALTER FUNCTION {schema}.first_match_v2 SET enable_bitmapscan = off;
+ALTER FUNCTION {schema}.first_match_v2 SET enable_sort = off;

@@ -249,8 +249,4 @@ BEGIN
 END $$;
 ALTER FUNCTION {schema}.append_v3 SET plan_cache_mode = force_generic_plan;
 ALTER FUNCTION {schema}.append_v3 SET enable_seqscan = off;
-ALTER FUNCTION {schema}.append_v3 SET enable_bitmapscan = off;
-ALTER FUNCTION {schema}.append_v3 SET enable_sort = off;
-ALTER FUNCTION {schema}.append_v3 SET enable_hashjoin = off;
-ALTER FUNCTION {schema}.append_v3 SET enable_mergejoin = off;
 ALTER FUNCTION {schema}.append_v3 SET jit = off;
