@@ -193,12 +193,18 @@ def test_processes_race_for_the_places_too(postgres_url: str) -> None:
 
 
 def racer(url: str, students: Iterable[str], courses: Iterable[str]) -> subprocess.Popen[str]:
-    arguments = [sys.executable, "-m", "tests.examples.course_racer", url, ",".join(students), ",".join(courses)]
+    interpreter = [sys.executable, "-X", "faulthandler"]
+    arguments = [*interpreter, "-m", "tests.examples.course_racer", url, ",".join(students), ",".join(courses)]
     return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-@pytest.mark.parametrize("door", [[], ["--async"]], ids=["sync", "async"])
-def test_the_command_tells_what_came_of_the_race_again_and_again(store_url: str, door: list[str]) -> None:
+@pytest.mark.parametrize(
+    ("url", "door"), [("sqlite_url", []), ("postgres_url", ["--async"])], ids=["sqlite", "postgresql"]
+)
+def test_the_command_tells_what_came_of_the_race_again_and_again(
+    request: pytest.FixtureRequest, url: str, door: list[str]
+) -> None:
+    store_url: str = request.getfixturevalue(url)
     arguments = [sys.executable, "-m", "examples.courses", "--url", store_url, "--students", "20", *door]
     for _ in range(2):
         done = subprocess.run(arguments, capture_output=True, text=True, timeout=120)

@@ -83,9 +83,15 @@ async def joined_sync(url: str) -> AsyncIterator[Door]:
 
 
 class TestTransactions(LogConformance):
-    @pytest.fixture(params=[joined, joined_sync], ids=["async", "sync"])
-    def connect(self, request: pytest.FixtureRequest, store_url: str) -> Connect:
-        return partial(request.param, store_url)
+    @pytest.fixture
+    def connect(self, store_url: str) -> Connect:
+        return partial(joined, store_url)
+
+
+class TestTransactionsOfThreads(AppendChecks, RaceChecks):
+    @pytest.fixture
+    def connect(self, store_url: str) -> Connect:
+        return partial(joined_sync, store_url)
 
 
 class TestConnectionsOfTheUser(AppendChecks, RaceChecks):

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-RUNS = int(os.environ.get("LEFTFOLD_RACES", "10"))
+RUNS = int(os.environ.get("LEFTFOLD_RACES", "6"))
 """On each back end."""
 
 

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 
-RUNS = int(os.environ.get("LEFTFOLD_RACES", "3"))
+RUNS = int(os.environ.get("LEFTFOLD_RACES", "2"))
 """On each back end."""
 
 
