@@ -26,6 +26,8 @@ from leftfold.read.sharing import Moves, decide, to_help
 LEASE_SECONDS = 5.0
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 5.0
+_STUMBLES = 4
+"""How often in a row a part may raise something unexpected before that ends the worker."""
 _TRY_AGAIN_AFTER = 30.0
 """Seconds until a projection whose log has lost what it has applied is looked at again."""
 logger = logging.getLogger("leftfold")
@@ -63,7 +65,7 @@ class Worker:
         self._generations: dict[str, Generation] = {}
         self._shadows: dict[str, Generation] = {}
         self._held: dict[Place, Applier] = {}
-        self._stumbled: set[Place] = set()
+        self._stumbled: dict[Place, int] = {}
         self._free: list[Partition] = []
         self._parted_from: dict[str, float] = {}
         self._due = 0.0
@@ -134,17 +136,18 @@ class Worker:
                 if await self._look_again(place, applier):
                     await self._stumble(place, error)
             else:
-                self._stumbled.discard(place)
+                self._stumbled.pop(place, None)
         return busy
 
     async def _stumble(self, place: Place, error: Exception) -> None:
         """Nobody has taken it away, so the error is its own; but tables may have come back under it meanwhile. So it is
-        taken anew, and the error is raised when it comes again."""
-        if place in self._stumbled:
+        taken anew after a pause, and the error is raised when it has come again and again."""
+        times = self._stumbled[place] = self._stumbled.get(place, 0) + 1
+        if times > _STUMBLES:
             raise error
-        self._stumbled.add(place)
         logger.warning("a part of %r is taken anew, because of %s: %s", place[0], type(error).__name__, error)
         await self._give_up(place)
+        await self._pause(_FIRST_PAUSE * 2**times)
         self._due = 0.0
 
     async def _look_again(self, place: Place, applier: Applier) -> bool:
