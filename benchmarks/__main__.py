@@ -94,8 +94,8 @@ def _circumstances(places: Places, sides: dict[Side, Asked], size: Size) -> list
         "log. The two logs take turns, call by call; the figures are medians of single calls.",
         "catch a projection up: the accounts' balances, in the order of the log; the peer's runner works off the first "
         f"{size.peer_events:,} events. catch up with {size.log:,}: how many courses a student has. What takes all of "
-        "that log is measured once. By the CPU time of the busier worker: without the server, which reads the log for "
-        "each worker and shares the machine with both.",
+        "that log is measured once. By CPU time: of the busier worker alone, without the server, which reads the log "
+        "for each worker and shares the machine with both.",
     ]
 
 

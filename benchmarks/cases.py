@@ -286,7 +286,7 @@ def _catching_up(size: Size) -> Iterator[Case]:
         notes={"peer": NOT_COMPARED},
     )
     yield Case(
-        f"catch up with {size.log:,} events, 2 worker processes, by the CPU time of the busier",
+        f"catch up with {size.log:,} events, 2 workers, by CPU time",
         on("catch_up_with_workers", workers=2, events=size.log),
         itself=on("catch_up_with_workers", workers=1, events=size.log),
         targets=(Target("itself", 1.6),),

@@ -42,7 +42,7 @@ def catch_up_with_workers(url: str, events: int, workers: int) -> float:
     """
     number = next(_used)
     context = multiprocessing.get_context("spawn")
-    ready, done, spent = context.Barrier(workers + 1), context.Event(), context.SimpleQueue()
+    ready, done, spent = context.Barrier(workers + 1), context.Event(), context.Queue()
     processes = [context.Process(target=_work, args=(url, number, ready, done, spent)) for _ in range(workers)]
     with lf.connect(url) as store:
         projection = _counted(number)
@@ -58,7 +58,7 @@ def catch_up_with_workers(url: str, events: int, workers: int) -> float:
                 process.join(PATIENCE)
         applied: int = sum(row.events for row in store.view(projection.model).find())
         _check(applied, events)
-    busiest: float = max(spent.get() for _ in processes)
+    busiest: float = max(spent.get(timeout=PATIENCE) for _ in processes)
     return applied / busiest
 
 

@@ -21,6 +21,7 @@ from leftfold.log.standing import Standing
 WINDOW = 10_000
 """How many positions the window may span."""
 Page = tuple[list[RecordedEvent], bool]
+"""Events, and whether there are no more up to the horizon."""
 _position = attrgetter("position")
 
 
