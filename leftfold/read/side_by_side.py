@@ -85,11 +85,15 @@ class SideBySide:
             if number:  # somebody is at work: look beyond
                 last = min(last + _AHEAD, await self._log.head())
             left_out = await self._between(first, last)  # before the snapshot: in memory there is one connection
-            async with snapshot(self._database) as connection:
-                if _span(await self._parts(live, shadow, connection))[1] > last:
-                    continue
-                before, after = (self._rows(connection, shared, role, left_out) for role in _SIDES)
-                rows = await compare_rows(before, after, shared, sample)
+            try:
+                async with snapshot(self._database) as connection:
+                    if _span(await self._parts(live, shadow, connection))[1] > last:
+                        continue
+                    before, after = (self._rows(connection, shared, role, left_out) for role in _SIDES)
+                    rows = await compare_rows(before, after, shared, sample)
+            except Exception:  # a snapshot holds rows, and not the names of tables
+                await self._parts(live, shadow)
+                raise
             await self._parts(live, shadow)  # whose tables were they?
             names = [one.name for one in shared.fields]
             dropped, added = (tuple(one for one in columns if one not in names) for columns in (existing, expected))
