@@ -54,23 +54,37 @@ class Building:
 
     async def ready(self) -> Generation:
         """The live generation, begun if there is none, and rebuilt if it is marked; `SchemaOutdated` if it does not
-        fit the code."""
-        async with self._database.connection() as connection:
-            live = await self.generations.find(connection, self._projection.name)
+        fit the code. What is returned is the very one that was judged, whatever has taken its place meanwhile."""
+        while True:
+            live = await self.live()
             if live is not None and live == self._judged:
                 return live
-            fits = live is not None and live.rebuild is None and await self._fits(connection, live)
-        if live is not None and live.rebuild is not None:
+            try:
+                if await self._made_ready(live):
+                    self._judged = live
+            except SchemaOutdated:
+                if live == await self.live():  # else its tables were perhaps another's already
+                    raise
+
+    async def _made_ready(self, live: Generation | None) -> bool:
+        """Whether there was nothing to do; else it has been done, and is to be looked at."""
+        if live is None:
+            await self._begin()
+        elif live.rebuild is not None:
             self._check_version(live)
             logger.warning("projection %r is rebuilt from history: %s", live.name, live.rebuild)
             await self.reset(why=live.rebuild)
-        elif live is None or not fits:
-            live = await self._begin()
-        if live.fingerprint is None:
-            async with self._database.transaction() as connection:
-                await self.generations.adopt(connection, live, self.blueprint)
-        self._judged = await self.live()
-        return self._judged or await self.ready()
+        else:
+            async with self._database.connection() as connection:
+                fits = await self._fits(connection, live)
+            if fits and live.fingerprint is not None:
+                return True
+            if not fits:
+                await self._begin()
+            else:
+                async with self._database.transaction() as connection:
+                    await self.generations.adopt(connection, live, self.blueprint)
+        return False
 
     async def reset(self, *, who: str | None = None, why: str = "") -> None:
         """Drop rows and checkpoints, and begin with empty tables at the beginning of the log."""
@@ -135,7 +149,7 @@ class Building:
             details = {"version": live.version, "before": live.fingerprint, "fingerprint": self.blueprint.fingerprint}
             await self._acts.record(connection, name, "accept", who, why, details)
 
-    async def _begin(self) -> Generation:
+    async def _begin(self) -> None:
         """Make rows' tables and checkpoint, together; `SchemaOutdated` if only one of them is there already."""
         async with self._database.transaction() as connection:
             number = await self.generations.begin(connection, self.blueprint)
@@ -153,8 +167,6 @@ class Building:
                     raise self._unfit(table, "is gone, but its checkpoint is not")
                 if not exists:
                     await table.create(connection)
-            found = await self.generations.find(connection, self._projection.name)
-        return found or await self._begin()  # forgotten at this very moment
 
     async def _fits(self, connection: Connection, live: Generation) -> bool:
         """Whether its tables are there; `SchemaOutdated` if they, or the code, are not what made the rows."""

@@ -24,7 +24,7 @@ Mode = Literal["async", "inline"]
 SUFFIX: dict[Role, str] = {"live": "", "shadow": "__next", "former": "__former"}
 """What is put behind a table's name."""
 
-_COLUMNS = "name, generation, version, role, fingerprint, tables, query, mode, paused, rebuild"
+_COLUMNS = "name, generation, begun_at, version, role, fingerprint, tables, query, mode, paused, rebuild"
 _ALL = f"SELECT {_COLUMNS} FROM {{table}} ORDER BY name, generation"
 _FIND = f"SELECT {_COLUMNS} FROM {{table}} WHERE name = :name AND role = :role"
 _NEWEST = "SELECT max(generation) FROM {table} WHERE name = :name"
@@ -63,10 +63,14 @@ class Blueprint:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One building of a projection's rows. ``rebuild`` says why they are to be rebuilt, None if they are not."""
+    """One building of a projection's rows. ``rebuild`` says why they are to be rebuilt, None if they are not.
+
+    Numbers come again after the newest was struck off, and moments do not: both together say which one it is.
+    """
 
     name: str
     number: int
+    begun_at: str
     version: int
     role: Role
     fingerprint: str | None
@@ -75,6 +79,14 @@ class Generation:
     mode: Mode
     paused: Paused | None
     rebuild: str | None
+
+    def is_the_one(self, other: Generation | None) -> bool:
+        """Whether they are the same building of rows, whatever has become of it meanwhile."""
+        return other is not None and (self.name, self.number, self.begun_at) == (
+            other.name,
+            other.number,
+            other.begun_at,
+        )
 
 
 class Generations:
@@ -189,10 +201,11 @@ def _told(blueprint: Blueprint) -> dict[str, Any]:
 
 
 def _generation(row: Sequence[Any]) -> Generation:
-    name, number, version, role, fingerprint, tables, query, mode, paused, rebuild = row
+    name, number, begun_at, version, role, fingerprint, tables, query, mode, paused, rebuild = row
     return Generation(
         name,
         number,
+        begun_at,
         version,
         role,
         fingerprint,

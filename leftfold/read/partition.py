@@ -45,8 +45,9 @@ class Partition:
     ``event_id`` is of the event there, None at 0. ``store`` names the log where it is kept in another database than the
     log. ``leased`` tells whether ``owner`` still held it when this was read, by the database's clock.
 
-    ``role`` is its generation's, and ``paused`` tells whether that is paused, at the moment of this ``fence``: whoever
-    changes one raises the other in the same transaction. So who moves it by compare-and-set writes to the right tables.
+    ``role`` is its generation's, which began at ``begun_at``, and ``paused`` tells whether that is paused, at the
+    moment of this ``fence``: whoever changes one raises the other in the same transaction. So who moves it by
+    compare-and-set writes to the right tables.
     """
 
     name: str
@@ -63,6 +64,7 @@ class Partition:
     fence: int
     owner: str | None
     role: Role | None
+    begun_at: str | None
     paused: bool
     failure: Failure | None
     leased: bool
@@ -89,9 +91,10 @@ class Partition:
 
     def is_of(self, generation: Generation | None) -> bool:
         """Whether it is one of that generation's, in the role and the state in which that was seen."""
-        return generation is not None and (self.name, self.generation, self.role, self.paused) == (
+        return generation is not None and (self.name, self.generation, self.begun_at, self.role, self.paused) == (
             generation.name,
             generation.number,
+            generation.begun_at,
             generation.role,
             generation.paused is not None,
         )

@@ -28,7 +28,7 @@ from leftfold.read.compiling import Statement
 from leftfold.read.partition import Failure, Partition, Place
 
 _SELECT = """SELECT c.name, c.generation, c.first, c.last, c.position, c.event_id, c.epoch, c.store, c.updated_at,
-        c.applied, c.rate, c.fence, c.owner, p.role, p.paused IS NOT NULL, c.failure,
+        c.applied, c.rate, c.fence, c.owner, p.role, p.begun_at, p.paused IS NOT NULL, c.failure,
         coalesce(c.lease_until > {now}, {false})
     FROM {table} c LEFT JOIN {projections} p ON p.name = c.name AND p.generation = c.generation"""
 _ALL = f"{_SELECT} ORDER BY c.name, c.generation, c.first"

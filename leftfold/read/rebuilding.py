@@ -109,7 +109,7 @@ class Rebuild:
                 position = await self._swap(shadow)
         except ShadowGone:  # another rebuild has come to the end of it
             live = await self._running.building.live()
-            if live is None or live.number != shadow.number:
+            if live is None or not live.is_the_one(shadow):
                 raise
             position, swap = min((one.position for one in await self._running.load(live)), default=0), True
         finally:

@@ -110,7 +110,7 @@ class SideBySide:
         found = []
         for generation in (live, shadow):
             parts = await self._partitions.load(connection, generation.name, generation.number)
-            if not parts or parts[0].role != generation.role:
+            if not parts or (parts[0].role, parts[0].begun_at) != (generation.role, generation.begun_at):
                 raise _moved(live)
             found += parts
         return found

@@ -243,7 +243,7 @@ def _tables(generation: Generation) -> list[str]:
 
 
 def _check_is_there(shadow: Generation, found: Generation | None) -> None:
-    if found is None or found.number != shadow.number:
+    if not shadow.is_the_one(found):
         raise ShadowGone(shadow.name)
 
 

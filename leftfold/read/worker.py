@@ -26,8 +26,6 @@ from leftfold.read.sharing import Moves, decide, to_help
 LEASE_SECONDS = 5.0
 _FIRST_PAUSE = 0.05
 _LONGEST_PAUSE = 5.0
-_STUMBLES = 4
-"""How often in a row a part may raise something unexpected before that ends the worker."""
 _TRY_AGAIN_AFTER = 30.0
 """Seconds until a projection whose log has lost what it has applied is looked at again."""
 logger = logging.getLogger("leftfold")
@@ -65,7 +63,6 @@ class Worker:
         self._generations: dict[str, Generation] = {}
         self._shadows: dict[str, Generation] = {}
         self._held: dict[Place, Applier] = {}
-        self._stumbled: dict[Place, int] = {}
         self._free: list[Partition] = []
         self._parted_from: dict[str, float] = {}
         self._due = 0.0
@@ -132,23 +129,10 @@ class Worker:
                 await self._give_up(*(one for one in self._held if one[0] == place[0]))
             except StoreUnavailable:
                 raise
-            except Exception as error:
+            except Exception:
                 if await self._look_again(place, applier):
-                    await self._stumble(place, error)
-            else:
-                self._stumbled.pop(place, None)
+                    raise
         return busy
-
-    async def _stumble(self, place: Place, error: Exception) -> None:
-        """Nobody has taken it away, so the error is its own; but tables may have come back under it meanwhile. So it is
-        taken anew after a pause, and the error is raised when it has come again and again."""
-        times = self._stumbled[place] = self._stumbled.get(place, 0) + 1
-        if times > _STUMBLES:
-            raise error
-        logger.warning("a part of %r is taken anew, because of %s: %s", place[0], type(error).__name__, error)
-        await self._give_up(place)
-        await self._pause(_FIRST_PAUSE * 2**times)
-        self._due = 0.0
 
     async def _look_again(self, place: Place, applier: Applier) -> bool:
         """Whether it is still held: somebody may have moved it, or put other tables in the place of its own."""

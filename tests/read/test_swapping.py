@@ -16,6 +16,8 @@ import sqlalchemy as sa
 import leftfold as lf
 from leftfold.database.url import parse_url
 from leftfold.read import Projector, rebuilding
+from leftfold.read.building import Building
+from leftfold.read.generations import Generation
 from tests.read.bank import CATEGORY, Balance, Deposited, Opened, balances, fill, folded, stored, stream
 from tests.read.test_worker import eventually, running
 from tests.read.versions import Statement, doubled, parts_of, statements, versions
@@ -186,4 +188,28 @@ def test_a_worker_that_folds_while_its_tables_are_swapped_writes_nothing(live: l
     live.projector([first]).rollback("balances")
     assert "later" not in stored(live)
     live.projector([first]).catch_up()
+    assert stored(live) == folded(live)
+
+
+def test_rows_that_come_back_behind_the_look_at_others_are_not_folded_by_their_code(
+    live: lf.EventStore, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """People roll back between the look at the live generation and the work on it. Both have the same columns."""
+    live.projector([doubled]).rebuild("balances")
+    looks = 0
+
+    async def looked(self: Building, generation: Generation | None) -> bool:
+        nonlocal looks
+        fits = await look(self, generation)
+        looks += 1
+        if looks == 1:
+            live.projector([balances]).rollback("balances")
+        return fits
+
+    look = Building._made_ready
+    monkeypatch.setattr(Building, "_made_ready", looked)
+    live.append(stream("acc-1"), [Deposited(amount=Decimal(7))])
+    with pytest.raises(lf.SchemaOutdated, match="made by version 1, and this is version 2"):
+        live.projector([doubled]).catch_up()
+    live.projector([balances]).catch_up()
     assert stored(live) == folded(live)
