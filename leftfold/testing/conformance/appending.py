@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,6 +11,20 @@ import pytest
 import leftfold as lf
 from leftfold.testing.conformance.door import Connect, Door, scenario
 from leftfold.testing.conformance.facts import Counted, Paid, an_append, counted, day
+
+_EXPECTED = (
+    (lf.ANY, 0, True),
+    (lf.ANY, 2, True),
+    (lf.NO_STREAM, 0, True),
+    (lf.NO_STREAM, 2, False),
+    (lf.EXISTS, 0, False),
+    (lf.EXISTS, 2, True),
+    (1, 0, False),
+    (1, 2, False),
+    (2, 2, True),
+    (3, 2, False),
+)
+"""The expected version, the actual one, and whether the append is to succeed."""
 
 
 async def numbers(store: Door, stream: str) -> list[tuple[int, int]]:
@@ -35,41 +48,21 @@ class AppendChecks:
             assert (first.position, second.position) == (positions[1], positions[2])
             assert not first.duplicate
 
-    @pytest.mark.parametrize(
-        ("expected", "existing", "succeeds"),
-        [
-            (lf.ANY, 0, True),
-            (lf.ANY, 2, True),
-            (lf.NO_STREAM, 0, True),
-            (lf.NO_STREAM, 2, False),
-            (lf.EXISTS, 0, False),
-            (lf.EXISTS, 2, True),
-            (1, 0, False),
-            (1, 2, False),
-            (2, 2, True),
-            (3, 2, False),
-        ],
-    )
-    def test_every_expected_version_is_judged(
-        self, connect: Connect, expected: int, existing: int, succeeds: bool
-    ) -> None:
-        async def check() -> None:
-            async with connect() as store:
-                await store.append("Thing-a", counted(existing))
+    @scenario
+    async def test_every_expected_version_is_judged(self, connect: Connect) -> None:
+        async with connect() as store:
+            for number, (expected, existing, succeeds) in enumerate(_EXPECTED):
+                stream = f"Thing-{number}"
+                await store.append(stream, counted(existing))
                 for events in ([], counted(1, start=9)):
                     if succeeds:
-                        await store.append("Thing-a", events, expected=expected)
+                        await store.append(stream, events, expected=expected)
                         continue
                     with pytest.raises(lf.ConcurrencyError) as refused:
-                        await store.append("Thing-a", events, expected=expected)
-                    assert (refused.value.stream, refused.value.expected, refused.value.actual) == (
-                        "Thing-a",
-                        expected,
-                        existing,
-                    )
-                assert len(await store.read("Thing-a")) == existing + succeeds
-
-        asyncio.run(check())
+                        await store.append(stream, events, expected=expected)
+                    told = refused.value
+                    assert (told.stream, told.expected, told.actual) == (stream, expected, existing)
+                assert len(await store.read(stream)) == existing + succeeds
 
     @scenario
     async def test_an_empty_append_writes_nothing_and_tells_where_the_stream_is(self, connect: Connect) -> None:
