@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from leftfold.errors import ConditionFailed, InvalidArgument
 from leftfold.events import Query, RecordedEvent
 from leftfold.log.paging import PageSize
+from leftfold.log.selection import Range
 
 if TYPE_CHECKING:
     from leftfold.log.contract import Log
@@ -85,7 +86,7 @@ async def read_decision(log: Log, query: Query) -> Decision:
     async for page in log.read_settled(query, 0, horizon, PageSize()):
         events.extend(page)
     limit = _FIRST_LIMIT
-    while len(above := await log.read_log_page(query, horizon, _LARGEST, limit, False)) == limit:
+    while len(above := await log.read_log_page(query, Range(horizon, _LARGEST, limit))) == limit:
         limit *= 4
     return Decision((*events, *above), AppendCondition(query, horizon, [one.position for one in above]))
 
@@ -93,7 +94,7 @@ async def read_decision(log: Log, query: Query) -> Decision:
 async def check_condition(log: Log, condition: AppendCondition) -> None:
     """`ConditionFailed` if it does not hold now; for whoever writes nothing, and so needs no locks."""
     seen = set(condition.seen)
-    page = await log.read_log_page(condition.unless, condition.after, _LARGEST, len(seen) + 1, False)
+    page = await log.read_log_page(condition.unless, Range(condition.after, _LARGEST, len(seen) + 1))
     for one in page:
         if one.position not in seen:
             raise ConditionFailed(condition, one.position)

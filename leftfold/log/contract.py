@@ -19,7 +19,6 @@ from leftfold.database.protocol import Database, Signal
 from leftfold.errors import InvalidArgument, LeftfoldError
 from leftfold.events import Query, RecordedEvent, Registry, check_stream, encode_events
 from leftfold.log.audience import Audience
-from leftfold.log.buckets import Buckets
 from leftfold.log.committing import Committing
 from leftfold.log.condition import AppendCondition, check_condition
 from leftfold.log.epochs import Ground, Survey
@@ -175,26 +174,16 @@ class Log(ABC):
         """
 
     @abstractmethod
-    async def read_log_page(
-        self,
-        query: Query,
-        after: int,
-        until: int,
-        limit: int,
-        backwards: bool,
-        ground: Ground | None = None,
-        buckets: Buckets | None = None,
-    ) -> list[RecordedEvent]:
-        """Up to ``limit`` events with after < position <= until, in order; ``until`` is at or below the horizon.
+    async def read_log_page(self, query: Query, part: Range) -> list[RecordedEvent]:
+        """The events of that part of the log, which ends at or below the horizon, in order.
 
-        None if ``ground`` is given and does not stand there any more. Of the page, all but the last may be left out
-        if their streams' ids are not in ``buckets``; so only an empty one says that there is nothing more.
+        With buckets only an empty page says that there is nothing more.
         """
 
     async def count(self, query: Query, after: int, until: int, most: int) -> int:
         """How many events match with after < position <= until, counted up to ``most``; ``until`` is settled."""
         terms = replace(self.terms, columns="e.position")
-        sql, parameters = select_events(query, Range(after, until, most, False), terms)
+        sql, parameters = select_events(query, Range(after, until, most), terms)
         async with self.database.connection() as connection:
             [(count,)] = await connection.execute(f"SELECT count(*) FROM ({sql}) AS counted", parameters)
         return int(count)
@@ -266,7 +255,7 @@ class Log(ABC):
         With ``ground``, the event that the first page follows, each page is read only while the event before it stands.
         """
         while size.next and after < until:
-            page = await self.read_log_page(query, after, until, size.next, backwards, ground)
+            page = await self.read_log_page(query, Range(after, until, size.next, backwards, ground))
             if page:
                 yield page
             if len(page) < size.next:

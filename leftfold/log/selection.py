@@ -43,7 +43,7 @@ class Range:
     after: int
     until: int
     limit: int
-    backwards: bool
+    backwards: bool = False
     ground: Ground | None = None
     buckets: Buckets | None = None
 

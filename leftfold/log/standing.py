@@ -19,6 +19,7 @@ from leftfold.log.buckets import Buckets
 from leftfold.log.contract import Log, check_range
 from leftfold.log.epochs import Ground, Parting, Survey, epochs_of, parting
 from leftfold.log.paging import PageSize
+from leftfold.log.selection import Range
 
 
 class Standing:
@@ -87,7 +88,8 @@ class Standing:
 
         All but the last may be left out if their streams' ids are not in ``buckets``.
         """
-        return await self._log.read_log_page(query, self.position, self.horizon, limit, False, self.ground, buckets)
+        part = Range(self.position, self.horizon, limit, ground=self.ground, buckets=buckets)
+        return await self._log.read_log_page(query, part)
 
     def stop_at(self, position: int, event_id: UUID | None) -> None:
         """Take that, where another stands on the event of that id, for the horizon, if it is before it."""

@@ -21,6 +21,7 @@ from leftfold.database.url import SqliteUrl
 from leftfold.errors import InvalidArgument
 from leftfold.log import Log
 from leftfold.log.epochs import Survey
+from leftfold.log.selection import Range
 from leftfold.read.as_of import AsOf
 from leftfold.read.projection import Projection
 from leftfold.read.replaying import Progress, replay, too_many
@@ -91,7 +92,7 @@ class History:
             return False
         if known.asked.position is None and at < survey.head:
             query = known.asked.narrow(projection.query(self._log.registry))
-            if await self._log.read_log_page(query, at, survey.head, 1, False):
+            if await self._log.read_log_page(query, Range(at, survey.head, 1)):
                 return False
             known.position, known.ground = survey.head, (survey.head, survey.head_id)
         return True

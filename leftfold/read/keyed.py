@@ -11,6 +11,7 @@ from leftfold.database.protocol import Connection, Database
 from leftfold.errors import ProjectionFailed
 from leftfold.events import RecordedEvent
 from leftfold.log import Log
+from leftfold.log.selection import Range
 from leftfold.read.folding import RowCache, Rows, assign_keys, changes, fold_or_park, fold_page
 from leftfold.read.maintaining import Owns
 from leftfold.read.parking import ParkedEvent, Parking, key_text, parked
@@ -109,7 +110,7 @@ class KeyedMaintainer:
     async def _first_category(self, until: int) -> str | None:
         """The category that the projection is about, when it says none: that of its first event."""
         query = self._projection.query(self._log.registry)
-        first = await self._log.read_log_page(query, 0, until, 1, False)
+        first = await self._log.read_log_page(query, Range(0, until, 1))
         return first[0].category if first else None
 
 

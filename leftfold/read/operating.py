@@ -17,6 +17,7 @@ from leftfold.database.protocol import Connection, Database
 from leftfold.errors import InvalidArgument
 from leftfold.events import Query, RecordedEvent, moment
 from leftfold.log import Log
+from leftfold.log.selection import Range
 from leftfold.read.acts import Acts, whoever
 from leftfold.read.folding import changes
 from leftfold.read.generations import Generation, Generations, Paused
@@ -160,7 +161,7 @@ class Operating:
         return len(aside) - done
 
     async def _recorded(self, one: ParkedEvent) -> RecordedEvent:
-        found = await self._log.read_log_page(Query.ALL, one.position - 1, one.position, 1, False)
+        found = await self._log.read_log_page(Query.ALL, Range(one.position - 1, one.position, 1))
         if not found or str(found[0].id) != one.event_id:
             raise InvalidArgument(
                 f"the event {one.event_id} at position {one.position}, which is set aside, is not in the log any more: "

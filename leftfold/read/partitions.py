@@ -35,7 +35,7 @@ _ALL = f"{_SELECT} ORDER BY c.name, c.generation, c.first"
 _LOAD = f"{_SELECT} WHERE c.name = :name AND c.generation = :generation ORDER BY c.first"
 _ONE = f"{_SELECT} WHERE c.name = :name AND c.generation = :generation AND c.first = :first AND c.last = :last"
 _LOCK = "SELECT generation, first FROM {table} WHERE name = :name ORDER BY generation, first {for_update}"
-_LOCK_OWN = "SELECT fence FROM {table} WHERE owner = :owner ORDER BY name, generation, first {for_update}"
+_OWN = "SELECT name, generation, first FROM {table} WHERE owner = :owner"
 _ADD = """INSERT INTO {table} (name, generation, first, last, position, event_id, epoch, store, updated_at, fence)
     VALUES (:name, :generation, :first, :last, :position, :event_id, :epoch, :store, :now, :fence)"""
 _MOVE = """UPDATE {table} SET position = :position, event_id = :event_id, epoch = :epoch, store = :store,
@@ -53,7 +53,6 @@ _RENEW = """UPDATE {table} SET lease_until = {ahead}
     WHERE owner = :owner AND name = :name AND generation = :generation AND first = :first"""
 _RELEASE = """UPDATE {table} SET owner = NULL, lease_until = NULL
     WHERE owner = :owner AND name = :name AND generation = :generation AND first = :first"""
-_RELEASE_ALL = "UPDATE {table} SET owner = NULL, lease_until = NULL WHERE owner = :owner"
 _EXTEND = """UPDATE {table} SET last = :last, fence = :beyond + 1
     WHERE name = :name AND generation = :generation AND first = :first AND fence = :fence RETURNING fence"""
 _REMOVE = """DELETE FROM {table}
@@ -84,8 +83,8 @@ class Partitions:
         self._statements = {
             sql: Statement(sa.text(sql.format(**words)), database)
             for sql in (
-                *(_ALL, _LOAD, _ONE, _LOCK, _LOCK_OWN, _ADD, _MOVE, _PUT, _CLAIM, _RENEW, _RELEASE),
-                *(_RELEASE_ALL, _EXTEND, _REMOVE, _SEIZE, _FENCE, _FORGET),
+                *(_ALL, _LOAD, _ONE, _OWN, _LOCK, _ADD, _MOVE, _PUT, _CLAIM, _RENEW, _RELEASE),
+                *(_EXTEND, _REMOVE, _SEIZE, _FENCE, _FORGET),
             )
         }
 
@@ -193,9 +192,9 @@ class Partitions:
         await self._run(connection, _RELEASE, **_place(partition), owner=owner)
 
     async def release_all(self, connection: Connection, owner: str) -> None:
-        """Let others claim everything. In a transaction."""
-        await self._run(connection, _LOCK_OWN, owner=owner)
-        await self._run(connection, _RELEASE_ALL, owner=owner)
+        """Let others claim everything. In no transaction: it holds one at a time, so it is in nobody's way."""
+        for name, generation, first in await self._run(connection, _OWN, owner=owner):
+            await self._run(connection, _RELEASE, owner=owner, name=name, generation=generation, first=first)
 
     async def split(self, connection: Connection, seen: Partition) -> bool:
         """Make it two halves, the second of which is free; whether it still was as seen. In a transaction."""

@@ -10,6 +10,7 @@ from leftfold.errors import NotSupported, ProjectionFailed
 from leftfold.events import RecordedEvent
 from leftfold.log import Log
 from leftfold.log.paging import PageSize
+from leftfold.log.selection import Range
 from leftfold.read.as_of import AsOf
 from leftfold.read.folding import assign_keys, fold_page
 from leftfold.read.projection import Projection
@@ -77,7 +78,7 @@ async def first_category(log: Log, projection: Projection[Any], until: int) -> s
     """The category that a projection is about, when it says none: that of its first event."""
     if not projection.mixes_categories:
         return None
-    first = await log.read_log_page(projection.query(log.registry), 0, until, 1, False)
+    first = await log.read_log_page(projection.query(log.registry), Range(0, until, 1))
     return first[0].category if first else None
 
 

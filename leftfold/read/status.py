@@ -10,6 +10,7 @@ from typing import Literal
 from leftfold.database.protocol import Database
 from leftfold.events import moment
 from leftfold.log import Log
+from leftfold.log.selection import Range
 from leftfold.read.generations import Generation, Generations, Role
 from leftfold.read.members import Member, Members
 from leftfold.read.parking import ParkedCount, Parking
@@ -185,7 +186,7 @@ async def _lag(log: Log, generation: Generation, position: int, head: int) -> tu
     query = query_of_text(generation.query) if generation.query != "{}" else None
     if query is None:
         return head - position, None
-    first = await log.read_log_page(query, position, head, 1, False)
+    first = await log.read_log_page(query, Range(position, head, 1))
     if not first:
         return 0, None
     return await log.count(query, position, head, COUNTED), first[0].recorded_at

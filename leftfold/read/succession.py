@@ -124,7 +124,7 @@ class Succession:
 
     async def release(self, owner: str) -> None:
         """Let others go on with everything that ``owner`` holds."""
-        async with self._database.transaction() as connection:
+        async with self._database.connection() as connection:
             await self._partitions.release_all(connection, owner)
 
     async def swap(

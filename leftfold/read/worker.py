@@ -261,7 +261,7 @@ class Worker:
 
     async def _leave(self) -> None:
         try:
-            async with self._database.transaction() as connection:
+            async with self._database.connection() as connection:
                 await self._partitions.release_all(connection, self.id)
                 await self._members.gone(connection, self.id)
                 await self._members.bury(connection)

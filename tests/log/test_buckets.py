@@ -14,6 +14,7 @@ import leftfold as lf
 from leftfold.database.stepping import step
 from leftfold.log import buckets
 from leftfold.log.buckets import BUCKETS, SAMPLES, Buckets, bucket_in_sql, bucket_of_stream, tells_buckets
+from leftfold.log.selection import Range
 
 registry = lf.Registry()
 
@@ -80,7 +81,7 @@ def fill(store: lf.EventStore) -> None:
 
 def walk(store: lf.EventStore, query: lf.Query, part: Buckets, limit: int) -> Iterator[list[str]]:
     after, head = 0, store.head()
-    while page := step(store.log.read_log_page(query, after, head, limit, False, None, part)):
+    while page := step(store.log.read_log_page(query, Range(after, head, limit, buckets=part))):
         yield [one.stream for one in page]
         after = page[-1].position
 

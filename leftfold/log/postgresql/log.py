@@ -20,10 +20,10 @@ from leftfold.database.protocol import Row, Signal
 from leftfold.database.statements import statement
 from leftfold.errors import ConditionFailed, StoreUnavailable
 from leftfold.events import Query, RecordedEvent, Registry
-from leftfold.log.buckets import Buckets, bucket_in_sql, tells_buckets
+from leftfold.log.buckets import bucket_in_sql, tells_buckets
 from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
-from leftfold.log.epochs import Ground, Survey, survey_of
+from leftfold.log.epochs import Survey, survey_of
 from leftfold.log.inline import Refused, Remaining
 from leftfold.log.inline_set import outdated, read_inline_set
 from leftfold.log.postgresql.herald import Herald
@@ -177,17 +177,7 @@ class PostgresqlLog(Log):
         sql = self._statement("read_stream").format(columns=columns, order=order)
         return sql, (stream, after, 2**63 - 1 if until is None else until, limit)
 
-    async def read_log_page(
-        self,
-        query: Query,
-        after: int,
-        until: int,
-        limit: int,
-        backwards: bool,
-        ground: Ground | None = None,
-        buckets: Buckets | None = None,
-    ) -> list[RecordedEvent]:
-        part = Range(after, until, limit, backwards, ground, buckets)
+    async def read_log_page(self, query: Query, part: Range) -> list[RecordedEvent]:
         return await self._fetch(*await self._select(query, part))
 
     async def _select(self, query: Query, part: Range) -> tuple[str, list[Any]]:

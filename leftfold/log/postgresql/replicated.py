@@ -9,8 +9,7 @@ from __future__ import annotations
 
 from leftfold.database.replica import Mark, ReplicatedDatabase
 from leftfold.events import Query, RecordedEvent, Registry
-from leftfold.log.buckets import Buckets
-from leftfold.log.epochs import Ground, Survey, survey_of
+from leftfold.log.epochs import Survey, survey_of
 from leftfold.log.postgresql.log import PostgresqlLog
 from leftfold.log.selection import Range
 
@@ -33,23 +32,14 @@ class ReplicatedLog(PostgresqlLog):
         self._mark = None if survey.head_id is None else Mark(survey.head, survey.head_id, *row[5:])
         return survey
 
-    async def read_log_page(
-        self,
-        query: Query,
-        after: int,
-        until: int,
-        limit: int,
-        backwards: bool,
-        ground: Ground | None = None,
-        buckets: Buckets | None = None,
-    ) -> list[RecordedEvent]:
+    async def read_log_page(self, query: Query, part: Range) -> list[RecordedEvent]:
         """What may still be on its way is above the mark, as a decision reads it, and only the primary's to tell."""
         mark = self._mark
-        if mark is not None and until <= mark.position:
-            sql, parameters = await self._select(query, Range(after, until, limit, backwards, ground, buckets))
+        if mark is not None and part.until <= mark.position:
+            sql, parameters = await self._select(query, part)
             if (rows := await self.replica.rows(mark, sql, parameters)) is not None:
                 return self._recorded(rows)
-        return await super().read_log_page(query, after, until, limit, backwards, ground, buckets)
+        return await super().read_log_page(query, part)
 
     async def read_stream_page(
         self, stream: str, after: int, until: int | None, limit: int, backwards: bool, bare: bool

@@ -225,7 +225,7 @@ class Writer:
         """`ConditionFailed` if an event stands there that the condition does not want."""
         self.flush()
         seen = set(condition.seen)
-        part = Range(condition.after, _LARGEST, len(seen) + 1, backwards=False)
+        part = Range(condition.after, _LARGEST, len(seen) + 1)
         for (position,) in self.raw.execute(*select_events(condition.unless, part, _POSITIONS)):
             if position not in seen:
                 raise ConditionFailed(condition, position)

@@ -10,10 +10,9 @@ import msgspec
 
 from leftfold.database.sqlite import SqliteDatabase
 from leftfold.events import Query, RecordedEvent, Registry
-from leftfold.log.buckets import Buckets
 from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
-from leftfold.log.epochs import Ground, Survey, survey_of
+from leftfold.log.epochs import Survey, survey_of
 from leftfold.log.selection import Range, select_events
 from leftfold.log.sqlite.append import Run, append_independent, append_together, in_transaction
 from leftfold.log.sqlite.inlining import Inlining
@@ -77,18 +76,8 @@ class SqliteLog(Log):
         parameters = (stream, after, 2**63 - 1 if until is None else until, limit)
         return await (self._fetch_bare(stream, sql, parameters) if bare else self._fetch(sql, parameters))
 
-    async def read_log_page(
-        self,
-        query: Query,
-        after: int,
-        until: int,
-        limit: int,
-        backwards: bool,
-        ground: Ground | None = None,
-        buckets: Buckets | None = None,
-    ) -> list[RecordedEvent]:
-        sql, parameters = select_events(query, Range(after, until, limit, backwards, ground), TERMS)
-        return await self._fetch(sql, parameters)
+    async def read_log_page(self, query: Query, part: Range) -> list[RecordedEvent]:
+        return await self._fetch(*select_events(query, part, TERMS))
 
     async def _fetch(self, sql: str, parameters: Sequence[object]) -> list[RecordedEvent]:
         def fetch(raw: sqlite3.Connection) -> list[RecordedEvent]:
