@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import gc
-import warnings
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.ext.asyncio import AsyncEngine
 
 import leftfold as lf
 from tests.joining.page import on_postgresql, on_sqlite, tables
@@ -30,8 +32,10 @@ class Shop:
         sqlite = self.url.startswith("sqlite")
         defined: dict[str, Any] = {"__name__": "recipe"}
         placed = on_sqlite(code) if sqlite else on_postgresql(code, self.url)
-        with forgotten_connections():
+        try:
             exec(compile(placed, "recipe", "exec", dont_inherit=True), defined)
+        finally:
+            dispose_engines(defined)
         return defined
 
     def found(self, number: int = 7) -> tuple[list[str], int]:
@@ -57,12 +61,10 @@ def opened(url: str) -> Iterator[Shop]:
         yield Shop(url, store)
 
 
-@contextmanager
-def forgotten_connections() -> Iterator[None]:
-    """A script ends and its engines with it; here they would be found unclosed."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ResourceWarning)
-        try:
-            yield
-        finally:
-            gc.collect()
+def dispose_engines(defined: dict[str, Any]) -> None:
+    """A script ends and its engines with it; here their connections would be found unclosed, later and elsewhere."""
+    for one in defined.values():
+        if isinstance(one, sa.Engine):
+            one.dispose()
+        elif isinstance(one, AsyncEngine):
+            asyncio.run(one.dispose())
