@@ -77,13 +77,13 @@ class Building:
         else:
             async with self._database.connection() as connection:
                 fits = await self._fits(connection, live)
-            if fits and live.fingerprint is not None:
-                return True
             if not fits:
                 await self._begin()
-            else:
+            elif live.fingerprint is None:
                 async with self._database.transaction() as connection:
                     await self.generations.adopt(connection, live, self.blueprint)
+            else:
+                return True
         return False
 
     async def reset(self, *, who: str | None = None, why: str = "") -> None:

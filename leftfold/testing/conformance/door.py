@@ -10,7 +10,7 @@ import asyncio
 import contextvars
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, AsyncExitStack, asynccontextmanager
 from functools import partial, wraps
 from typing import Any, Literal, Protocol, TypeVar
 
@@ -212,6 +212,11 @@ async def open_door(url: str, kind: DoorKind, **options: Any) -> AsyncIterator[D
         return
     with ThreadPoolExecutor(100) as threads, lf.connect(url, **options) as blocking:
         yield SyncDoor(blocking, threads)
+
+
+async def doors(stack: AsyncExitStack, connect: Connect, count: int) -> list[Door]:
+    """Several stores over the same log."""
+    return [await stack.enter_async_context(connect()) for _ in range(count)]
 
 
 def scenario(check: Callable[[Any, Connect], Coroutine[Any, Any, None]]) -> Callable[[Any, Connect], None]:

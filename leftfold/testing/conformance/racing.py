@@ -7,7 +7,7 @@ import random
 from contextlib import AsyncExitStack
 
 import leftfold as lf
-from leftfold.testing.conformance.door import Connect, Door, scenario
+from leftfold.testing.conformance.door import Connect, Door, doors, scenario
 from leftfold.testing.conformance.facts import counted
 
 RACERS = 20
@@ -20,8 +20,8 @@ class RaceChecks:
     def test_of_many_racers_at_one_version_exactly_one_wins(self, connect: Connect) -> None:
         async def check() -> None:
             async with AsyncExitStack() as stack:
-                stores = [await stack.enter_async_context(connect()) for _ in range(4)]
-                for turn, existing in enumerate((0, 3) * 3):
+                stores = await doors(stack, connect, 4)
+                for turn, existing in enumerate((0, 3) * 5):
                     stream = f"Thing-{turn}"
                     await stores[0].append(stream, counted(existing))
                     outcomes = await asyncio.gather(
@@ -39,7 +39,7 @@ class RaceChecks:
     def test_any_and_exists_never_fail_on_a_race(self, connect: Connect) -> None:
         async def check() -> None:
             async with AsyncExitStack() as stack:
-                stores = [await stack.enter_async_context(connect()) for _ in range(4)]
+                stores = await doors(stack, connect, 4)
                 for stream, expected in (("Thing-any", lf.ANY), ("Thing-exists", lf.EXISTS)):
                     await stores[0].append(stream, counted(1))
                     results = await asyncio.gather(
