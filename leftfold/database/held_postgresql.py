@@ -144,7 +144,7 @@ class HeldPostgresqlDatabase(PostgresqlDatabase, Held):
     async def _raw(self) -> Any:
         self.check_open()
         if isinstance(self._held, PostgresqlConnection):  # of `store.transaction()`, so our own
-            return self._held._raw
+            return self._held.raw
         raw = await driver_connection(self._held)
         if not isinstance(raw, psycopg.Connection if self._blocking else psycopg.AsyncConnection):
             raise wrong_kind(raw, "postgresql", blocking=self._blocking)

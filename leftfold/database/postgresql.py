@@ -12,7 +12,7 @@ from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolClosed, PoolTimeout
 
 from leftfold.database.protocol import Dialect, Row, Signal
-from leftfold.database.psycopg_drivers import Driver, Statements
+from leftfold.database.psycopg_drivers import Driver, Statements, Texts, forget_prepared
 from leftfold.database.url import PostgresqlUrl
 from leftfold.database.waiting import Waiting
 from leftfold.errors import NotSupported, StoreUnavailable
@@ -30,6 +30,11 @@ _UNAVAILABLE = {
 }
 
 
+_MOST_USES = 1_000
+_ROOM = 5
+"""The size of a pool from which some may be kept."""
+
+
 class ConnectionLost(StoreUnavailable):
     """The connection died under a statement, whose outcome is unknown. The log tries again with the same event ids."""
 
@@ -38,42 +43,72 @@ class PostgresqlConnection:
     """A `Connection` over psycopg."""
 
     def __init__(self, raw: Any, driver: Statements, place: str) -> None:
-        self._raw = raw
+        self.raw = raw
         self._driver = driver
         self._place = place
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         try:
-            return await self._translated(self._driver.execute(self._raw, sql, parameters))
+            return await self._translated(self._driver.execute(self.raw, sql, parameters))
         except errors.FeatureNotSupported as error:
             if error.diag.source_function != "RevalidateCachedQuery" or not self._is_outside():
                 raise
         # A prepared statement meets another table of the same name, with columns of other types: it is prepared anew.
-        await self._translated(self._driver.execute(self._raw, "DEALLOCATE ALL", ()))
-        return await self._translated(self._driver.execute(self._raw, sql, parameters))
+        await self._translated(self._driver.execute(self.raw, "DEALLOCATE ALL", ()))
+        forget_prepared(self.raw)
+        return await self._translated(self._driver.execute(self.raw, sql, parameters))
 
     def _is_outside(self) -> bool:
         """Whether it is in no transaction, which the failure would have ended."""
-        status: TransactionStatus = self._raw.info.transaction_status
+        status: TransactionStatus = self.raw.info.transaction_status
         return status is TransactionStatus.IDLE
 
     async def execute_raw(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
         """In binary format: uuid and json as bytes, timestamptz as microseconds since 2000-01-01."""
-        return await self._translated(self._driver.execute_raw(self._raw, sql, parameters))
+        return await self._translated(self._driver.execute_raw(self.raw, sql, parameters))
 
     async def execute_many(self, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
-        await self._translated(self._driver.execute_many(self._raw, sql, parameters))
+        await self._translated(self._driver.execute_many(self.raw, sql, parameters))
 
     async def _translated(self, running: Coroutine[Any, Any, Result]) -> Result:
         try:
             return await running
         except psycopg.Error as error:
-            lost = self._raw.closed or (error.sqlstate or "").startswith(("08", "57P"))
+            lost = self.raw.closed or (error.sqlstate or "").startswith(("08", "57P"))
             if lost:
                 raise ConnectionLost(f"the connection to {self._place} was lost: {_first_line(error)}") from error
             if (unavailable := _as_unavailable(error, self._place)) is not None:
                 raise unavailable from error
             raise
+
+
+class PooledConnection(PostgresqlConnection):
+    """A connection of our own."""
+
+    def __init__(self, raw: Any, driver: Driver, place: str) -> None:
+        super().__init__(raw, driver, place)
+        self._calls = driver
+        self.uses = 0
+        """How often it has been kept."""
+
+    async def call(self, sql: str, parameters: Sequence[str | None]) -> Texts:
+        """The one row of a statement whose parameters and columns are text; see `Driver.call`."""
+        return await self._translated(self._calls.call(self.raw, sql, parameters))
+
+
+@asynccontextmanager
+async def in_transaction(connection: PostgresqlConnection) -> AsyncIterator[None]:
+    """READ COMMITTED; committed on a clean exit."""
+    await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+    try:
+        yield
+        await connection.execute("COMMIT")
+    except ConnectionLost:
+        raise
+    except BaseException:
+        with suppress(ConnectionLost):  # which has rolled back, too, and what was raised says more
+            await connection.execute("ROLLBACK")
+        raise
 
 
 class PostgresqlDatabase:
@@ -87,6 +122,8 @@ class PostgresqlDatabase:
         self.conninfo = url.conninfo
         self.driver = driver
         self.waiting = waiting
+        self._kept: list[PooledConnection] = []
+        self._is_open = False
 
     @property
     def dialect(self) -> Dialect:
@@ -102,6 +139,7 @@ class PostgresqlDatabase:
     async def open(self) -> None:
         with self._reaching():
             await self.driver.open()
+        self._is_open = True
         async with self.connection() as connection:
             [(encoding, version)] = await connection.execute(
                 "SELECT current_setting('server_encoding'), current_setting('server_version_num')::int"
@@ -112,7 +150,17 @@ class PostgresqlDatabase:
             raise NotSupported(f"{self.place} runs PostgreSQL {version // 10000}; leftfold needs 14 or newer")
 
     def connection(self) -> AbstractAsyncContextManager[PostgresqlConnection]:
+        return self.pooled()
+
+    def pooled(self) -> AbstractAsyncContextManager[PooledConnection]:
+        """A connection from the pool, and back."""
         return _Borrowed(self)
+
+    def kept(self) -> AbstractAsyncContextManager[PooledConnection]:
+        """The same for whoever asks again and again, few at a time: kept beside the pool, which takes longer to hand a
+        connection out and to take it back than Python for all the rest of a short append. It may have died meanwhile.
+        """
+        return _Kept(self)
 
     async def take(self) -> Any:
         """A psycopg connection from the pool; `StoreUnavailable` says why there is none."""
@@ -121,17 +169,8 @@ class PostgresqlDatabase:
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresqlConnection]:
-        async with self.connection() as connection:
-            await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
-            try:
-                yield connection
-                await connection.execute("COMMIT")
-            except ConnectionLost:
-                raise
-            except BaseException:
-                with suppress(ConnectionLost):  # which has rolled back, too, and what was raised says more
-                    await connection.execute("ROLLBACK")
-                raise
+        async with self.connection() as connection, in_transaction(connection):
+            yield connection
 
     async def sleep(self, seconds: float) -> None:
         await self.waiting.sleep(seconds)
@@ -140,7 +179,31 @@ class PostgresqlDatabase:
         return self.waiting.signal()
 
     async def close(self) -> None:
+        self._is_open = False
+        await self._let_go()
         await self.driver.close()
+
+    async def take_kept(self) -> PooledConnection:
+        """One that is kept, or else one of the pool's."""
+        try:
+            return self._kept.pop()
+        except IndexError:
+            return PooledConnection(await self.take(), self.driver, self.place)
+
+    async def keep(self, connection: PooledConnection) -> None:
+        """Until it has been used so often that the pool should see it, which knows its age, or until the end."""
+        connection.uses += 1
+        if connection.uses == _MOST_USES or self.pool_size < _ROOM:
+            await self.driver.give_back(connection.raw)
+            return
+        self._kept.append(connection)
+        if not self._is_open:  # closed in between
+            await self._let_go()
+
+    async def _let_go(self) -> None:
+        with suppress(IndexError):
+            while True:
+                await self.driver.give_back(self._kept.pop().raw)
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
@@ -158,7 +221,7 @@ class PostgresqlDatabase:
             raise _as_unavailable(error, self.place) or _unreachable(error, self.place) from error
 
 
-class _Borrowed(AbstractAsyncContextManager[PostgresqlConnection]):
+class _Borrowed(AbstractAsyncContextManager[PooledConnection]):
     """A connection for the length of a block. A class: it is in the way of every statement, and a generator is slow."""
 
     __slots__ = ("_database", "_raw")
@@ -166,12 +229,31 @@ class _Borrowed(AbstractAsyncContextManager[PostgresqlConnection]):
     def __init__(self, database: PostgresqlDatabase) -> None:
         self._database = database
 
-    async def __aenter__(self) -> PostgresqlConnection:
+    async def __aenter__(self) -> PooledConnection:
         self._raw = await self._database.take()
-        return PostgresqlConnection(self._raw, self._database.driver, self._database.place)
+        return PooledConnection(self._raw, self._database.driver, self._database.place)
 
     async def __aexit__(self, *error: object) -> None:
         await self._database.driver.give_back(self._raw)
+
+
+class _Kept(AbstractAsyncContextManager[PooledConnection]):
+    """A kept connection for the length of a block; after an error it is the pool's to judge."""
+
+    __slots__ = ("_connection", "_database")
+
+    def __init__(self, database: PostgresqlDatabase) -> None:
+        self._database = database
+
+    async def __aenter__(self) -> PooledConnection:
+        self._connection = await self._database.take_kept()
+        return self._connection
+
+    async def __aexit__(self, kind: type[BaseException] | None, *error: object) -> None:
+        if kind is None:
+            await self._database.keep(self._connection)
+        else:
+            await self._database.driver.give_back(self._connection.raw)
 
 
 def _as_unavailable(error: psycopg.Error, place: str) -> StoreUnavailable | None:

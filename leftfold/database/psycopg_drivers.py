@@ -1,12 +1,18 @@
-"""psycopg 3 behind both doors: the same four calls, blocking or awaited. Imported only when PostgreSQL is asked for."""
+"""psycopg 3 behind both doors: the same five calls, blocking or awaited. Imported only when PostgreSQL is asked for."""
 
 from __future__ import annotations
 
+import re
 import select
-from collections.abc import Sequence
+from collections.abc import Generator, Sequence
+from functools import cache
+from itertools import count
 from typing import Any, Protocol
+from weakref import WeakKeyDictionary
 
 import psycopg
+from psycopg import errors, generators
+from psycopg.pq import ExecStatus
 from psycopg.types.numeric import Int8BinaryLoader
 from psycopg.types.string import ByteaBinaryLoader
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
@@ -14,6 +20,9 @@ from psycopg_pool import AsyncConnectionPool, ConnectionPool
 from leftfold.database.protocol import Row
 
 CONNECT_SECONDS = 10.0
+Texts = list[bytes | None]
+_prepared: WeakKeyDictionary[Any, dict[str, bytes]] = WeakKeyDictionary()
+"""What `call` has prepared on a connection, and under which name."""
 
 
 class Statements(Protocol):
@@ -44,6 +53,12 @@ class Driver(Statements, Protocol):
     async def give_back(self, connection: Any) -> None:
         """Return one; a broken one is replaced."""
 
+    async def call(self, connection: Any, sql: str, parameters: Sequence[str | None]) -> Texts:
+        """The one row of a statement whose parameters and columns are text, straight through libpq.
+
+        A cursor converts each value by its type, which takes as long as all the rest of a short append in Python.
+        """
+
     async def close(self) -> None:
         """Close the pool."""
 
@@ -68,6 +83,10 @@ class BlockingDriver:
 
     async def give_back(self, connection: Any) -> None:
         self._pool.putconn(connection)
+
+    async def call(self, connection: Any, sql: str, parameters: Sequence[str | None]) -> Texts:
+        texts: Texts = connection.wait(_calling(connection, sql, parameters))
+        return texts
 
     async def execute(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
         cursor = connection.execute(sql, parameters or None)
@@ -121,6 +140,10 @@ class AsyncDriver:
     async def give_back(self, connection: Any) -> None:
         await self._pool.putconn(connection)
 
+    async def call(self, connection: Any, sql: str, parameters: Sequence[str | None]) -> Texts:
+        texts: Texts = await connection.wait(_calling(connection, sql, parameters))
+        return texts
+
     async def execute(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
         cursor = await connection.execute(sql, parameters or None)
         return await cursor.fetchall() if has_rows(cursor) else []
@@ -142,6 +165,49 @@ class AsyncDriver:
     async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
         if _has_news(connection):
             await connection.execute("SELECT 1")
+
+
+def forget_prepared(connection: Any) -> None:
+    """What `call` has prepared is deallocated, like everything else."""
+    _prepared.pop(connection, None)
+
+
+def _calling(connection: Any, sql: str, parameters: Sequence[str | None]) -> Generator[Any, Any, Texts]:
+    """For psycopg's `Connection.wait`, which waits in the way of its door, and cancels when it is interrupted."""
+    pgconn = connection.pgconn
+    encoded = [None if one is None else _encoded(one) for one in parameters]
+    prepared = _prepared.setdefault(connection, {})
+    name = prepared.get(sql)
+    if name is None:
+        name = f"leftfold_{len(prepared)}".encode()
+        pgconn.send_prepare(name, _numbered(sql))
+        _checked((yield from generators.execute(pgconn)))
+        prepared[sql] = name
+    pgconn.send_query_prepared(name, encoded)
+    result = _checked((yield from generators.execute(pgconn)))
+    return [result.get_value(0, column) for column in range(result.nfields)]
+
+
+def _encoded(text: str) -> bytes:
+    """As libpq takes it, which reads up to the first NUL."""
+    encoded = text.encode()
+    if b"\0" in encoded:
+        raise psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
+    return encoded
+
+
+def _checked(results: Sequence[Any]) -> Any:
+    result = results[-1]
+    if result.status not in (ExecStatus.TUPLES_OK, ExecStatus.COMMAND_OK):
+        raise errors.error_from_result(result)
+    return result
+
+
+@cache
+def _numbered(sql: str) -> bytes:
+    """With the server's own marks for parameters."""
+    numbers = count(1)
+    return re.sub("%s", lambda _: f"${next(numbers)}", sql).encode()
 
 
 def _options(patience: float) -> dict[str, Any]:

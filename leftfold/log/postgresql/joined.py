@@ -18,9 +18,9 @@ from leftfold.errors import InvalidEvent, NotSupported, TransactionConflict
 from leftfold.log.committing import Alone
 from leftfold.log.condition import AppendCondition
 from leftfold.log.postgresql.log import PostgresqlLog
-from leftfold.log.postgresql.outcomes import placed
+from leftfold.log.postgresql.outcomes import Answer, placed
 from leftfold.log.postgresql.parameters import append_parameters
-from leftfold.log.writes import Append
+from leftfold.log.writes import Append, Outcome
 
 Result = TypeVar("Result")
 
@@ -49,14 +49,11 @@ class JoinedPostgresqlLog(PostgresqlLog):
     ) -> list[Row]:
         sql, inline = self._statement("append_joined"), self.inline.digest
         parameters = append_parameters(appends, together=together, wait=wait, condition=condition, inline=inline)
-
-        async def append(connection: PostgresqlConnection) -> Row:
-            [answer] = await connection.execute(sql, parameters)
+        async with self._held.transaction() if inline else self._held.connection() as connection:
+            [(statuses, versions, positions, listened, text, *of_events)] = await connection.execute(sql, parameters)
+            answer = Answer(statuses, versions, positions, listened, *of_events)
             if inline and (stored := list(placed(appends, together, answer))):
                 await self.inline.apply(connection, stored)
-            return answer
-
-        statuses, versions, positions, listened, text, *_ = await self._retried(append, atomic=bool(inline))
         self._held.listened |= bool(listened)
         streams = ", ".join(append.stream for append in appends)
         if statuses[0] == _COLLIDED:
@@ -68,13 +65,15 @@ class JoinedPostgresqlLog(PostgresqlLog):
             raise InvalidEvent(f"the server refuses the append to {streams}: {text}")
         if statuses[0] == _NOT_SUPPORTED:
             raise _fixed_snapshot(text)
-        return list(zip(statuses, versions, positions, strict=True))
+        return answer.rows()
 
-    async def _retried(
-        self, ask: Callable[[PostgresqlConnection], Awaitable[Result]], *, atomic: bool = False
-    ) -> Result:
+    async def _append_one(self, append: Append, wait: bool) -> Outcome | None:
+        """There is no short way here."""
+        return None
+
+    async def _retried(self, ask: Callable[[PostgresqlConnection], Awaitable[Result]]) -> Result:
         """Once: a lost connection has taken the user's own statements with it."""
-        async with self._held.transaction() if atomic else self._held.connection() as connection:
+        async with self._held.connection() as connection:
             return await ask(connection)
 
 

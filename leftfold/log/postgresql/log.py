@@ -9,13 +9,19 @@ from __future__ import annotations
 
 import random
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any, TypeVar
 
 from psycopg.errors import DeadlockDetected, OutOfMemory, UniqueViolation
 
-from leftfold.database.postgresql import ConnectionLost, PostgresqlConnection, PostgresqlDatabase
+from leftfold.database.postgresql import (
+    ConnectionLost,
+    PooledConnection,
+    PostgresqlConnection,
+    PostgresqlDatabase,
+    in_transaction,
+)
 from leftfold.database.protocol import Row, Signal
 from leftfold.database.statements import statement
 from leftfold.errors import ConditionFailed, StoreUnavailable
@@ -27,13 +33,22 @@ from leftfold.log.epochs import Survey, survey_of
 from leftfold.log.inline import Refused, Remaining
 from leftfold.log.inline_set import outdated, read_inline_set
 from leftfold.log.postgresql.herald import Herald
-from leftfold.log.postgresql.outcomes import CONDITION_FAILED, OUTDATED, REFUSALS, outcome, placed, refusal
+from leftfold.log.postgresql.outcomes import (
+    CONDITION_FAILED,
+    OUTDATED,
+    REFUSALS,
+    Answer,
+    outcome,
+    placed,
+    read_answer,
+    refusal,
+)
 from leftfold.log.postgresql.parameters import append_one_parameters, append_parameters, is_plain
 from leftfold.log.selection import Range, Terms, select_events
 from leftfold.log.writes import BUSY, Append, AppendResult, Outcome
 
 Result = TypeVar("Result")
-Then = Callable[[PostgresqlConnection, Row], Awaitable[None]]
+Connected = TypeVar("Connected")
 
 ATTEMPTS = 6
 _FROM_2000_TO_1970 = 946_684_800_000_000
@@ -53,7 +68,7 @@ class PostgresqlLog(Log):
     def __init__(self, database: PostgresqlDatabase, registry: Registry) -> None:
         super().__init__(database, registry)
         self._postgresql = database
-        self._patient = database.waiting.turns(max(1, database.pool_size - 2))
+        self._patient = database.waiting.turns(max(1, database.pool_size - 2 * self.lines))
         self._tells_buckets: bool | None = None
         self._herald = Herald(database.conninfo, str(database.schema), self.audience.wake)
         self.terms = Terms(
@@ -85,7 +100,8 @@ class PostgresqlLog(Log):
     async def append_batch(self, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:
         """The function wants the appends of one stream side by side; sorting is stable, so their order stays."""
         if len(appends) == 1:
-            return await self._append_sorted(appends, wait)
+            outcome = await self._append_one(appends[0], wait)
+            return [outcome] if outcome is not None else await self._append_sorted(appends, wait)
         order = sorted(range(len(appends)), key=lambda number: appends[number].stream)
         outcomes = await self._append_sorted([appends[number] for number in order], wait)
         if wait:  # then only those are busy whose condition is about others of the batch
@@ -94,6 +110,24 @@ class PostgresqlLog(Log):
                 for number, outcome in zip(order, outcomes, strict=True)
             ]
         return [one for _, one in sorted(zip(order, outcomes, strict=True), key=lambda pair: pair[0])]
+
+    async def _append_one(self, append: Append, wait: bool) -> Outcome | None:
+        """The short way of the commonest append; None if that cannot judge it, and the long way has to."""
+        if self.inline.digest or not is_plain(append):
+            return None
+        sql, parameters = self._statement("append_one"), append_one_parameters(append, wait=wait)
+        try:
+            status, version, position, listened = await self._write(
+                lambda connection: connection.call(sql, parameters), wait=wait
+            )
+        except REFUSALS:
+            return None
+        if status is None:
+            return None
+        if version is None or position is None:
+            return BUSY
+        self.announce(elsewhere=listened == b"t")
+        return AppendResult(int(version), int(position))
 
     async def _append_sorted(self, appends: Sequence[Append], wait: bool) -> list[Outcome]:
         """What the server refuses is refused with the whole batch; so each goes once more by itself.
@@ -189,61 +223,39 @@ class PostgresqlLog(Log):
     async def _append(
         self, appends: Sequence[Append], *, together: bool, wait: bool, condition: AppendCondition | None = None
     ) -> list[Row]:
-        """Status, version and position of each."""
-        if not together and len(appends) == 1 and is_plain(appends[0]) and not self.inline.digest:
-            with suppress(UniqueViolation):
-                [(status, version, position, listened)] = await self._ask(
-                    "append_one", append_one_parameters(appends[0], wait=wait), wait=wait
-                )
-                if status is not None:
-                    self._stored(listened)
-                    return [(status, version, position)]
+        """Status, version and position of each. Once more after a collision, if that is all of it: a former attempt of
+        somebody's has committed meanwhile."""
         inline = self.inline.digest
+        sql = self._statement("append_inline" if inline else "append")
+        parameters = append_parameters(appends, together=together, wait=wait, condition=condition, inline=inline)
 
-        async def maintain(connection: PostgresqlConnection, answer: Row) -> None:
-            if stored := list(placed(appends, together, answer)):
-                await self.inline.apply(connection, stored)
+        async def append(connection: PooledConnection) -> Answer:
+            return read_answer(await connection.call(sql, parameters))
 
-        [(statuses, versions, positions, listened, *_)] = await self._ask(
-            "append_inline" if inline else "append",
-            append_parameters(appends, together=together, wait=wait, condition=condition, inline=inline),
-            wait=wait,
-            again=together or len(appends) == 1,
-            then=maintain if inline else None,
-        )
-        self._stored(listened)
-        return list(zip(statuses, versions, positions, strict=True))
-
-    async def _ask(
-        self, name: str, parameters: Sequence[object], *, wait: bool, again: bool = False, then: Then | None = None
-    ) -> list[Row]:
-        """What to do ``then`` is done in the same transaction. Once more ``again`` after a collision: a former attempt
-        of somebody's has committed meanwhile."""
-        sql = self._statement(name)
-
-        async def ask(connection: PostgresqlConnection) -> list[Row]:
-            answer = await connection.execute(sql, parameters)
-            if then is not None:
-                await then(connection, answer[0])
+        async def append_and_maintain(connection: PooledConnection) -> Answer:
+            async with in_transaction(connection):
+                answer = await append(connection)
+                if stored := list(placed(appends, together, answer)):
+                    await self.inline.apply(connection, stored)
             return answer
 
-        async def ask_again() -> list[Row]:
-            try:
-                return await self._retried(ask, atomic=then is not None)
-            except UniqueViolation:
-                if not again:
-                    raise
-                return await self._retried(ask, atomic=then is not None)
+        ask = append_and_maintain if inline else append
+        try:
+            answer = await self._write(ask, wait=wait)
+        except UniqueViolation:
+            if not together and len(appends) > 1:
+                raise
+            answer = await self._write(ask, wait=wait)
+        if answer.listened is not None:
+            self.announce(elsewhere=answer.listened)
+        return answer.rows()
 
+    async def _write(self, ask: Callable[[PooledConnection], Awaitable[Result]], *, wait: bool) -> Result:
+        """Who may have to wait does so on a connection of the pool, which has some left for those who do not."""
         if not wait:
-            return await ask_again()
+            return await self._retried_on(self._postgresql.kept, ask)
         async with self._patient:
-            return await ask_again()
-
-    def _stored(self, listened: bool | None) -> None:
-        """``listened`` is null if nothing was."""
-        if listened is not None:
-            self.announce(elsewhere=listened)
+            return await self._retried_on(self._postgresql.pooled, ask)
 
     async def _fetch(self, sql: str, parameters: Sequence[object]) -> list[RecordedEvent]:
         return self._recorded(await self._retried(lambda connection: connection.execute_raw(sql, parameters)))
@@ -267,18 +279,23 @@ class PostgresqlLog(Log):
             for position, version, type, schema_version, data in rows
         ]
 
-    async def _retried(
-        self, ask: Callable[[PostgresqlConnection], Awaitable[Result]], *, atomic: bool = False
+    async def _retried(self, ask: Callable[[PostgresqlConnection], Awaitable[Result]]) -> Result:
+        """Ask on a connection of the pool."""
+        return await self._retried_on(self._postgresql.connection, ask)
+
+    async def _retried_on(
+        self,
+        connect: Callable[[], AbstractAsyncContextManager[Connected]],
+        ask: Callable[[Connected], Awaitable[Result]],
     ) -> Result:
         """Ask on a connection, and on another one when that dies; `StoreUnavailable` when it keeps dying.
 
         The victim of a deadlock (with transactions of a user's, which lock in an order of their own) asks again, too.
         """
         failure: Exception
-        begin = self._postgresql.transaction if atomic else self._postgresql.connection
         for attempt in range(ATTEMPTS):
             try:
-                async with begin() as connection:
+                async with connect() as connection:
                     return await ask(connection)
             except (ConnectionLost, DeadlockDetected) as lost:
                 failure = lost

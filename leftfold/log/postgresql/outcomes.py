@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import DataError
@@ -17,6 +18,45 @@ REFUSALS = (UniqueViolation, DataError, ProgramLimitExceeded, StatementTooComple
 """What the server says of an append, not of itself."""
 CONDITION_FAILED = 4
 OUTDATED = 9
+
+
+class Answer(NamedTuple):
+    """What ``append_v3`` says of a batch."""
+
+    statuses: Sequence[int]
+    versions: Sequence[int]
+    positions: Sequence[int]
+    listened: bool | None
+    """Whether anybody listens elsewhere; None if nothing was stored."""
+    event_positions: Sequence[Any] | None = None
+    """A number for each event, None if it was not stored; only inline projections want to know."""
+    recorded: int | None = None
+    """When the first append was; each independent one has the next microsecond."""
+
+    def rows(self) -> list[Row]:
+        """Status, version and position of each append."""
+        return list(zip(self.statuses, self.versions, self.positions, strict=True))
+
+
+def read_answer(texts: Sequence[bytes | None]) -> Answer:
+    """From PostgreSQL's text; the answer may end after any of its columns that are not always there."""
+    statuses, versions, positions, listened, *more = texts
+    return Answer(
+        _numbers(statuses),
+        _numbers(versions),
+        _numbers(positions),
+        None if listened is None else listened == b"t",
+        *_of_events(*more),
+    )
+
+
+def _of_events(positions: bytes | None = None, recorded: bytes | None = None) -> tuple[Any, Any]:
+    return positions and _numbers(positions), recorded and int(recorded)
+
+
+def _numbers(array: bytes | None) -> list[Any]:
+    """An array literal, without its braces, commas in between; NULL is None."""
+    return [None if one == b"NULL" else int(one) for one in (array or b"{}")[1:-1].split(b",") if one]
 
 
 def outcome(append: Append, status: int, version: int, position: int) -> Outcome:
@@ -41,17 +81,15 @@ def refusal(appends: Sequence[Append], error: psycopg.Error) -> LeftfoldError:
     return InvalidEvent(f"the server refuses the append to {appends[0].stream!r}: {error}")
 
 
-def placed(appends: Sequence[Append], together: bool, answer: Row) -> Iterator[Placed]:
-    """The appends that were stored, from an answer that begins with statuses and versions and ends with the positions
-    of all events, None if nothing was, and the first append's moment; each independent one has the next microsecond."""
-    statuses, versions, *_, positions, recorded = answer
-    if positions is None:
+def placed(appends: Sequence[Append], together: bool, answer: Answer) -> Iterator[Placed]:
+    """The appends that were stored."""
+    if answer.event_positions is None or answer.recorded is None:
         return
     start = 0
     for number, append in enumerate(appends):
-        if statuses[number] == 0 and append.events:
-            moment = recorded if together else recorded + number
-            yield Placed(number, append, versions[number], positions, start, moment)
+        if answer.statuses[number] == 0 and append.events:
+            moment = answer.recorded if together else answer.recorded + number
+            yield Placed(number, append, answer.versions[number], answer.event_positions, start, moment)
         start += len(append.events)
 
 

@@ -1,11 +1,13 @@
-"""A batch of appends as the parameters of ``append_v3``: array literals, one entry for each append or for each event.
+"""A batch of appends as the parameters of ``append_v4``: array literals, one entry for each append or for each event.
 
 They are written here because psycopg converts a list item by item, in Python, which a large batch feels.
 """
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
+from functools import lru_cache
 
 import msgspec
 
@@ -15,6 +17,10 @@ from leftfold.log.condition import AppendCondition
 from leftfold.log.selection import category_range
 from leftfold.log.writes import Append
 
+_to_json = msgspec.json.Encoder().encode
+_ESCAPED = re.compile(rb"\\[bfnrtu]")
+"""What JSON writes for a control character; or a backslash and such a letter in the text, which costs only time."""
+
 
 def append_parameters(
     appends: Sequence[Append],
@@ -23,24 +29,24 @@ def append_parameters(
     wait: bool = True,
     condition: AppendCondition | None = None,
     inline: str = "",
-) -> tuple[object, ...]:
-    """Seventeen parameters, in the function's order; ``inline`` is the digest of the inline projections."""
+) -> tuple[str | None, ...]:
+    """Eighteen, in the function's order and as its text; ``inline`` is the digest of the inline projections."""
     events = [event for append in appends for event in append.events]
     rows = [() if append.touched is None else append.touched.locks for append in appends]
     return (
-        together,
-        wait,
+        str(together),
+        str(wait),
         *_conditions([condition] if together else [append.condition for append in appends]),
-        _texts(append.stream for append in appends),
-        _plain(append.expected for append in appends),
-        _plain(len(append.events) for append in appends),
-        _plain(event.id.hex for event in events),
-        _texts(event.type for event in events),
-        _plain(event.schema_version for event in events),
-        _texts(event.data.decode() for event in events),
-        _texts(event.metadata.decode() for event in events),
+        _texts([append.stream for append in appends]),
+        _plain([append.expected for append in appends]),
+        _plain([len(append.events) for append in appends]),
+        _plain([event.id for event in events]),
+        _texts([event.type for event in events]),
+        _plain([event.schema_version for event in events]),
+        _texts([event.data.decode() for event in events]),
+        _texts([event.metadata.decode() for event in events]),
         _texts(_texts(event.tags) for event in events) if any(event.tags for event in events) else None,
-        _plain("NULL" if event.occurred_at is None else moment.to_text(event.occurred_at) for event in events),
+        _plain([event.occurred_at and moment.to_text(event.occurred_at) for event in events]),
         inline,
         _texts(map(_plain, rows)) if any(rows) else None,
     )
@@ -51,11 +57,11 @@ def is_plain(append: Append) -> bool:
     return len(append.events) == 1 and not append.events[0].tags and append.condition is None
 
 
-def append_one_parameters(append: Append, *, wait: bool) -> tuple[object, ...]:
-    """Nine parameters for ``append_one_v2``. Numbers as text: psycopg would pick a type, and a plan, by their size."""
+def append_one_parameters(append: Append, *, wait: bool) -> tuple[str | None, ...]:
+    """Nine parameters for ``append_one_v2``."""
     [event] = append.events
     return (
-        wait,
+        str(wait),
         append.stream,
         str(append.expected),
         event.id.hex,
@@ -67,26 +73,28 @@ def append_one_parameters(append: Append, *, wait: bool) -> tuple[object, ...]:
     )
 
 
-def _conditions(conditions: Sequence[AppendCondition | None]) -> tuple[str | None, str | None, str | None]:
-    """What they are about, after which positions, and which they have seen; nothing if there is none."""
+def _conditions(conditions: Sequence[AppendCondition | None]) -> Sequence[str | None]:
+    """What they are about, the first tags of that, after which positions, and which they have seen; nothing if there is
+    none."""
     if not any(conditions):
-        return None, None, None
+        return None, None, None, None
+    criteria = [None if one is None else one.unless.criteria for one in conditions]
+    tagged = all(one.tags for each in criteria if each for one in each)
     return (
-        _texts(
-            None if one is None else _json([_criterion(each) for each in one.unless.criteria]) for one in conditions
-        ),
+        _texts(None if each is None else _json([_criterion(one) for one in each]) for each in criteria),
+        _texts(None if each is None else _texts(min(one.tags) for one in each) for each in criteria) if tagged else None,
         _plain(0 if one is None else one.after for one in conditions),
         _texts("{}" if one is None else _plain(one.seen) for one in conditions),
     )
 
 
 def _json(value: object) -> str:
-    return msgspec.json.encode(value).decode()
+    return _to_json(value).decode()
 
 
 def _criterion(criterion: Criterion) -> dict[str, object]:
     """As ``first_match_v2`` reads it. Sorted, because the first tag is what everybody locks."""
-    told: dict[str, object] = {"types": _texts(sorted(criterion.types)), "tags": _texts(sorted(criterion.tags))}
+    told: dict[str, object] = {"types": _types(criterion.types), "tags": _texts(sorted(criterion.tags))}
     if criterion.category is not None:
         told["from"], told["below"] = category_range(criterion.category)
     for name, span in (("occurred", criterion.occurred), ("recorded", criterion.recorded)):
@@ -95,19 +103,32 @@ def _criterion(criterion: Criterion) -> dict[str, object]:
     return told
 
 
+@lru_cache(maxsize=1_000)
+def _types(names: frozenset[str]) -> str:
+    """Remembered: a program has few such sets."""
+    return _texts(sorted(names))
+
+
 def _moments(span: Span) -> list[str | None]:
     return [None if one is None else moment.to_text(one) for one in span]
 
 
 def _plain(values: Iterable[object]) -> str:
-    """An array literal of what needs no quotes: numbers, UUIDs, moments, NULL."""
-    return "{" + ",".join(map(str, values)) + "}"
+    """An array literal of what needs no escapes: numbers, UUIDs, moments, None. JSON's is the same but for the
+    brackets, and is written in C."""
+    return "{" + _to_json(list(values))[1:-1].decode() + "}"
 
 
 def _texts(texts: Iterable[str | None]) -> str:
-    """An array literal of texts: each in double quotes, quotes and backslashes escaped."""
-    return "{" + ",".join(["NULL" if text is None else _quoted(text) for text in texts]) + "}"
+    """An array literal of texts. In JSON some characters have an escape of their own, which PostgreSQL would take for
+    the letter; then each is quoted here."""
+    listed = list(texts)
+    encoded = _to_json(listed)
+    if _ESCAPED.search(encoded):
+        return "{" + ",".join(["NULL" if text is None else _quoted(text) for text in listed]) + "}"
+    return "{" + encoded[1:-1].decode() + "}"
 
 
 def _quoted(text: str) -> str:
+    """In double quotes, quotes and backslashes escaped."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
