@@ -11,13 +11,17 @@ from psycopg import errors
 from psycopg.pq import TransactionStatus
 from psycopg_pool import PoolClosed, PoolTimeout
 
-from leftfold.database.protocol import Dialect, Row, Signal
+from leftfold.database.protocol import Dialect, Row, Signal, Statement
 from leftfold.database.psycopg_drivers import Driver, Statements, Texts, forget_prepared
+from leftfold.database.statements import execute_each
 from leftfold.database.url import PostgresqlUrl
 from leftfold.database.waiting import Waiting
 from leftfold.errors import NotSupported, StoreUnavailable
 
 Result = TypeVar("Result")
+
+BEGIN = Statement("BEGIN ISOLATION LEVEL READ COMMITTED")
+COMMIT = Statement("COMMIT")
 
 _UNAVAILABLE = {
     "28": "check the user and the password",
@@ -70,6 +74,9 @@ class PostgresqlConnection:
     async def execute_many(self, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
         await self._translated(self._driver.execute_many(self.raw, sql, parameters))
 
+    async def execute_all(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        return await execute_each(self, statements)
+
     async def _translated(self, running: Coroutine[Any, Any, Result]) -> Result:
         try:
             return await running
@@ -95,14 +102,26 @@ class PooledConnection(PostgresqlConnection):
         """The one row of a statement whose parameters and columns are text; see `Driver.call`."""
         return await self._translated(self._calls.call(self.raw, sql, parameters))
 
+    async def execute_all(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        if len(statements) == 1 or any(one.many for one in statements):
+            return await execute_each(self, statements)
+        return await self._translated(self._calls.execute_all(self.raw, statements))
+
 
 @asynccontextmanager
 async def in_transaction(connection: PostgresqlConnection) -> AsyncIterator[None]:
     """READ COMMITTED; committed on a clean exit."""
-    await connection.execute("BEGIN ISOLATION LEVEL READ COMMITTED")
+    async with rolled_back(connection):
+        await connection.execute(*BEGIN[:2])
+        yield
+        await connection.execute(*COMMIT[:2])
+
+
+@asynccontextmanager
+async def rolled_back(connection: PostgresqlConnection) -> AsyncIterator[None]:
+    """A transaction that is begun and committed inside, and undone by whatever is raised there."""
     try:
         yield
-        await connection.execute("COMMIT")
     except ConnectionLost:
         raise
     except BaseException:

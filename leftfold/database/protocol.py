@@ -9,13 +9,21 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
 
 if TYPE_CHECKING:
     from leftfold.database.waiting import Waiting
 
 Row = tuple[Any, ...]
 Dialect = Literal["sqlite", "postgresql"]
+
+
+class Statement(NamedTuple):
+    """SQL with its parameters; ``many`` times, once for each set of them."""
+
+    sql: str
+    parameters: Sequence[Any] = ()
+    many: bool = False
 
 
 class Connection(Protocol):
@@ -26,6 +34,9 @@ class Connection(Protocol):
 
     async def execute_many(self, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
         """Run one statement once for each set of parameters."""
+
+    async def execute_all(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        """Run statements one after the other, in one round trip where that can be; the rows of each."""
 
 
 class Signal(Protocol):

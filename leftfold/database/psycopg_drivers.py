@@ -1,4 +1,4 @@
-"""psycopg 3 behind both doors: the same five calls, blocking or awaited. Imported only when PostgreSQL is asked for."""
+"""psycopg 3 behind both doors: the same six calls, blocking or awaited. Imported only when PostgreSQL is asked for."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from psycopg.types.numeric import Int8BinaryLoader
 from psycopg.types.string import ByteaBinaryLoader
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
-from leftfold.database.protocol import Row
+from leftfold.database.protocol import Row, Statement
 
 CONNECT_SECONDS = 10.0
 Texts = list[bytes | None]
@@ -59,6 +59,9 @@ class Driver(Statements, Protocol):
         A cursor converts each value by its type, which takes as long as all the rest of a short append in Python.
         """
 
+    async def execute_all(self, connection: Any, statements: Sequence[Statement]) -> list[list[Row]]:
+        """Statements in one round trip (libpq's pipeline mode), each once; after one that fails none is run."""
+
     async def close(self) -> None:
         """Close the pool."""
 
@@ -91,6 +94,11 @@ class BlockingDriver:
     async def execute(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
         cursor = connection.execute(sql, parameters or None)
         return cursor.fetchall() if has_rows(cursor) else []
+
+    async def execute_all(self, connection: Any, statements: Sequence[Statement]) -> list[list[Row]]:
+        with connection.pipeline():
+            cursors = [connection.execute(sql, parameters or None) for sql, parameters, _ in statements]
+        return [cursor.fetchall() if has_rows(cursor) else [] for cursor in cursors]
 
     async def execute_raw(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
         cursor = read_raw(connection.cursor(binary=True))
@@ -147,6 +155,11 @@ class AsyncDriver:
     async def execute(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
         cursor = await connection.execute(sql, parameters or None)
         return await cursor.fetchall() if has_rows(cursor) else []
+
+    async def execute_all(self, connection: Any, statements: Sequence[Statement]) -> list[list[Row]]:
+        async with connection.pipeline():
+            cursors = [await connection.execute(sql, parameters or None) for sql, parameters, _ in statements]
+        return [await cursor.fetchall() if has_rows(cursor) else [] for cursor in cursors]
 
     async def execute_raw(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
         cursor = read_raw(connection.cursor(binary=True))

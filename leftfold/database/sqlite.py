@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from leftfold.database.inside import check_outside
-from leftfold.database.protocol import Connection, Dialect, Row, Signal
+from leftfold.database.protocol import Connection, Dialect, Row, Signal, Statement
 from leftfold.database.url import SqliteUrl, Synchronous
 from leftfold.database.waiting import Waiting, Worker
 from leftfold.errors import NotSupported, StoreUnavailable
@@ -41,6 +41,14 @@ class SqliteConnection:
 
     async def execute_many(self, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
         await self.run(lambda raw: raw.executemany(sql, parameters))
+
+    async def execute_all(self, statements: Sequence[Statement]) -> list[list[Row]]:
+        return await self.run(
+            lambda raw: [
+                (raw.executemany if many else raw.execute)(sql, parameters).fetchall()
+                for sql, parameters, many in statements
+            ]
+        )
 
     async def run(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
         """``function(raw connection)``, in the connection's own thread under the async door."""

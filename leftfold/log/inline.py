@@ -9,13 +9,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
-from leftfold.database.protocol import Connection
+from leftfold.database.protocol import Connection, Row, Statement
 from leftfold.errors import LeftfoldError
 from leftfold.events import RecordedEvent, Registry, moment
 from leftfold.log.inline_set import InlineSet
 from leftfold.log.writes import Append, Outcome
+
+Rows = Sequence[Any]
+"""What an `Inline` has fetched for a batch, in a form of its own."""
 
 
 @dataclass(slots=True)
@@ -59,8 +62,16 @@ class Inline(Protocol):
         `ProjectionFailed` if a projection cannot tell.
         """
 
-    async def apply(self, connection: Connection, placed: Sequence[Placed]) -> None:
-        """Bring the rows up to date with what the transaction has stored, in this order. `Refused` undoes it."""
+    async def fetch(
+        self, connection: Connection, appends: Sequence[Append], first: Sequence[Statement] = ()
+    ) -> tuple[list[list[Row]], Rows]:
+        """Run what comes ``first``, which locks the rows that the appends were told to touch, and fetch those.
+
+        `SchemaOutdated` if a table of theirs is gone.
+        """
+
+    def fold(self, placed: Sequence[Placed], rows: Rows) -> list[Statement]:
+        """What brings the rows up to date with what the transaction has stored, in this order. `Refused` undoes it."""
 
 
 class Nothing:
@@ -73,8 +84,15 @@ class Nothing:
         """As it is."""
         return append
 
-    async def apply(self, connection: Connection, placed: Sequence[Placed]) -> None:
+    async def fetch(
+        self, connection: Connection, appends: Sequence[Append], first: Sequence[Statement] = ()
+    ) -> tuple[list[list[Row]], Rows]:
+        """Only what comes first."""
+        return await connection.execute_all(first), ()
+
+    def fold(self, placed: Sequence[Placed], rows: Rows) -> list[Statement]:
         """Nothing to do."""
+        return []
 
 
 class Refused(Exception):

@@ -16,7 +16,7 @@ from zlib import crc32
 
 import msgspec
 
-from leftfold.database.protocol import Connection, Database
+from leftfold.database.protocol import Connection, Database, Row, Statement
 from leftfold.errors import InvalidArgument, LeftfoldError, ProjectionFailed, SchemaOutdated
 from leftfold.events import RecordedEvent, Registry, moment
 from leftfold.log.inline import Placed, Refused, recorded_events
@@ -53,25 +53,38 @@ class InlineProjections:
             raise failure
         return self._touching(append, pages, tries=1)
 
-    async def apply(self, connection: Connection, placed: Sequence[Placed]) -> None:
-        """See `leftfold.log.inline.Inline.apply`."""
+    async def fetch(
+        self, connection: Connection, appends: Sequence[Append], first: Sequence[Statement] = ()
+    ) -> tuple[list[list[Row]], Sequence[Rows]]:
+        """See `leftfold.log.inline.Inline.fetch`."""
+        keys = [one.keys_of(appends, at) for at, one in enumerate(self._folds)]
+        asked = [one.table.fetching(of_one) for one, of_one in zip(self._folds, keys, strict=True) if of_one]
+        with _tables_are_there():
+            answers = await connection.execute_all([*first, *asked])
+        fetched = iter(answers[len(first) :])
+        rows = [
+            one.table.loaded(of_one, next(fetched)) if of_one else {}
+            for one, of_one in zip(self._folds, keys, strict=True)
+        ]
+        return answers[: len(first)], rows
+
+    def fold(self, placed: Sequence[Placed], rows: Sequence[Rows]) -> list[Statement]:
+        """See `leftfold.log.inline.Inline.fold`."""
         pages = self._pages(placed)
         if _failure_of(pages) is not None or not self._were_told(placed, pages):
             raise self._misjudged(placed)
-        with _tables_are_there():
-            before = [
-                await one.table.fetch(connection, page.all_keys()) if page.events else {}
-                for one, page in zip(self._folds, pages, strict=True)
-            ]
+        before = [{key: fetched[key] for key in page.all_keys()} for page, fetched in zip(pages, rows, strict=True)]
         after = [fold_page(*of_one) for of_one in zip(self.projections, pages, before, strict=True)]
         if (failure := _failure_of(after)) is not None:
             raise Refused(self._failures(placed, before) or {_first_in(failure.stream, placed).number: failure}, {})
-        for fold, rows, folded in zip(self._folds, before, after, strict=True):
-            written, deleted = changes(rows, folded.rows)
+        statements = []
+        for fold, former, folded in zip(self._folds, before, after, strict=True):
+            written, deleted = changes(former, folded.rows)
             if written:
-                await fold.table.write(connection, written)
+                statements.append(fold.table.writing(written))
             if deleted:
-                await fold.table.delete(connection, deleted)
+                statements.append(fold.table.deleting(deleted))
+        return statements
 
     def _pages(self, placed: Sequence[Placed]) -> list[Page]:
         """What appends mean to each projection."""
@@ -169,6 +182,18 @@ class _Fold:
         if self.is_keyed:
             return assign_keys(self._projection, concerned, None)
         return Page(concerned, [(one.stream[len(start) :],) for one in concerned], None)
+
+    def keys_of(self, appends: Sequence[Append], at: int) -> list[Any]:
+        """The rows that appends concern, as they were told; this is the fold number ``at``."""
+        if self.is_keyed:
+            return list(dict.fromkeys(key for one in appends for keys in _touched(one).keys[at] for key in keys))
+        start, types = self._start, self._types
+        streams = (
+            one.stream
+            for one in appends
+            if one.stream.startswith(start) and (not types or any(event.type in types for event in one.events))
+        )
+        return [stream[len(start) :] for stream in dict.fromkeys(streams)]
 
     def lock(self, key: Any) -> int:
         """A hash of a row's key, the same in every process, however the key is written."""

@@ -16,7 +16,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
-from leftfold.database.protocol import Connection, Database
+from leftfold.database.protocol import Connection, Database, Statement
 from leftfold.errors import SchemaOutdated
 from leftfold.read.columns import BytesType, MomentType, TextType
 from leftfold.read.compiling import sqlalchemy_dialect
@@ -51,16 +51,36 @@ class ReadTable(ABC):
         self._load = definition.loader(database.dialect)
 
     @abstractmethod
-    async def fetch(self, connection: Connection, keys: Iterable[Any]) -> Rows:
-        """The rows of these keys, with None for a key that has none."""
+    def fetching(self, keys: Sequence[Any]) -> Statement:
+        """What fetches the rows of these keys, for `loaded`."""
 
     @abstractmethod
+    def writing(self, rows: Sequence[Any]) -> Statement:
+        """What inserts rows, or replaces those with the same key."""
+
+    @abstractmethod
+    def deleting(self, keys: Sequence[Any]) -> Statement:
+        """What deletes the rows of these keys."""
+
+    def loaded(self, keys: Iterable[Any], fetched: Iterable[tuple[Any, ...]]) -> Rows:
+        """The rows of these keys, with None for a key that has none."""
+        rows: Rows = dict.fromkeys(keys)
+        for row in map(self._load, fetched):
+            rows[self.definition.key_of(row)] = row
+        return rows
+
+    async def fetch(self, connection: Connection, keys: Sequence[Any]) -> Rows:
+        """Fetch the rows of these keys."""
+        [fetched] = await connection.execute_all([self.fetching(keys)])
+        return self.loaded(keys, fetched)
+
     async def write(self, connection: Connection, rows: Sequence[Any]) -> None:
         """Insert rows, or replace those with the same key."""
+        await connection.execute_all([self.writing(rows)])
 
-    @abstractmethod
     async def delete(self, connection: Connection, keys: Sequence[Any]) -> None:
         """Delete the rows of these keys."""
+        await connection.execute_all([self.deleting(keys)])
 
     def expected(self) -> dict[str, str]:
         """The columns that the model asks for: declared type, NOT NULL, place in the key."""
@@ -105,12 +125,6 @@ class ReadTable(ABC):
         values = self.definition.key_values(key)
         return [convert(value) if convert else value for convert, value in zip(self._dump_key, values, strict=True)]
 
-    def _loaded(self, keys: Iterable[Any], fetched: Iterable[tuple[Any, ...]]) -> Rows:
-        rows: Rows = dict.fromkeys(keys)
-        for row in map(self._load, fetched):
-            rows[self.definition.key_of(row)] = row
-        return rows
-
     def _on_conflict(self) -> str:
         others = [one for one in self._columns if one not in self._key]
         updates = ", ".join(f"{one} = excluded.{one}" for one in others)
@@ -120,27 +134,25 @@ class ReadTable(ABC):
 class SqliteTable(ReadTable):
     """In SQLite."""
 
-    async def fetch(self, connection: Connection, keys: Iterable[Any]) -> Rows:
+    def fetching(self, keys: Sequence[Any]) -> Statement:
         columns = ", ".join(f"t.{one}" for one in self._columns)
         matches = " AND ".join(f"t.{one} = json_extract(k.value, '$[{at}]')" for at, one in enumerate(self._key))
-        fetched = await connection.execute(
+        return Statement(
             f"SELECT {columns} FROM json_each(?) AS k CROSS JOIN {self.name} AS t WHERE {matches}",
             (_to_json([self._key_values(key) for key in keys]).decode(),),
         )
-        return self._loaded(keys, fetched)
 
-    async def write(self, connection: Connection, rows: Sequence[Any]) -> None:
+    def writing(self, rows: Sequence[Any]) -> Statement:
         marks = ", ".join("?" * len(self._columns))
-        await connection.execute_many(
+        return Statement(
             f"INSERT INTO {self.name} ({', '.join(self._columns)}) VALUES ({marks}) {self._on_conflict()}",
             [self._dump(row) for row in rows],
+            many=True,
         )
 
-    async def delete(self, connection: Connection, keys: Sequence[Any]) -> None:
+    def deleting(self, keys: Sequence[Any]) -> Statement:
         matches = " AND ".join(f"{one} = ?" for one in self._key)
-        await connection.execute_many(
-            f"DELETE FROM {self.name} WHERE {matches}", [self._key_values(key) for key in keys]
-        )
+        return Statement(f"DELETE FROM {self.name} WHERE {matches}", [self._key_values(key) for key in keys], many=True)
 
 
 class PostgresqlTable(ReadTable):
@@ -163,18 +175,18 @@ class PostgresqlTable(ReadTable):
         self._plain_key = _plain_key(definition)
         self._delete = f"DELETE FROM {self.name} t USING {keys} WHERE {self._same_key()}"
 
-    async def fetch(self, connection: Connection, keys: Iterable[Any]) -> Rows:
-        return self._loaded(keys, await connection.execute(self._fetch, (self._keys_as_json(keys),)))
+    def fetching(self, keys: Sequence[Any]) -> Statement:
+        return Statement(self._fetch, (self._keys_as_json(keys),))
 
-    async def write(self, connection: Connection, rows: Sequence[Any]) -> None:
+    def writing(self, rows: Sequence[Any]) -> Statement:
         if self._are_json(rows):
             text = _to_json(rows).decode()
         else:
             text = self._as_json(range(len(self._columns)), map(self._dump, rows))
-        await connection.execute(self._write, (text,))
+        return Statement(self._write, (text,))
 
-    async def delete(self, connection: Connection, keys: Sequence[Any]) -> None:
-        await connection.execute(self._delete, (self._keys_as_json(keys),))
+    def deleting(self, keys: Sequence[Any]) -> Statement:
+        return Statement(self._delete, (self._keys_as_json(keys),))
 
     def _are_json(self, rows: Sequence[Any]) -> bool:
         """Whether they need no conversion on their way: then msgspec writes them at once, in a fraction of the time."""

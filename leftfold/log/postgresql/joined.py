@@ -13,7 +13,7 @@ from typing import Any, TypeVar
 
 from leftfold.database.held_postgresql import HeldPostgresqlDatabase
 from leftfold.database.postgresql import PostgresqlConnection
-from leftfold.database.protocol import Row
+from leftfold.database.protocol import Row, Statement
 from leftfold.errors import InvalidEvent, NotSupported, TransactionConflict
 from leftfold.log.committing import Alone
 from leftfold.log.condition import AppendCondition
@@ -50,10 +50,10 @@ class JoinedPostgresqlLog(PostgresqlLog):
         sql, inline = self._statement("append_joined"), self.inline.digest
         parameters = append_parameters(appends, together=together, wait=wait, condition=condition, inline=inline)
         async with self._held.transaction() if inline else self._held.connection() as connection:
-            [(statuses, versions, positions, listened, text, *of_events)] = await connection.execute(sql, parameters)
+            first, rows = await self.inline.fetch(connection, appends, [Statement(sql, parameters)])
+            [[(statuses, versions, positions, listened, text, *of_events)]] = first
             answer = Answer(statuses, versions, positions, listened, *of_events)
-            if inline and (stored := list(placed(appends, together, answer))):
-                await self.inline.apply(connection, stored)
+            await connection.execute_all(self.inline.fold(list(placed(appends, together, answer)), rows))
         self._held.listened |= bool(listened)
         streams = ", ".join(append.stream for append in appends)
         if statuses[0] == _COLLIDED:

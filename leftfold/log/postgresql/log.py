@@ -16,13 +16,15 @@ from typing import Any, TypeVar
 from psycopg.errors import DeadlockDetected, OutOfMemory, UniqueViolation
 
 from leftfold.database.postgresql import (
+    BEGIN,
+    COMMIT,
     ConnectionLost,
     PooledConnection,
     PostgresqlConnection,
     PostgresqlDatabase,
-    in_transaction,
+    rolled_back,
 )
-from leftfold.database.protocol import Row, Signal
+from leftfold.database.protocol import Row, Signal, Statement
 from leftfold.database.statements import statement
 from leftfold.errors import ConditionFailed, StoreUnavailable
 from leftfold.events import Query, RecordedEvent, Registry
@@ -233,10 +235,12 @@ class PostgresqlLog(Log):
             return read_answer(await connection.call(sql, parameters))
 
         async def append_and_maintain(connection: PooledConnection) -> Answer:
-            async with in_transaction(connection):
-                answer = await append(connection)
-                if stored := list(placed(appends, together, answer)):
-                    await self.inline.apply(connection, stored)
+            async with rolled_back(connection):
+                first = [BEGIN, Statement(sql, parameters)]
+                [_, [row]], rows = await self.inline.fetch(connection, appends, first)
+                answer = Answer(*row)
+                changes = self.inline.fold(list(placed(appends, together, answer)), rows)
+                await connection.execute_all([*changes, COMMIT])
             return answer
 
         ask = append_and_maintain if inline else append

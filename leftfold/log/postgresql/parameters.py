@@ -79,10 +79,13 @@ def _conditions(conditions: Sequence[AppendCondition | None]) -> Sequence[str | 
     if not any(conditions):
         return None, None, None, None
     criteria = [None if one is None else one.unless.criteria for one in conditions]
-    tagged = all(one.tags for each in criteria if each for one in each)
+    about = _texts(None if each is None else _json([_criterion(one) for one in each]) for each in criteria)
+    firsts = None
+    if all(one.tags for each in criteria if each for one in each):
+        firsts = _texts(None if each is None else _texts(min(one.tags) for one in each) for each in criteria)
     return (
-        _texts(None if each is None else _json([_criterion(one) for one in each]) for each in criteria),
-        _texts(None if each is None else _texts(min(one.tags) for one in each) for each in criteria) if tagged else None,
+        about,
+        firsts,
         _plain(0 if one is None else one.after for one in conditions),
         _texts("{}" if one is None else _plain(one.seen) for one in conditions),
     )

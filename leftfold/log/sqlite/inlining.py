@@ -30,7 +30,9 @@ class Inlining:
     def apply(self, raw: sqlite3.Connection, placed: Sequence[Placed]) -> None:
         """Bring the rows up to date with what has just been stored. `Refused` undoes it."""
         if self.inline.digest and placed:
-            step(self.inline.apply(self._over(raw), placed))
+            connection = self._over(raw)
+            _, rows = step(self.inline.fetch(connection, [one.append for one in placed]))
+            step(connection.execute_all(self.inline.fold(placed, rows)))
 
     def _over(self, raw: sqlite3.Connection) -> SqliteConnection:
         return SqliteConnection(raw, BlockingWorker(), self._place)
