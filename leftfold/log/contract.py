@@ -51,10 +51,10 @@ class Log(ABC):
     def maintain(self, inline: Inline) -> None:
         """Maintain these projections inline, from the first append on.
 
-        By one line: larger batches make up for their statements, and two would find each other's rows locked.
+        By one line if streams share rows: two would find each other's rows locked.
         """
         self.inline = inline
-        self._committing = self.committing(self, 1)
+        self._committing = self.committing(self, 1 if inline.shares_rows else self.lines)
 
     async def append(
         self,

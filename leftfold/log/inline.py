@@ -55,6 +55,8 @@ class Inline(Protocol):
     members: InlineSet
     digest: str
     """Empty if there are none; then nothing else is asked."""
+    shares_rows: bool
+    """Whether appends to different streams may concern the same row."""
 
     def touch(self, append: Append) -> Append:
         """The append with the rows that it will concern, as far as that can be told before it is stored.
@@ -79,6 +81,7 @@ class Nothing:
 
     members: InlineSet = frozenset()
     digest = ""
+    shares_rows = False
 
     def touch(self, append: Append) -> Append:
         """As it is."""

@@ -42,11 +42,11 @@ class InlineProjections:
         self.digest = digest_of(self.members)
         self._registry = registry
         self._folds = [_Fold(database, registry, one) for one in self.projections]
-        self._has_keys = any(one.is_keyed for one in self._folds)
+        self.shares_rows = any(one.is_keyed for one in self._folds)
 
     def touch(self, append: Append) -> Append:
         """See `leftfold.log.inline.Inline.touch`."""
-        if not self._has_keys:
+        if not self.shares_rows:
             return append
         pages = self._pages([_provisional(append)])
         if (failure := _failure_of(pages)) is not None:
