@@ -134,8 +134,8 @@ class PostgresqlLog(Log):
     async def _append_sorted(self, appends: Sequence[Append], wait: bool) -> list[Outcome]:
         """What the server refuses is refused with the whole batch; so each goes once more by itself.
 
-        So it does when the server's table of locks is full: that of one append may still have room. Whom an inline
-        projection refuses the others leave behind.
+        So it does when the server's table of locks is full: those of one append may still find room, at the latest when
+        it is its turn to wait. Whom an inline projection refuses the others leave behind.
         """
         remaining = Remaining(appends, self.inline)
         while going := remaining.appends:
@@ -148,11 +148,13 @@ class PostgresqlLog(Log):
                 if len(going) == 1:
                     return remaining.settle([refusal(going, error)])
             except StoreUnavailable as error:
-                if len(going) == 1 or not isinstance(error.__cause__, OutOfMemory):
+                if not isinstance(error.__cause__, OutOfMemory) or (len(going) == 1 and wait):
                     raise
+                if len(going) == 1:
+                    return remaining.settle([BUSY])
             else:
                 return remaining.settle(await self._outcomes(going, rows))
-            return remaining.settle([(await self._append_sorted([append], wait))[0] for append in going])
+            return remaining.settle([(await self.append_batch([append], wait=wait))[0] for append in going])
         return remaining.settle([])
 
     async def append_together(
