@@ -14,7 +14,8 @@ from psycopg.rows import tuple_row
 
 from leftfold.database.held import Held, ended_inside, in_the_drivers_words
 from leftfold.database.held_kinds import check_kind, driver_connection, not_in_transaction, wrong_kind
-from leftfold.database.postgresql import ConnectionLost, PostgresqlConnection, PostgresqlDatabase
+from leftfold.database.postgresql import PostgresqlDatabase
+from leftfold.database.postgresql_connection import ConnectionLost, PostgresqlConnection
 from leftfold.database.protocol import Row
 from leftfold.database.psycopg_drivers import BlockingDriver, Statements, has_rows, read_raw
 from leftfold.errors import InvalidArgument, LeftfoldError, StoreUnavailable, TransactionConflict

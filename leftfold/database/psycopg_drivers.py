@@ -186,19 +186,29 @@ def forget_prepared(connection: Any) -> None:
 
 
 def _calling(connection: Any, sql: str, parameters: Sequence[str | None]) -> Generator[Any, Any, Texts]:
-    """For psycopg's `Connection.wait`, which waits in the way of its door, and cancels when it is interrupted."""
+    """For psycopg's `Connection.wait`, which waits in the way of its door, and cancels when it is interrupted.
+
+    psycopg deallocates everything when it has seen a ROLLBACK or a DROP: then it is prepared once more.
+    """
     pgconn = connection.pgconn
     encoded = [None if one is None else _encoded(one) for one in parameters]
     prepared = _prepared.setdefault(connection, {})
-    name = prepared.get(sql)
-    if name is None:
-        name = f"leftfold_{len(prepared)}".encode()
-        pgconn.send_prepare(name, _numbered(sql))
-        _checked((yield from generators.execute(pgconn)))
-        prepared[sql] = name
-    pgconn.send_query_prepared(name, encoded)
-    result = _checked((yield from generators.execute(pgconn)))
-    return [result.get_value(0, column) for column in range(result.nfields)]
+    while True:
+        known = sql in prepared
+        if not known:
+            name = f"leftfold_{len(prepared)}".encode()
+            pgconn.send_prepare(name, _numbered(sql))
+            _checked((yield from generators.execute(pgconn)))
+            prepared[sql] = name
+        pgconn.send_query_prepared(prepared[sql], encoded)
+        try:
+            result = _checked((yield from generators.execute(pgconn)))
+        except errors.InvalidSqlStatementName:
+            prepared.clear()
+            if not known:
+                raise
+        else:
+            return [result.get_value(0, column) for column in range(result.nfields)]
 
 
 def _encoded(text: str) -> bytes:

@@ -24,7 +24,8 @@ from uuid import UUID
 import psycopg
 from psycopg.errors import UndefinedTable
 
-from leftfold.database.postgresql import ConnectionLost, PostgresqlConnection, PostgresqlDatabase
+from leftfold.database.postgresql import PostgresqlDatabase
+from leftfold.database.postgresql_connection import ConnectionLost, PostgresqlConnection
 from leftfold.database.protocol import Row
 from leftfold.database.psycopg_drivers import Driver
 from leftfold.database.statements import statement

@@ -6,11 +6,10 @@ itself, patiently, so that one slow stream never holds up the others.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from leftfold.errors import LeftfoldError
-from leftfold.log.writes import BUSY, Append, AppendResult, Busy, Outcome
+from leftfold.log.writes import BUSY, Append, AppendResult, Busy
 
 if TYPE_CHECKING:
     from leftfold.log.contract import Log
@@ -32,7 +31,7 @@ class Committing:
     def __init__(self, log: Log, lines: int) -> None:
         waiting = log.database.waiting
         self._log = log
-        self._gathering = waiting.gathering(self._send, _Batch, lines)
+        self._gathering = waiting.gathering(lambda appends: log.append_batch(appends, wait=False), _Batch, lines)
         self.places = waiting.turns(MOST_WAITING)
 
     async def append(self, append: Append) -> AppendResult | LeftfoldError:
@@ -43,9 +42,6 @@ class Committing:
             [outcome] = await self._log.append_batch([append])
             assert not isinstance(outcome, Busy), "busy, though it was to wait"
         return outcome
-
-    async def _send(self, appends: Sequence[Append]) -> list[Outcome]:
-        return await self._log.append_batch(appends, wait=False)
 
 
 class Alone(Committing):

@@ -269,7 +269,7 @@ class Log(ABC):
 
 
 def _check_condition(condition: object) -> None:
-    if not isinstance(condition, AppendCondition | None):
+    if condition is not None and not isinstance(condition, AppendCondition):
         raise InvalidArgument(f"condition is an lf.AppendCondition, not {condition!r}")
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import closing, suppress
 from typing import Any
 
@@ -15,10 +15,9 @@ from leftfold.database.url import PostgresqlUrl, parse_url
 from leftfold.errors import StoreUnavailable
 from leftfold.events import Query, RecordedEvent
 from leftfold.events.identity import uuid7
-from leftfold.log import Append, AppendResult, committing
-from leftfold.log.committing import Committing
+from leftfold.log import Append, AppendResult, Log
 from leftfold.log.paging import PageSize
-from leftfold.log.postgresql import log as postgresql_log
+from leftfold.log.postgresql import persevering
 from leftfold.log.postgresql.log import PostgresqlLog
 from leftfold.log.sqlite import append as sqlite_append
 from leftfold.log.sqlite.log import SqliteLog
@@ -85,7 +84,7 @@ def failed_commit_acknowledged() -> None:
 def retry_with_new_ids() -> None:
     """PostgreSQL: what is sent again after a lost connection is taken for something new."""
     original = PostgresqlLog._append
-    postgresql_log.ATTEMPTS = 1
+    persevering.ATTEMPTS = 1
 
     async def append(self: PostgresqlLog, appends: Sequence[Append], **options: Any) -> list[Row]:
         for _ in range(5):
@@ -98,7 +97,11 @@ def retry_with_new_ids() -> None:
                 ]
         return await original(self, appends, **options)
 
+    async def no_short_way(self: PostgresqlLog, append: Append, wait: bool) -> None:
+        return None
+
     PostgresqlLog._append = append  # type: ignore[method-assign]
+    PostgresqlLog._append_one = no_short_way  # type: ignore[method-assign]
 
 
 def follow_by_maximum_position() -> None:
@@ -112,17 +115,20 @@ def follow_by_maximum_position() -> None:
 
 def answers_mixed_up() -> None:
     """Those who travel in one batch get each other's answers."""
-    original = Committing._send
+    for log in (PostgresqlLog, SqliteLog):
+        log.append_batch = _mixing(log.append_batch)  # type: ignore[method-assign]
 
-    async def send(self: Committing, appends: Sequence[Append]) -> list[Outcome]:
-        outcomes = await original(self, appends)
+
+def _mixing(original: Callable[..., Awaitable[list[Outcome]]]) -> Any:
+    async def append_batch(self: Log, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:
+        outcomes = await original(self, appends, wait=wait)
         done = [index for index, one in enumerate(outcomes) if isinstance(one, AppendResult)]
         mixed = list(outcomes)
         for index, other in zip(done, [*done[1:], *done[:1]], strict=True):
             mixed[index] = outcomes[other]
         return mixed
 
-    committing.Committing._send = send  # type: ignore[method-assign]
+    return append_batch
 
 
 def _shared(space: str) -> dict[str, str]:

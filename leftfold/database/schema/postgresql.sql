@@ -138,6 +138,56 @@ BEGIN
     listened := leftfold.listened_v1();
 END $$;
 
+CREATE FUNCTION leftfold.append_one_v3(p_wait boolean, p_stream text, p_expected bigint, p_id uuid, p_type text, p_schema_version integer, p_data json, p_metadata json, p_occurred timestamp with time zone, OUT status integer, OUT version bigint, OUT "position" bigint, OUT listened boolean) RETURNS record
+    LANGUAGE plpgsql
+    SET plan_cache_mode TO 'force_generic_plan'
+    SET enable_seqscan TO 'off'
+    AS $$
+DECLARE
+    moment timestamptz;
+    locked text; -- nothing: an assignment costs less than PERFORM, which starts a query
+BEGIN
+    IF current_setting('transaction_isolation') <> 'read committed' OR current_setting('synchronous_commit') = 'off' THEN
+        IF current_setting('transaction_isolation') <> 'read committed' THEN
+            RAISE EXCEPTION 'leftfold: an append needs READ COMMITTED, not %', current_setting('transaction_isolation')
+                USING ERRCODE = 'feature_not_supported';
+        END IF;
+        PERFORM set_config('synchronous_commit', 'on', true); -- acknowledged means flushed, whatever the default
+    END IF;
+    IF p_wait THEN
+        locked := pg_advisory_xact_lock_shared(leftfold.log_space_v1(), 0)::text;
+        locked := pg_advisory_xact_lock(leftfold.stream_space_v1(), hashtext(p_stream))::text;
+        locked := pg_advisory_xact_lock_shared(leftfold.log_space_v1(), leftfold.type_key_v1(p_type))::text;
+    ELSIF NOT (pg_try_advisory_xact_lock_shared(leftfold.log_space_v1(), 0)
+           AND pg_try_advisory_xact_lock(leftfold.stream_space_v1(), hashtext(p_stream))
+           AND pg_try_advisory_xact_lock_shared(leftfold.log_space_v1(), leftfold.type_key_v1(p_type))) THEN
+        status := 5;
+        RETURN;
+    END IF;
+    SELECT coalesce(e.version, 0) + 1, greatest(clock_timestamp(), e.recorded_at) -- never decreasing within a stream
+      INTO version, moment
+      FROM leftfold.inline_set s
+      LEFT JOIN LATERAL (SELECT a.version, a.recorded_at FROM leftfold.events a
+                          WHERE a.stream = p_stream AND a.version >= p_expected -- so that less of the index is read
+                          ORDER BY a.version DESC LIMIT 1) e ON true
+     WHERE s.digest = ''
+       AND (p_expected = -1 OR p_expected = coalesce(e.version, 0) OR p_expected = -2 AND e.version > 0);
+    IF version IS NULL THEN
+        RETURN;
+    END IF;
+    position := CASE WHEN pg_advisory_xact_lock_shared( -- first the horizon's lock, and then the position
+                              leftfold.horizon_space_v1(),
+                              coalesce(pg_sequence_last_value('leftfold.position'::regclass), 0)::bit(32)::int
+                          ) IS NOT NULL THEN nextval('leftfold.position') END;
+    INSERT INTO leftfold.events
+           (position, stream, version, id, type, schema_version, data, metadata, tags, occurred_at, recorded_at)
+    VALUES (append_one_v3.position, p_stream, append_one_v3.version, p_id, p_type, p_schema_version, p_data, p_metadata,
+            '{}', coalesce(p_occurred, moment), moment)
+    RETURNING 0, NOT (pg_try_advisory_lock(leftfold.listener_space_v1(), 0)
+                      AND pg_advisory_unlock(leftfold.listener_space_v1(), 0)) -- listened_v1
+      INTO status, listened;
+END $$;
+
 CREATE FUNCTION leftfold.append_v3(p_together boolean, p_wait boolean, p_unless jsonb[], p_after bigint[], p_seen text[], p_streams text[], p_expected bigint[], p_counts integer[], p_ids uuid[], p_types text[], p_schema_versions integer[], p_datas text[], p_metadatas text[], p_tags text[], p_occurred timestamp with time zone[], p_inline text, p_rows text[], OUT statuses integer[], OUT versions bigint[], OUT positions bigint[], OUT listened boolean, OUT event_positions bigint[], OUT recorded timestamp with time zone) RETURNS record
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'

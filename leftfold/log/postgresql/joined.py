@@ -12,7 +12,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
 from leftfold.database.held_postgresql import HeldPostgresqlDatabase
-from leftfold.database.postgresql import PostgresqlConnection
+from leftfold.database.postgresql_connection import PostgresqlConnection
 from leftfold.database.protocol import Row, Statement
 from leftfold.errors import InvalidEvent, NotSupported, TransactionConflict
 from leftfold.log.committing import Alone

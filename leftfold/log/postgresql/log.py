@@ -7,23 +7,14 @@ locks of its streams, so the repetition waits for its end and then finds its eve
 
 from __future__ import annotations
 
-import random
 from collections.abc import Awaitable, Callable, Sequence
-from contextlib import AbstractAsyncContextManager
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from psycopg.errors import DeadlockDetected, OutOfMemory, UniqueViolation
+from psycopg.errors import OutOfMemory, UniqueViolation
 
-from leftfold.database.postgresql import (
-    BEGIN,
-    COMMIT,
-    ConnectionLost,
-    PooledConnection,
-    PostgresqlConnection,
-    PostgresqlDatabase,
-    rolled_back,
-)
+from leftfold.database.postgresql import PooledConnection, PostgresqlDatabase
+from leftfold.database.postgresql_connection import BEGIN, COMMIT, PostgresqlConnection, rolled_back
 from leftfold.database.protocol import Row, Signal, Statement
 from leftfold.database.statements import statement
 from leftfold.errors import ConditionFailed, StoreUnavailable
@@ -46,13 +37,12 @@ from leftfold.log.postgresql.outcomes import (
     refusal,
 )
 from leftfold.log.postgresql.parameters import append_one_parameters, append_parameters, is_plain
+from leftfold.log.postgresql.persevering import persevere
 from leftfold.log.selection import Range, Terms, select_events
 from leftfold.log.writes import BUSY, Append, AppendResult, Outcome
 
 Result = TypeVar("Result")
-Connected = TypeVar("Connected")
 
-ATTEMPTS = 6
 _FROM_2000_TO_1970 = 946_684_800_000_000
 _COLUMNS = (
     "e.position, e.stream, e.version, e.id, e.type, e.schema_version, e.data, e.metadata, NULLIF(e.tags, '{}'), "
@@ -259,9 +249,9 @@ class PostgresqlLog(Log):
     async def _write(self, ask: Callable[[PooledConnection], Awaitable[Result]], *, wait: bool) -> Result:
         """Who may have to wait does so on a connection of the pool, which has some left for those who do not."""
         if not wait:
-            return await self._retried_on(self._postgresql.kept, ask)
+            return await persevere(self._postgresql.kept, ask, self.database.sleep)
         async with self._patient:
-            return await self._retried_on(self._postgresql.pooled, ask)
+            return await persevere(self._postgresql.pooled, ask, self.database.sleep)
 
     async def _fetch(self, sql: str, parameters: Sequence[object]) -> list[RecordedEvent]:
         return self._recorded(await self._retried(lambda connection: connection.execute_raw(sql, parameters)))
@@ -287,26 +277,7 @@ class PostgresqlLog(Log):
 
     async def _retried(self, ask: Callable[[PostgresqlConnection], Awaitable[Result]]) -> Result:
         """Ask on a connection of the pool."""
-        return await self._retried_on(self._postgresql.connection, ask)
-
-    async def _retried_on(
-        self,
-        connect: Callable[[], AbstractAsyncContextManager[Connected]],
-        ask: Callable[[Connected], Awaitable[Result]],
-    ) -> Result:
-        """Ask on a connection, and on another one when that dies; `StoreUnavailable` when it keeps dying.
-
-        The victim of a deadlock (with transactions of a user's, which lock in an order of their own) asks again, too.
-        """
-        failure: Exception
-        for attempt in range(ATTEMPTS):
-            try:
-                async with connect() as connection:
-                    return await ask(connection)
-            except (ConnectionLost, DeadlockDetected) as lost:
-                failure = lost
-                await self.database.sleep(random.uniform(0, 0.05 * 2**attempt))
-        raise StoreUnavailable(f"{failure}; {ATTEMPTS} attempts failed") from failure
+        return await persevere(self._postgresql.connection, ask, self.database.sleep)
 
     def _statement(self, name: str) -> str:
         return statement("leftfold.log.postgresql", name, str(self.database.schema))

@@ -58,7 +58,7 @@ def is_plain(append: Append) -> bool:
 
 
 def append_one_parameters(append: Append, *, wait: bool) -> tuple[str | None, ...]:
-    """Nine parameters for ``append_one_v2``."""
+    """Nine parameters for ``append_one_v3``."""
     [event] = append.events
     return (
         str(wait),
