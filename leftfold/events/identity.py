@@ -21,7 +21,7 @@ _VERSION_AND_VARIANT = (7 << 76) | (2 << 62)
 def uuid7() -> UUID:
     """A new UUIDv7, greater than every one made before in this process."""
     global _last
-    random = int.from_bytes(os.urandom(10), "big") >> 6
+    random = int.from_bytes(os.urandom(10)) >> 6
     now = time.time_ns() // 1_000_000
     with _lock:
         value = (now << _RANDOM_BITS) | (random >> 1)  # the upper half is left free for counting up

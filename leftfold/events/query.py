@@ -64,8 +64,8 @@ class Query:
         return Query(
             (
                 Criterion(
-                    frozenset(name for one in types for name in registry.names_of(one)),
-                    frozenset(check_tag(tag) for tag in tags),
+                    frozenset([name for one in types for name in registry.names_of(one)]),
+                    frozenset(map(check_tag, tags)),
                     None if category is None else check_category(category),
                     None if occurred is None else _span(occurred, "occurred"),
                     None if recorded is None else _span(recorded, "recorded"),

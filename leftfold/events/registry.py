@@ -8,7 +8,6 @@ Decimal is declared, and whatever JSON cannot carry, before anything is written.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -85,23 +84,20 @@ class Registry:
                 "former name as an alias (aliases=(…,))"
             ) from None
 
-    def names_of(self, what: Any) -> Iterator[str]:
+    def names_of(self, what: Any) -> tuple[str, ...]:
         """Every stored name of an event class (its aliases too), of each member of a union, or the name given."""
+        if isinstance(what, type):
+            entry = self.of(what)
+            return (entry.name, *entry.aliases)
         if isinstance(what, str):
             if not what or "\0" in what:
                 raise InvalidArgument(f"{what!r} is no event type name: expected 1 to 255 bytes, without NUL")
-            yield what
-        elif hasattr(what, "__value__"):  # type AccountEvent = …, since Python 3.12
-            yield from self.names_of(what.__value__)
-        elif get_origin(what) in (Union, UnionType):
-            for member in get_args(what):
-                yield from self.names_of(member)
-        elif not isinstance(what, type):
-            raise InvalidArgument(f"an event type is a class, a union of classes or a stored name, not {what!r}")
-        else:
-            entry = self.of(what)
-            yield entry.name
-            yield from entry.aliases
+            return (what,)
+        if hasattr(what, "__value__"):  # type AccountEvent = …, since Python 3.12
+            return self.names_of(what.__value__)
+        if get_origin(what) in (Union, UnionType):
+            return tuple(name for member in get_args(what) for name in self.names_of(member))
+        raise InvalidArgument(f"an event type is a class, a union of classes or a stored name, not {what!r}")
 
     def encode(self, event: Any) -> tuple[str, int, bytes, tuple[str, ...]]:
         """Type name, schema version, JSON and declared tags; `InvalidEvent` naming the field that does not fit."""

@@ -54,7 +54,7 @@ class AppendCondition:
 
         None of a criterion that has neither, which is about the whole log.
         """
-        return frozenset(name for one in self.unless.criteria for name in sorted(one.tags)[:1] or one.types)
+        return frozenset().union(*[[min(one.tags)] if one.tags else one.types for one in self.unless.criteria])
 
     @property
     def is_about_everything(self) -> bool:
