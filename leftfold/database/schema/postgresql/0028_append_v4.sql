@@ -98,7 +98,7 @@ BEGIN
            EXISTS (SELECT 1 FROM {schema}.events e WHERE e.id = ANY (p_ids))
       INTO bypasses, repeats;
     SELECT array_agg(coalesce(t.version, 0) + 1),
-           bool_and(s.expected = -1 OR s.expected = coalesce(t.version, 0) OR s.expected = -2 AND t.version > 0)
+           bool_and(s.expected = -1 OR s.expected = coalesce(t.version, 0) OR s.expected = -2 AND coalesce(t.version, 0) > 0)
                AND count(DISTINCT s.stream) = count(*),
            greatest(clock_timestamp(), max(t.recorded_at)) -- never decreasing within a stream, whatever the clock does
       INTO event_versions, fits, recorded

@@ -1,0 +1,96 @@
+"""Calls straight through libpq, on connections kept beside the pool: what they carry, and what they survive."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import psycopg
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+import leftfold as lf
+from leftfold.database.url import PostgresqlUrl, parse_url
+from leftfold.log.postgresql.parameters import _texts
+from leftfold.testing.conformance import DoorKind, open_door, registry
+from leftfold.testing.conformance.facts import counted
+
+OWN = "SELECT pid FROM pg_stat_activity WHERE application_name = 'leftfold' AND datname = current_database()"
+AWKWARD = ["", "NULL", "null", "{}", ',"', "\\", "\\n", "\n", "\t\r\b\f", '\\"', "\x7f", "\u2028", "ü\U0001f600", " a "]
+texts = st.lists(st.none() | st.sampled_from(AWKWARD) | st.text(st.characters(exclude_characters="\0", codec="utf-8")))
+
+
+def conninfo(url: str) -> str:
+    place = parse_url(url)
+    assert isinstance(place, PostgresqlUrl)
+    return place.conninfo
+
+
+def test_an_array_of_texts_arrives_as_it_was_sent(postgres_url: str) -> None:
+    with psycopg.connect(conninfo(postgres_url)) as connection:
+
+        @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+        @given(sent=texts, nested=st.lists(st.lists(st.sampled_from(AWKWARD), max_size=3), max_size=4))
+        def check(sent: list[str | None], nested: list[list[str]]) -> None:
+            assert connection.execute("SELECT %s::text[]", (_texts(sent),)).fetchone() == (sent,)
+            rows = connection.execute("SELECT u::text[] FROM unnest(%s::text[]) u", (_texts(map(_texts, nested)),))
+            assert [row for (row,) in rows] == nested
+
+        check()
+
+
+def test_text_that_the_server_cannot_take_is_refused_and_never_cut_short(postgres_url: str) -> None:
+    with lf.connect(postgres_url, registry=registry) as store:
+        for text in ("Thing-\0a", "Thing-a\0"):
+            with pytest.raises(lf.InvalidArgument):
+                store.append(text, counted(1))
+        store.append("Thing-a", [lf.RawEvent("raw", b'{"text":\n"\\u0000 and \\u00e9"}')])
+        [recorded] = store.read("Thing-a")
+        assert recorded.data == b'{"text":\n"\\u0000 and \\u00e9"}'
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_an_append_is_prepared_again_after_everything_was_deallocated(postgres_url: str, kind: DoorKind) -> None:
+    async def check() -> None:
+        async with open_door(postgres_url, kind, registry=registry) as store:
+            for turn in range(1, 4):
+                assert (await store.append("Thing-a", counted(1, turn))).version == turn
+                [kept] = store._store.log.database._keeping.idle  # type: ignore[attr-defined]
+                await kept.execute("DEALLOCATE ALL")
+
+    asyncio.run(check())
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_kept_connection_that_has_died_costs_nobody_an_append(postgres_url: str, kind: DoorKind) -> None:
+    async def check(other: psycopg.Connection) -> None:
+        async with open_door(postgres_url, kind, registry=registry) as store:
+            for turn in range(1, 6):
+                result = await store.append("Thing-a", counted(1, turn))
+                assert result == lf.AppendResult(turn, result.position)
+                other.execute(f"SELECT pg_terminate_backend(pid) FROM ({OWN}) own")
+
+    with psycopg.connect(conninfo(postgres_url), autocommit=True) as other:
+        asyncio.run(check(other))
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize("size", [1, 2, 4, 5, 10])
+def test_a_store_keeps_some_for_itself_and_lets_go_of_all(postgres_url: str, kind: DoorKind, size: int) -> None:
+    """However small the pool: nobody waits for a connection that somebody keeps."""
+
+    async def check() -> None:
+        async with open_door(f"{postgres_url}&pool_size={size}", kind, registry=registry) as store:
+            async with asyncio.timeout(20):
+                for turn in range(1, 11):
+                    await store.append("Thing-a", counted(1, turn))
+                    assert len(await store.read("Thing-a")) == turn
+                    await store.append_all([lf.Write("Thing-b", counted(1, turn))])
+
+    asyncio.run(check())
+    with psycopg.connect(conninfo(postgres_url), autocommit=True) as other:
+        deadline = time.monotonic() + 10
+        while (left := other.execute(OWN).fetchall()) and time.monotonic() < deadline:  # a backend takes its time to go
+            time.sleep(0.01)
+        assert not left
