@@ -25,7 +25,8 @@ import psycopg
 
 import leftfold as lf
 from leftfold.database import PostgresqlUrl, SqliteUrl, parse_url
-from leftfold.database.protocol import Connection, Database
+from leftfold.database.protocol import Connection, Database, Statement
+from leftfold.database.statements import execute_each
 from leftfold.log import Log
 from leftfold.log.buckets import bucket_of
 from leftfold.read import partitions
@@ -71,6 +72,9 @@ class FatefulConnection:
         self._fate.step()
         await self._connection.execute_many(sql, parameters)
         self._fate.step()
+
+    async def execute_all(self, statements: Sequence[Statement]) -> list[list[tuple[Any, ...]]]:
+        return await execute_each(self, statements)
 
 
 class FatefulDatabase:
