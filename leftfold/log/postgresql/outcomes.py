@@ -21,7 +21,7 @@ OUTDATED = 9
 
 
 class Answer(NamedTuple):
-    """What ``append_v3`` says of a batch."""
+    """What ``append_v4`` says of a batch."""
 
     statuses: Sequence[int]
     versions: Sequence[int]
@@ -39,24 +39,15 @@ class Answer(NamedTuple):
 
 
 def read_answer(texts: Sequence[bytes | None]) -> Answer:
-    """From PostgreSQL's text; the answer may end after any of its columns that are not always there."""
-    statuses, versions, positions, listened, *more = texts
-    return Answer(
-        _numbers(statuses),
-        _numbers(versions),
-        _numbers(positions),
-        None if listened is None else listened == b"t",
-        *_of_events(*more),
-    )
+    """From PostgreSQL's text."""
+    statuses, versions, positions, listened = texts
+    told = None if listened is None else listened == b"t"
+    return Answer(_numbers(statuses), _numbers(versions), _numbers(positions), told)
 
 
-def _of_events(positions: bytes | None = None, recorded: bytes | None = None) -> tuple[Any, Any]:
-    return positions and _numbers(positions), recorded and int(recorded)
-
-
-def _numbers(array: bytes | None) -> list[Any]:
-    """An array literal, without its braces, commas in between; NULL is None."""
-    return [None if one == b"NULL" else int(one) for one in (array or b"{}")[1:-1].split(b",") if one]
+def _numbers(array: bytes | None) -> list[int]:
+    """Of an array literal."""
+    return [int(one) for one in (array or b"{}").strip(b"{}").split(b",") if one]
 
 
 def outcome(append: Append, status: int, version: int, position: int) -> Outcome:
