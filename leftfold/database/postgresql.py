@@ -49,7 +49,11 @@ class PooledConnection(PostgresqlConnection):
     async def execute_all(self, statements: Sequence[Statement]) -> list[list[Row]]:
         if len(statements) == 1 or any(one.many for one in statements):
             return await execute_each(self, statements)
-        return await self._translated(self._calls.execute_all(self.raw, statements))
+        try:
+            return await self._translated(self._calls.execute_all(self.raw, statements))
+        except BaseException:  # psycopg may take for prepared what the server has skipped: nobody is to use it again
+            await self._calls.discard(self.raw)
+            raise
 
 
 class PostgresqlDatabase:
@@ -103,7 +107,10 @@ class PostgresqlDatabase:
         return _Kept(self._keeping)
 
     async def take(self) -> Any:
-        """A psycopg connection from the pool; `StoreUnavailable` says why there is none."""
+        """A psycopg connection from the pool, or a kept one if that has no more; `StoreUnavailable` says why not."""
+        if self._keeping.idle and not self.driver.has_room():
+            with suppress(IndexError):
+                return self._keeping.idle.pop().raw
         with self._reaching():
             return await self.driver.take()
 

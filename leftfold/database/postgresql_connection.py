@@ -13,7 +13,7 @@ from psycopg.pq import TransactionStatus
 from leftfold.database.protocol import Row, Statement
 from leftfold.database.psycopg_drivers import Statements, forget_prepared
 from leftfold.database.statements import execute_each
-from leftfold.errors import StoreUnavailable
+from leftfold.errors import LeftfoldError, StoreUnavailable
 
 Result = TypeVar("Result")
 
@@ -88,9 +88,9 @@ class PostgresqlConnection:
 async def in_transaction(connection: PostgresqlConnection) -> AsyncIterator[None]:
     """READ COMMITTED; committed on a clean exit."""
     async with rolled_back(connection):
-        await connection.execute(*BEGIN[:2])
+        await connection.execute(BEGIN.sql)
         yield
-        await connection.execute(*COMMIT[:2])
+        await connection.execute(COMMIT.sql)
 
 
 @asynccontextmanager
@@ -101,7 +101,7 @@ async def rolled_back(connection: PostgresqlConnection) -> AsyncIterator[None]:
     except ConnectionLost:
         raise
     except BaseException:
-        with suppress(ConnectionLost):  # which has rolled back, too, and what was raised says more
+        with suppress(LeftfoldError, psycopg.Error):  # lost, and so rolled back, too; what was raised says more
             await connection.execute("ROLLBACK")
         raise
 

@@ -1,4 +1,4 @@
-"""psycopg 3 behind both doors: the same six calls, blocking or awaited. Imported only when PostgreSQL is asked for."""
+"""psycopg 3 behind both doors: the same calls, blocking or awaited. Imported only when PostgreSQL is asked for."""
 
 from __future__ import annotations
 
@@ -23,6 +23,7 @@ CONNECT_SECONDS = 10.0
 Texts = list[bytes | None]
 _prepared: WeakKeyDictionary[Any, dict[str, bytes]] = WeakKeyDictionary()
 """What `call` has prepared on a connection, and under which name."""
+_names = count()
 
 
 class Statements(Protocol):
@@ -52,6 +53,12 @@ class Driver(Statements, Protocol):
 
     async def give_back(self, connection: Any) -> None:
         """Return one; a broken one is replaced."""
+
+    def has_room(self) -> bool:
+        """Whether `take` need not wait until another one is given back."""
+
+    async def discard(self, connection: Any) -> None:
+        """Close one; it is given back nevertheless."""
 
     async def call(self, connection: Any, sql: str, parameters: Sequence[str | None]) -> Texts:
         """The one row of a statement whose parameters and columns are text, straight through libpq.
@@ -86,6 +93,12 @@ class BlockingDriver:
 
     async def give_back(self, connection: Any) -> None:
         self._pool.putconn(connection)
+
+    def has_room(self) -> bool:
+        return _has_room(self._pool)
+
+    async def discard(self, connection: Any) -> None:
+        connection.close()
 
     async def call(self, connection: Any, sql: str, parameters: Sequence[str | None]) -> Texts:
         texts: Texts = connection.wait(_calling(connection, sql, parameters))
@@ -148,6 +161,12 @@ class AsyncDriver:
     async def give_back(self, connection: Any) -> None:
         await self._pool.putconn(connection)
 
+    def has_room(self) -> bool:
+        return _has_room(self._pool)
+
+    async def discard(self, connection: Any) -> None:
+        await connection.close()
+
     async def call(self, connection: Any, sql: str, parameters: Sequence[str | None]) -> Texts:
         texts: Texts = await connection.wait(_calling(connection, sql, parameters))
         return texts
@@ -196,7 +215,7 @@ def _calling(connection: Any, sql: str, parameters: Sequence[str | None]) -> Gen
     while True:
         known = sql in prepared
         if not known:
-            name = f"leftfold_{len(prepared)}".encode()
+            name = f"leftfold_{next(_names)}".encode()
             pgconn.send_prepare(name, _numbered(sql))
             _checked((yield from generators.execute(pgconn)))
             prepared[sql] = name
@@ -242,6 +261,11 @@ def _options(patience: float) -> dict[str, Any]:
         "connect_timeout": max(2, int(patience)),
         "client_encoding": "UTF8",
     }
+
+
+def _has_room(pool: ConnectionPool[Any] | AsyncConnectionPool[Any]) -> bool:
+    stats = pool.get_stats()
+    return stats.get("pool_available", 0) > 0 or stats["pool_size"] < stats["pool_max"]
 
 
 def _has_news(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:

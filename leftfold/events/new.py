@@ -100,4 +100,4 @@ def _encode_payload(event: Any, registry: Registry) -> tuple[str, int, bytes, tu
         raise InvalidArgument(f"{event.type!r} is no event type name: expected 1 to 255 bytes, without NUL")
     if not isinstance(event.schema_version, int) or not 1 <= event.schema_version < 2**31:
         raise InvalidArgument(f"schema_version is a whole number from 1, not {event.schema_version!r}")
-    return event.type, event.schema_version, check_raw_json(event.data), ()
+    return str.__str__(event.type), int(event.schema_version), check_raw_json(event.data), ()

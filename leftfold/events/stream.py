@@ -14,8 +14,7 @@ def check_stream(name: str) -> str:
     category, dash, rest = name.partition("-")
     if not (category and dash and rest):
         raise InvalidArgument(f"{name!r} is no stream name: expected 'category-id', for example 'BankAccount-alice'")
-    _check_text(name, "stream name")
-    return name
+    return _check_text(name, "stream name")
 
 
 def stream_name(category: str, stream_id: str) -> str:
@@ -40,6 +39,8 @@ def check_tag(tag: str) -> str:
 
 
 def _check_text(text: str, what: str) -> str:
+    if type(text) is not str:  # of a class of its own, which encoders do not know
+        text = str.__str__(text)
     if text.isascii() and len(text) <= MAX_STREAM_BYTES and "\0" not in text:  # nearly all, and cheaply told
         return text
     if "\0" in text:

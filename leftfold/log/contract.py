@@ -131,7 +131,7 @@ class Log(ABC):
         if not isinstance(expected, int) or isinstance(expected, bool) or not expectation.EXISTS <= expected < 2**63:
             raise InvalidArgument(f"expected is a version from 0, lf.ANY, lf.NO_STREAM or lf.EXISTS, not {expected!r}")
         encoded = encode_events(events, self.registry, metadata)
-        return self.inline.touch(Append(check_stream(stream), encoded, expected, condition))
+        return self.inline.touch(Append(check_stream(stream), encoded, int(expected), condition))
 
     @abstractmethod
     async def append_batch(self, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:

@@ -123,7 +123,7 @@ def test_a_slow_transaction_holds_up_only_who_needs_its_rows(postgres_url: str) 
                 async with asyncio.timeout(PATIENCE):
                     await asyncio.gather(
                         *(
-                            other.append(f"Thing-{turn % 20}", counted(1, number))
+                            other.append(f"Thing-{4 + turn % 20}", counted(1, number))
                             for turn in range(40)
                             for number in (4, 5)
                         )

@@ -13,7 +13,7 @@ from leftfold.database.stepping import step
 from leftfold.log import Append, Log
 from leftfold.log.writes import BUSY, Outcome
 from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import tagged
+from leftfold.testing.conformance.facts import an_append, tagged
 
 BATCHES = 150
 TAGS = 5
@@ -50,7 +50,7 @@ class Model:
         assert self.events == sorted(self.events, key=lambda one: one[0]), "positions go up, from append to append"
 
 
-def an_append(log: Log, chance: random.Random, model: Model, turn: int, simple: bool) -> Append:
+def a_random_append(log: Log, chance: random.Random, model: Model, turn: int, simple: bool) -> Append:
     stream = f"Thing-{turn}.{chance.randrange(30)}"
     tags = [f"{turn}:{number}" for number in range(TAGS)]
     events = [
@@ -88,7 +88,7 @@ def test_a_batch_is_judged_as_one_append_after_the_other(store_url: str, seed: i
             turn, model = next(_turns), Model()
             for _ in range(3):
                 simple = chance.random() < 0.7
-                batch = [an_append(log, chance, model, turn, simple) for _ in range(chance.choice([2, 3, 8]))]
+                batch = [a_random_append(log, chance, model, turn, simple) for _ in range(chance.choice([2, 3, 8]))]
                 if chance.random() < 0.5:  # as most are: to different streams, and no surprise among them
                     batch = [one for one in {one.stream: one for one in batch}.values() if fits(one, model)]
                 batch.sort(key=lambda append: append.stream)
@@ -113,3 +113,44 @@ def test_a_batch_is_judged_as_one_append_after_the_other(store_url: str, seed: i
 
 def fits(append: Append, model: Model) -> bool:
     return model.judged(append) is lf.AppendResult
+
+
+def test_conditions_are_judged_in_a_batch_however_many_keys_it_asks_for(store_url: str) -> None:
+    """More than 500 on PostgreSQL, of which few enough are different for one batch."""
+    seats = [*range(185), 5, 183]
+    with lf.connect(store_url, registry=registry) as store:
+        batch = [
+            an_append(
+                f"Course-{number:03}",
+                tagged(f"seat:{seat}", "all"),
+                condition=lf.AppendCondition(lf.Query.of(tags=[f"seat:{seat}"], registry=registry)),
+            )
+            for number, seat in enumerate(seats)
+        ]
+        outcomes = step(store.log.append_batch(batch))
+        assert [type(one) for one in outcomes] == [lf.AppendResult] * 185 + [lf.ConditionFailed] * 2
+        assert [one.position for one in outcomes[185:]] == [6, 184]  # type: ignore[union-attr]
+
+
+def test_each_stream_of_a_batch_gets_its_own_next_version(store_url: str) -> None:
+    """Whatever order the server's collation puts the names in."""
+    names = ["b-1", "A-1", "ä-1", "a-1", "B-1", "_-1", "Z-1", "zz-1", "aZ-1"]
+    with lf.connect(store_url, registry=registry) as store:
+        for turn in range(1, 4):
+            for count_of, name in enumerate(names):
+                if turn == 1 and count_of:
+                    store.append(f"Thing{name}", [event for _ in range(count_of) for event in tagged()])
+            batch = [an_append(f"Thing{name}", tagged()) for name in names]
+            results = step(store.log.append_batch(batch, wait=False))
+            assert [one.version for one in results if isinstance(one, lf.AppendResult)] == [
+                turn + count_of for count_of in range(len(names))
+            ]
+
+
+def test_a_name_of_a_class_of_its_own_is_a_name(store_url: str) -> None:
+    class StreamId(str):
+        __slots__ = ()
+
+    with lf.connect(store_url, registry=registry) as store:
+        assert store.append(StreamId("Thing-a"), [*tagged(StreamId("t")), *tagged()]).version == 2
+        assert [one.tags for one in store.read("Thing-a")] == [("t",), ()]

@@ -142,6 +142,7 @@ CREATE FUNCTION leftfold.append_one_v3(p_wait boolean, p_stream text, p_expected
     LANGUAGE plpgsql
     SET plan_cache_mode TO 'force_generic_plan'
     SET enable_seqscan TO 'off'
+    SET jit TO 'off'
     AS $$
 DECLARE
     moment timestamptz;
@@ -456,7 +457,7 @@ DECLARE
     locked   text;      -- nothing: an assignment costs less than PERFORM, which starts a query
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed'
-       AND current_setting('leftfold.joined', true) IS DISTINCT FROM 'on' THEN -- see append_joined_v2
+       AND current_setting('leftfold.joined', true) IS DISTINCT FROM 'on' THEN -- see append_joined_v3
         RAISE EXCEPTION 'leftfold: an append needs READ COMMITTED, not %', current_setting('transaction_isolation')
             USING ERRCODE = 'feature_not_supported';
     END IF;
@@ -471,7 +472,7 @@ BEGIN
     ELSE
         SELECT t.busy_log, t.busy_streams, t.busy_keys, t.busy_conditions, t.busy_rows, t.crossing
           INTO busy_log, busy_streams, busy_keys, busy_conditions, busy_rows, crossing
-          FROM leftfold.try_locks_v1(p_streams, p_types, p_tags, p_firsts, p_rows) t;
+          FROM leftfold.try_locks_v1(p_streams, p_types, p_tags, p_unless, p_firsts, p_rows) t;
     END IF;
     IF busy_log THEN
         statuses := array_fill(5, ARRAY[cardinality(p_streams)]);
@@ -488,14 +489,15 @@ BEGIN
            EXISTS (SELECT 1 FROM leftfold.events e WHERE e.id = ANY (p_ids))
       INTO bypasses, repeats;
     SELECT array_agg(coalesce(t.version, 0) + 1),
-           bool_and(s.expected = -1 OR s.expected = coalesce(t.version, 0) OR s.expected = -2 AND coalesce(t.version, 0) > 0)
-               AND count(DISTINCT s.stream) = count(*),
+           bool_and(s.stream <> s.previous AND (
+               s.expected = -1 OR s.expected = coalesce(t.version, 0) OR s.expected = -2 AND coalesce(t.version, 0) > 0)),
            greatest(clock_timestamp(), max(t.recorded_at)) -- never decreasing within a stream, whatever the clock does
       INTO event_versions, fits, recorded
-      FROM unnest(p_streams, p_expected) s(stream, expected)
+      FROM unnest(p_streams, p_expected, ''::text || p_streams) s(stream, expected, previous)
       LEFT JOIN LATERAL (SELECT e.version, e.recorded_at FROM leftfold.events e
                           WHERE e.stream = s.stream AND e.version >= s.expected -- so that less of the index is read
-                          ORDER BY e.version DESC LIMIT 1) t ON true;
+                          ORDER BY e.version DESC LIMIT 1) t ON true
+     WHERE s.stream IS NOT NULL; -- nothing sorts: the versions stay in the order of the streams
     whole := fits AND NOT (p_together OR waits OR repeats OR bypasses)
              AND cardinality(p_ids) = cardinality(p_streams) AND 1 = ALL (p_counts);
     IF whole AND p_unless IS NOT NULL THEN -- mostly nothing has come that has one of these tags at all
@@ -914,12 +916,12 @@ BEGIN
     END IF;
 END $$;
 
-CREATE FUNCTION leftfold.try_locks_v1(p_streams text[], p_types text[], p_tags text[], p_firsts text[], p_rows text[], OUT busy_log boolean, OUT busy_streams integer[], OUT busy_keys integer[], OUT busy_conditions integer[], OUT busy_rows integer[], OUT crossing boolean) RETURNS record
+CREATE FUNCTION leftfold.try_locks_v1(p_streams text[], p_types text[], p_tags text[], p_unless jsonb[], p_firsts text[], p_rows text[], OUT busy_log boolean, OUT busy_streams integer[], OUT busy_keys integer[], OUT busy_conditions integer[], OUT busy_rows integer[], OUT crossing boolean) RETURNS record
     LANGUAGE plpgsql
     AS $$
 DECLARE
     written  int[] := '{}'; -- the keys of the tags of the events so far
-    asked    int := 0;      -- how many keys of types and tags
+    asked    int := coalesce(cardinality(p_streams), 0);
     previous text;
     one      text;
     key      int;
@@ -929,12 +931,21 @@ BEGIN
       FROM (SELECT hashtext(u.stream) FROM unnest(p_streams) u(stream)) s(key)
      WHERE NOT pg_try_advisory_xact_lock(leftfold.stream_space_v1(), s.key);
     IF p_rows IS NOT NULL THEN
+        SELECT asked + coalesce(sum(cardinality(u.keys::int[])), 0) INTO asked FROM unnest(p_rows) u(keys);
+    END IF;
+    IF p_rows IS NOT NULL AND asked <= 500 THEN
         SELECT array_agg(l.key) INTO busy_rows
           FROM unnest(p_rows) u(keys), unnest(u.keys::int[]) l(key)
          WHERE NOT pg_try_advisory_xact_lock(leftfold.row_space_v1(), l.key);
     END IF;
     crossing := cardinality(p_firsts) <> cardinality(p_types); -- then who writes what is not told here
     FOR i IN 1 .. greatest(cardinality(p_types), cardinality(p_firsts)) LOOP
+        IF asked > 500 THEN
+            SELECT t.busy_log, t.busy_streams, t.busy_keys, t.busy_conditions, t.busy_rows, true
+              INTO busy_log, busy_streams, busy_keys, busy_conditions, busy_rows, crossing
+              FROM leftfold.take_locks_v2(false, p_streams, p_types, p_tags, p_unless, p_rows) t;
+            RETURN;
+        END IF;
         IF p_firsts[i] IS NOT NULL THEN
             FOREACH one IN ARRAY p_firsts[i]::text[] LOOP
                 key := leftfold.tag_key_v1(one);
@@ -965,10 +976,6 @@ BEGIN
                     busy_keys := array_append(busy_keys, key);
                 END IF;
             END LOOP;
-        END IF;
-        IF asked > 500 THEN -- more than the server's table of locks should have to hold
-            busy_log := busy_log OR NOT pg_try_advisory_xact_lock(leftfold.log_space_v1(), 0);
-            RETURN;
         END IF;
     END LOOP;
 END $$;

@@ -11,10 +11,12 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, TypeVar
 
+from psycopg.errors import ProgrammingError
+
 from leftfold.database.held_postgresql import HeldPostgresqlDatabase
 from leftfold.database.postgresql_connection import PostgresqlConnection
 from leftfold.database.protocol import Row, Statement
-from leftfold.errors import InvalidEvent, NotSupported, TransactionConflict
+from leftfold.errors import InvalidEvent, NotSupported, SchemaOutdated, TransactionConflict
 from leftfold.log.committing import Alone
 from leftfold.log.condition import AppendCondition
 from leftfold.log.postgresql.log import PostgresqlLog
@@ -49,11 +51,16 @@ class JoinedPostgresqlLog(PostgresqlLog):
     ) -> list[Row]:
         sql, inline = self._statement("append_joined"), self.inline.digest
         parameters = append_parameters(appends, together=together, wait=wait, condition=condition, inline=inline)
-        async with self._held.transaction() if inline else self._held.connection() as connection:
-            first, rows = await self.inline.fetch(connection, appends, [Statement(sql, parameters)])
-            [[(statuses, versions, positions, listened, text, *of_events)]] = first
-            answer = Answer(statuses, versions, positions, listened, *of_events)
-            await connection.execute_all(self.inline.fold(list(placed(appends, together, answer)), rows))
+        try:
+            async with self._held.transaction() if inline else self._held.connection() as connection:
+                first, rows = await self.inline.fetch(connection, appends, [Statement(sql, parameters)])
+                [[(statuses, versions, positions, listened, text, *of_events)]] = first
+                answer = Answer(statuses, versions, positions, listened, *of_events)
+                await connection.execute_all(self.inline.fold(list(placed(appends, together, answer)), rows))
+        except (SchemaOutdated, ProgrammingError):
+            if inline:
+                await self._check_inline_set()
+            raise
         self._held.listened |= bool(listened)
         streams = ", ".join(append.stream for append in appends)
         if statuses[0] == _COLLIDED:

@@ -11,13 +11,13 @@ from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any, TypeVar
 
-from psycopg.errors import OutOfMemory, UniqueViolation
+from psycopg.errors import OutOfMemory, ProgrammingError, UniqueViolation
 
 from leftfold.database.postgresql import PooledConnection, PostgresqlDatabase
 from leftfold.database.postgresql_connection import BEGIN, COMMIT, PostgresqlConnection, rolled_back
 from leftfold.database.protocol import Row, Signal, Statement
 from leftfold.database.statements import statement
-from leftfold.errors import ConditionFailed, StoreUnavailable
+from leftfold.errors import ConditionFailed, SchemaOutdated, StoreUnavailable
 from leftfold.events import Query, RecordedEvent, Registry
 from leftfold.log.buckets import bucket_in_sql, tells_buckets
 from leftfold.log.condition import AppendCondition
@@ -113,6 +113,10 @@ class PostgresqlLog(Log):
                 lambda connection: connection.call(sql, parameters), wait=wait
             )
         except REFUSALS:
+            return None
+        except StoreUnavailable as error:
+            if not isinstance(error.__cause__, OutOfMemory):
+                raise
             return None
         if status is None:
             return None
@@ -237,14 +241,25 @@ class PostgresqlLog(Log):
 
         ask = append_and_maintain if inline else append
         try:
-            answer = await self._write(ask, wait=wait)
-        except UniqueViolation:
-            if not together and len(appends) > 1:
-                raise
-            answer = await self._write(ask, wait=wait)
+            try:
+                answer = await self._write(ask, wait=wait)
+            except UniqueViolation:
+                if not together and len(appends) > 1:
+                    raise
+                answer = await self._write(ask, wait=wait)
+        except (SchemaOutdated, ProgrammingError):
+            if inline:
+                await self._check_inline_set()
+            raise
         if answer.listened is not None:
             self.announce(elsewhere=answer.listened)
         return answer.rows()
+
+    async def _check_inline_set(self) -> None:
+        """`SchemaOutdated` if it is another one by now, whose tables then need not be there as they were."""
+        recorded = await self._retried(lambda connection: read_inline_set(connection, self.database))
+        if recorded != self.inline.members:
+            raise outdated(recorded, self.inline.members)
 
     async def _write(self, ask: Callable[[PooledConnection], Awaitable[Result]], *, wait: bool) -> Result:
         """Who may have to wait does so on a connection of the pool, which has some left for those who do not."""

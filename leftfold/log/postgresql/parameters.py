@@ -86,8 +86,8 @@ def _conditions(conditions: Sequence[AppendCondition | None]) -> Sequence[str | 
     return (
         about,
         firsts,
-        _plain(0 if one is None else one.after for one in conditions),
-        _texts("{}" if one is None else _plain(one.seen) for one in conditions),
+        _plain(0 if one is None else int(one.after) for one in conditions),
+        _texts("{}" if one is None else _plain(map(int, one.seen)) for one in conditions),
     )
 
 

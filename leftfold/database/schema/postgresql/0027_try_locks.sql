@@ -4,15 +4,16 @@
 --
 -- busy_keys are those that no event may have; busy_conditions those that no condition may be about: somebody else has them
 -- shared, or exclusively. p_tags, p_firsts and p_rows are as append_v4 has them. crossing: a condition may be about what an
--- append before it writes; it may err on the side of care.
+-- append before it writes; it may err on the side of care. Where there is much to ask for, take_locks_v2 does it, which
+-- counts what is different, and takes the whole log where that is too much for the server's table of locks.
 CREATE FUNCTION {schema}.try_locks_v1(
-    p_streams text[], p_types text[], p_tags text[], p_firsts text[], p_rows text[],
+    p_streams text[], p_types text[], p_tags text[], p_unless jsonb[], p_firsts text[], p_rows text[],
     OUT busy_log bool, OUT busy_streams int[], OUT busy_keys int[], OUT busy_conditions int[], OUT busy_rows int[],
     OUT crossing bool
 ) LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     written  int[] := '{}'; -- the keys of the tags of the events so far
-    asked    int := 0;      -- how many keys of types and tags
+    asked    int := coalesce(cardinality(p_streams), 0);
     previous text;
     one      text;
     key      int;
@@ -22,12 +23,21 @@ BEGIN
       FROM (SELECT hashtext(u.stream) FROM unnest(p_streams) u(stream)) s(key)
      WHERE NOT pg_try_advisory_xact_lock({schema}.stream_space_v1(), s.key);
     IF p_rows IS NOT NULL THEN
+        SELECT asked + coalesce(sum(cardinality(u.keys::int[])), 0) INTO asked FROM unnest(p_rows) u(keys);
+    END IF;
+    IF p_rows IS NOT NULL AND asked <= 500 THEN
         SELECT array_agg(l.key) INTO busy_rows
           FROM unnest(p_rows) u(keys), unnest(u.keys::int[]) l(key)
          WHERE NOT pg_try_advisory_xact_lock({schema}.row_space_v1(), l.key);
     END IF;
     crossing := cardinality(p_firsts) <> cardinality(p_types); -- then who writes what is not told here
     FOR i IN 1 .. greatest(cardinality(p_types), cardinality(p_firsts)) LOOP
+        IF asked > 500 THEN
+            SELECT t.busy_log, t.busy_streams, t.busy_keys, t.busy_conditions, t.busy_rows, true
+              INTO busy_log, busy_streams, busy_keys, busy_conditions, busy_rows, crossing
+              FROM {schema}.take_locks_v2(false, p_streams, p_types, p_tags, p_unless, p_rows) t;
+            RETURN;
+        END IF;
         IF p_firsts[i] IS NOT NULL THEN
             FOREACH one IN ARRAY p_firsts[i]::text[] LOOP
                 key := {schema}.tag_key_v1(one);
@@ -58,10 +68,6 @@ BEGIN
                     busy_keys := array_append(busy_keys, key);
                 END IF;
             END LOOP;
-        END IF;
-        IF asked > 500 THEN -- more than the server's table of locks should have to hold
-            busy_log := busy_log OR NOT pg_try_advisory_xact_lock({schema}.log_space_v1(), 0);
-            RETURN;
         END IF;
     END LOOP;
 END $$;

@@ -66,7 +66,7 @@ DECLARE
     locked   text;      -- nothing: an assignment costs less than PERFORM, which starts a query
 BEGIN
     IF current_setting('transaction_isolation') <> 'read committed'
-       AND current_setting('leftfold.joined', true) IS DISTINCT FROM 'on' THEN -- see append_joined_v2
+       AND current_setting('leftfold.joined', true) IS DISTINCT FROM 'on' THEN -- see append_joined_v3
         RAISE EXCEPTION 'leftfold: an append needs READ COMMITTED, not %', current_setting('transaction_isolation')
             USING ERRCODE = 'feature_not_supported';
     END IF;
@@ -81,7 +81,7 @@ BEGIN
     ELSE
         SELECT t.busy_log, t.busy_streams, t.busy_keys, t.busy_conditions, t.busy_rows, t.crossing
           INTO busy_log, busy_streams, busy_keys, busy_conditions, busy_rows, crossing
-          FROM {schema}.try_locks_v1(p_streams, p_types, p_tags, p_firsts, p_rows) t;
+          FROM {schema}.try_locks_v1(p_streams, p_types, p_tags, p_unless, p_firsts, p_rows) t;
     END IF;
     IF busy_log THEN
         statuses := array_fill(5, ARRAY[cardinality(p_streams)]);
@@ -98,14 +98,15 @@ BEGIN
            EXISTS (SELECT 1 FROM {schema}.events e WHERE e.id = ANY (p_ids))
       INTO bypasses, repeats;
     SELECT array_agg(coalesce(t.version, 0) + 1),
-           bool_and(s.expected = -1 OR s.expected = coalesce(t.version, 0) OR s.expected = -2 AND coalesce(t.version, 0) > 0)
-               AND count(DISTINCT s.stream) = count(*),
+           bool_and(s.stream <> s.previous AND (
+               s.expected = -1 OR s.expected = coalesce(t.version, 0) OR s.expected = -2 AND coalesce(t.version, 0) > 0)),
            greatest(clock_timestamp(), max(t.recorded_at)) -- never decreasing within a stream, whatever the clock does
       INTO event_versions, fits, recorded
-      FROM unnest(p_streams, p_expected) s(stream, expected)
+      FROM unnest(p_streams, p_expected, ''::text || p_streams) s(stream, expected, previous)
       LEFT JOIN LATERAL (SELECT e.version, e.recorded_at FROM {schema}.events e
                           WHERE e.stream = s.stream AND e.version >= s.expected -- so that less of the index is read
-                          ORDER BY e.version DESC LIMIT 1) t ON true;
+                          ORDER BY e.version DESC LIMIT 1) t ON true
+     WHERE s.stream IS NOT NULL; -- nothing sorts: the versions stay in the order of the streams
     whole := fits AND NOT (p_together OR waits OR repeats OR bypasses)
              AND cardinality(p_ids) = cardinality(p_streams) AND 1 = ALL (p_counts);
     IF whole AND p_unless IS NOT NULL THEN -- mostly nothing has come that has one of these tags at all

@@ -54,3 +54,4 @@ BEGIN
 END $$;
 ALTER FUNCTION {schema}.append_one_v3 SET plan_cache_mode = force_generic_plan;
 ALTER FUNCTION {schema}.append_one_v3 SET enable_seqscan = off;
+ALTER FUNCTION {schema}.append_one_v3 SET jit = off; -- inline_set has no index: before PostgreSQL 18 that seems to cost a lot
