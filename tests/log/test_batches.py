@@ -15,7 +15,7 @@ from leftfold.log.writes import BUSY, Outcome
 from leftfold.testing.conformance import registry
 from leftfold.testing.conformance.facts import an_append, tagged
 
-BATCHES = 150
+BATCHES = 60
 TAGS = 5
 _turns = count()
 
