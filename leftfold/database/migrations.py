@@ -62,9 +62,8 @@ async def migrate(database: Database, policy: Policy, place: str) -> list[Migrat
     async with database.transaction() as connection:
         await _prepare(connection, database)
         missing = _judge(await _recorded(connection, database), database.dialect, policy, place)
-        script = "\n".join(
-            _filled(step, database.schema) for step in missing
-        )  # all at once, which takes a third less time
+        # At once: that takes a third less time than step by step.
+        script = "\n".join(_filled(step, database.schema) for step in missing)
         await _run_script(connection, database.dialect, script)
         mark, now = "?" if database.dialect == "sqlite" else "%s", moment.to_text(datetime.now(UTC))
         await connection.execute_many(

@@ -11,7 +11,7 @@ from psycopg import errors
 from psycopg.pq import TransactionStatus
 
 from leftfold.database.protocol import Row, Statement
-from leftfold.database.psycopg_drivers import Statements, forget_prepared
+from leftfold.database.psycopg_drivers import Statements
 from leftfold.database.statements import execute_each
 from leftfold.errors import LeftfoldError, StoreUnavailable
 
@@ -51,7 +51,6 @@ class PostgresqlConnection:
                 raise
         # A prepared statement meets another table of the same name, with columns of other types: it is prepared anew.
         await self._translated(self._driver.execute(self.raw, "DEALLOCATE ALL", ()))
-        forget_prepared(self.raw)
         return await self._translated(self._driver.execute(self.raw, sql, parameters))
 
     def _is_outside(self) -> bool:

@@ -24,6 +24,7 @@ Texts = list[bytes | None]
 _prepared: WeakKeyDictionary[Any, dict[str, bytes]] = WeakKeyDictionary()
 """What `call` has prepared on a connection, and under which name."""
 _names = count()
+"""No name comes twice, whatever a connection has kept of one that was interrupted."""
 
 
 class Statements(Protocol):
@@ -197,11 +198,6 @@ class AsyncDriver:
     async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
         if _has_news(connection):
             await connection.execute("SELECT 1")
-
-
-def forget_prepared(connection: Any) -> None:
-    """What `call` has prepared is deallocated, like everything else."""
-    _prepared.pop(connection, None)
 
 
 def _calling(connection: Any, sql: str, parameters: Sequence[str | None]) -> Generator[Any, Any, Texts]:

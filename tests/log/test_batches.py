@@ -10,7 +10,7 @@ import pytest
 
 import leftfold as lf
 from leftfold.database.stepping import step
-from leftfold.log import Append, Log
+from leftfold.log import Append
 from leftfold.log.writes import BUSY, Outcome
 from leftfold.testing.conformance import registry
 from leftfold.testing.conformance.facts import an_append, tagged
@@ -50,7 +50,7 @@ class Model:
         assert self.events == sorted(self.events, key=lambda one: one[0]), "positions go up, from append to append"
 
 
-def a_random_append(log: Log, chance: random.Random, model: Model, turn: int, simple: bool) -> Append:
+def a_random_append(chance: random.Random, model: Model, turn: int, simple: bool) -> Append:
     stream = f"Thing-{turn}.{chance.randrange(30)}"
     tags = [f"{turn}:{number}" for number in range(TAGS)]
     events = [
@@ -66,7 +66,7 @@ def a_random_append(log: Log, chance: random.Random, model: Model, turn: int, si
         if chance.random() < 0.5:
             query |= lf.Query.of(tags=[chance.choice(tags)], registry=registry)
         condition = lf.AppendCondition(query, chance.choice([0, model.events[-1][0] if model.events else 0]))
-    return log._prepare(stream, events, expected, None, condition)
+    return an_append(stream, events, expected, condition)
 
 
 def check(outcome: Outcome, append: Append, model: Model) -> None:
@@ -88,7 +88,7 @@ def test_a_batch_is_judged_as_one_append_after_the_other(store_url: str, seed: i
             turn, model = next(_turns), Model()
             for _ in range(3):
                 simple = chance.random() < 0.7
-                batch = [a_random_append(log, chance, model, turn, simple) for _ in range(chance.choice([2, 3, 8]))]
+                batch = [a_random_append(chance, model, turn, simple) for _ in range(chance.choice([2, 3, 8]))]
                 if chance.random() < 0.5:  # as most are: to different streams, and no surprise among them
                     batch = [one for one in {one.stream: one for one in batch}.values() if fits(one, model)]
                 batch.sort(key=lambda append: append.stream)

@@ -58,8 +58,7 @@ class JoinedPostgresqlLog(PostgresqlLog):
                 answer = Answer(statuses, versions, positions, listened, *of_events)
                 await connection.execute_all(self.inline.fold(list(placed(appends, together, answer)), rows))
         except (SchemaOutdated, ProgrammingError):
-            if inline:
-                await self._check_inline_set()
+            await self._check_inline_set()
             raise
         self._held.listened |= bool(listened)
         streams = ", ".join(append.stream for append in appends)

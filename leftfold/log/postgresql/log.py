@@ -24,7 +24,7 @@ from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
 from leftfold.log.epochs import Survey, survey_of
 from leftfold.log.inline import Refused, Remaining
-from leftfold.log.inline_set import outdated, read_inline_set
+from leftfold.log.inline_set import InlineSet, outdated, read_inline_set
 from leftfold.log.postgresql.herald import Herald
 from leftfold.log.postgresql.outcomes import (
     CONDITION_FAILED,
@@ -174,8 +174,7 @@ class PostgresqlLog(Log):
     async def _outcomes(self, appends: Sequence[Append], rows: Sequence[Row]) -> list[Outcome]:
         if all(status != OUTDATED for status, _, _ in rows):
             return [outcome(append, *row) for append, row in zip(appends, rows, strict=True)]
-        async with self._postgresql.connection() as connection:
-            recorded = await read_inline_set(connection, self.database)
+        recorded = await self._inline_set()
         return [
             outdated(recorded, self.inline.members) if row[0] == OUTDATED else outcome(append, *row)
             for append, row in zip(appends, rows, strict=True)
@@ -248,8 +247,7 @@ class PostgresqlLog(Log):
                     raise
                 answer = await self._write(ask, wait=wait)
         except (SchemaOutdated, ProgrammingError):
-            if inline:
-                await self._check_inline_set()
+            await self._check_inline_set()
             raise
         if answer.listened is not None:
             self.announce(elsewhere=answer.listened)
@@ -257,9 +255,12 @@ class PostgresqlLog(Log):
 
     async def _check_inline_set(self) -> None:
         """`SchemaOutdated` if it is another one by now, whose tables then need not be there as they were."""
-        recorded = await self._retried(lambda connection: read_inline_set(connection, self.database))
-        if recorded != self.inline.members:
+        if self.inline.digest and (recorded := await self._inline_set()) != self.inline.members:
             raise outdated(recorded, self.inline.members)
+
+    async def _inline_set(self) -> InlineSet:
+        """What the database has recorded."""
+        return await self._retried(lambda connection: read_inline_set(connection, self.database))
 
     async def _write(self, ask: Callable[[PooledConnection], Awaitable[Result]], *, wait: bool) -> Result:
         """Who may have to wait does so on a connection of the pool, which has some left for those who do not."""
