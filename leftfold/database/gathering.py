@@ -125,6 +125,9 @@ class BlockingGathering(Generic[Item, Outcome]):
     A thread may be interrupted (KeyboardInterrupt, or what others raise in it) whenever a call returns, a function
     begins or a loop turns. So what belongs together is done with none of these in between, and a caller, however it
     ends, passes through `_leave`, which can be done again.
+
+    It is the last of those whom a leader has told that hands on its line, for by then the others may have come back
+    with their next items. (The line would go to whoever comes first, with an item alone, if the leader did it.)
     """
 
     def __init__(self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int) -> None:
@@ -144,7 +147,7 @@ class BlockingGathering(Generic[Item, Outcome]):
             if entry.leads:
                 await self._lead(entry)
         finally:
-            if not entry.told:
+            if not entry.told or entry.hands_on:  # in this order: whoever tells it has given it the line before
                 try:
                     self._leave(entry)
                 except BaseException:
@@ -201,6 +204,10 @@ class BlockingGathering(Generic[Item, Outcome]):
                 with suppress(ValueError):
                     self._queue.remove(leaving)
             leaving.gone = True
+            if leaving.leads:
+                last = leaving.last_told() or leaving
+                leaving.leads = False
+                last.hands_on = True
             for entry in leaving.others:
                 if entry.is_answered and not entry.told:
                     entry.told = True
@@ -209,9 +216,9 @@ class BlockingGathering(Generic[Item, Outcome]):
                 if not (entry.told or entry.gone or entry in self._queue):  # they go again, which a log recognises
                     entry.queued = True
                     self._queue.appendleft(entry)
-            if leaving.leads:
+            if leaving.hands_on:
                 heir = next((entry for entry in self._queue if not entry.leads), None)
-                leaving.leads = False
+                leaving.hands_on = False
                 if heir is None:
                     self._free += 1
                 else:
@@ -222,7 +229,9 @@ class BlockingGathering(Generic[Item, Outcome]):
 class _Entry(Generic[Item, Outcome]):
     """A thread that waits, for its outcome or for its turn to send."""
 
-    __slots__ = ("error", "gone", "item", "leads", "others", "outcome", "queued", "told", "woken")
+    __slots__ = (
+        "error", "gone", "hands_on", "item", "leads", "others", "outcome", "queued", "thread", "told", "woken",
+    )  # fmt: skip
 
     def __init__(self, item: Item) -> None:
         self.item = item
@@ -230,12 +239,20 @@ class _Entry(Generic[Item, Outcome]):
         """Whom it sends for, beside itself."""
         self.outcome: tuple[Outcome] | None = None
         self.error: Exception | None = None
-        self.queued = self.leads = self.told = self.gone = False
+        self.queued = self.leads = self.hands_on = self.told = self.gone = False
         self.woken = threading.Lock()
+        self.thread = threading.get_ident()
 
     @property
     def is_answered(self) -> bool:
         return self.outcome is not None or self.error is not None
+
+    def last_told(self) -> _Entry[Item, Outcome] | None:
+        """Of those whom it tells the last that can be relied upon to go on at once. The main thread cannot: a handler
+        of signals may begin there, and wait for other threads."""
+        main = threading.main_thread().ident
+        told = (entry for entry in reversed(self.others) if entry.is_answered and not entry.gone)
+        return next((entry for entry in told if entry.thread != main), None)
 
     def result(self) -> Outcome:
         if self.outcome is not None:

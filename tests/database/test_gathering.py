@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dis
 import random
+import signal
 import sys
 import threading
 import time
@@ -133,7 +134,9 @@ def test_what_a_batch_fails_with_is_raised_to_each_of_its_callers() -> None:
 
 
 @pytest.mark.parametrize("fails", [False, True])
-@pytest.mark.parametrize("victim", [0, 1, 2], ids=["who sends alone", "who sends for others", "who waits"])
+@pytest.mark.parametrize(
+    "victim", range(4), ids=["who sends alone", "who sends for others", "who waits", "who hands on the line"]
+)
 @pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
 def test_a_thread_that_is_interrupted_at_any_point_harms_nobody_else(victim: int, fails: bool) -> None:
     point = 1
@@ -209,3 +212,36 @@ def test_a_task_that_is_cancelled_before_it_is_sent_for_is_not_sent_for() -> Non
         assert batches == [["a"], ["b", "d"]]
 
     asyncio.run(cancel())
+
+
+def test_the_main_thread_hands_on_no_line_because_a_signal_may_hold_it_up() -> None:
+    """A handler that waits for another thread's item must not wait for its own thread to hand on the line."""
+    sender = Sender()
+    line = BlockingGathering(sender.send, Three, 1)
+    outcomes: list[str | None] = []
+
+    def handle(*_: object) -> None:
+        sender.released.set()
+        wait_until(lambda: not any(caller.is_alive() for caller in callers))
+        late = Caller(line, "z")
+        late.start()
+        late.join(PATIENCE)
+        outcomes.append(late.outcome)
+
+    def interrupt() -> None:
+        wait_until(lambda: queued(line) == 2)
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGUSR1)
+
+    callers = [Caller(line, item) for item in "ab"]
+    former = signal.signal(signal.SIGUSR1, handle)
+    try:
+        for caller in callers:
+            before = (queued(line), len(sender.batches))
+            caller.start()
+            wait_until(lambda: before != (queued(line), len(sender.batches)))  # noqa: B023
+        threading.Thread(target=interrupt).start()
+        assert step(line.submit("c")) == "C"
+    finally:
+        signal.signal(signal.SIGUSR1, former)
+    assert sender.batches == [["a"], ["b", "c"], ["z"]]
+    assert outcomes == ["Z"]
