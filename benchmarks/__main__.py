@@ -80,7 +80,7 @@ def _circumstances(places: Places, sides: dict[Side, Asked], size: Size) -> list
     return [
         "A smoke run: the figures say nothing."
         if size is QUICK
-        else f"Medians of {size.rounds} rounds, the sides taking turns, a fresh database for each figure.",
+        else f"{_rounds(size.rounds)}, the sides taking turns, a fresh database for each figure.",
         f"{_machine()}; Python {platform.python_version()}; {versions}.",
         f"PostgreSQL {places.ask('SHOW server_version')} ({settings}); SQLite in WAL mode with synchronous = FULL. "
         "Both sides with their default settings.",
@@ -97,6 +97,10 @@ def _circumstances(places: Places, sides: dict[Side, Asked], size: Size) -> list
         "that log is measured once. By CPU time: of the busier worker alone, without the server, which reads the log "
         "for each worker and shares the machine with both.",
     ]
+
+
+def _rounds(number: int) -> str:
+    return "One round" if number == 1 else f"Medians of {number} rounds"
 
 
 def _machine() -> str:

@@ -12,6 +12,7 @@ Unit = Literal["/s", "s"]
 
 PEER_AT_8 = "more than 8 at once: the peer with 8 threads, which is its best"
 RAW_AT_32 = "more than 32 at once: pgbench with 32 clients, which is its best"
+RAW_ROWS = "SQLite, several at once: the loop with as many rows in each transaction"
 NOT_GROWN = "as the log grows: leftfold beside itself on a small log; the peer is measured on a small one only"
 NOT_INLINE = "with an inline projection: the peer's projections run beside the appends only"
 PEER_AT_2000 = "with 100,000 keys: the peer with 2,000, which is its best"
@@ -206,8 +207,10 @@ def _sqlite(size: Size) -> Iterator[Case]:
                 f"append, {callers} at once ({door})",
                 on("ours", measure, callers=callers),
                 on("peer", "append", callers=callers),
+                on("raw", "loop", rows=callers),
                 itself=alone,
                 targets=(Target("itself", 6.0),) if (callers, door) == (64, "asyncio") else (),
+                notes={"raw": RAW_ROWS},
             )
     yield Case(
         "append, 64 at once (asyncio), with an inline projection",

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from itertools import count
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import leftfold as lf
 from benchmarks.timing import calls_per_second
@@ -22,6 +23,7 @@ SELECT p, 'BankAccount-' || :client_id, p, uuidv7(), 'MoneyDeposited', 1, '{"amo
   FROM nextval('leftfold.position') p;
 """
 VERSION = "SELECT coalesce(max(version), 0) FROM leftfold_events WHERE stream = ?"
+INSERT_ROW = "INSERT INTO leftfold_events VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 
 
 class Raw:
@@ -51,22 +53,25 @@ class Raw:
         return float(found[1])
 
 
-def loop(url: str, seconds: float) -> float:
-    """Transactions a second of a bare sqlite3 loop: the version's SELECT and a pre-encoded INSERT, flushed."""
+def loop(url: str, seconds: float, rows: int = 1) -> float:
+    """Rows a second of a bare sqlite3 loop, flushed: for each the version's SELECT and a pre-encoded INSERT, so many in
+    each transaction, to as many streams."""
     lf.connect(url).close()
     connection = sqlite3.connect(url.removeprefix("sqlite:///"), isolation_level=None)
     connection.execute("PRAGMA synchronous = FULL")  # the journal mode, WAL, is the file's
-    stream, positions = "BankAccount-raw", count(1)
+    streams, positions = [f"BankAccount-{uuid4()}" for _ in range(rows)], count(1)
     data, now = '{"amount":"12.50"}', "2026-01-16T00:00:00.000000Z"
+
+    def row(stream: str) -> tuple[object, ...]:
+        [(version,)] = connection.execute(VERSION, (stream,))
+        return next(positions), stream, version + 1, uuid7().bytes, "MoneyDeposited", 1, data, "{}", "[]", now, now
 
     def append() -> None:
         connection.execute("BEGIN IMMEDIATE")
-        [(version,)] = connection.execute(VERSION, (stream,))
-        row = (next(positions), stream, version + 1, uuid7().bytes, "MoneyDeposited", 1, data, "{}", "[]", now, now)
-        connection.execute(f"INSERT INTO leftfold_events VALUES ({', '.join('?' * len(row))})", row)
+        connection.executemany(INSERT_ROW, [row(stream) for stream in streams])
         connection.execute("COMMIT")
 
     try:
-        return calls_per_second(append, seconds)
+        return rows * calls_per_second(append, seconds)
     finally:
         connection.close()
