@@ -205,7 +205,7 @@ class BlockingGathering(Generic[Item, Outcome]):
                     self._queue.remove(leaving)
             leaving.gone = True
             if leaving.leads:
-                last = leaving.last_told() or leaving
+                last = (leaving.last_told() if leaving.others else None) or leaving
                 leaving.leads = False
                 last.hands_on = True
             for entry in leaving.others:

@@ -31,11 +31,12 @@ class SqliteLog(Log):
     def __init__(self, database: SqliteDatabase, registry: Registry) -> None:
         super().__init__(database, registry)
         self._sqlite = database
+        self._place = str(database.url)
         self.terms = TERMS
 
     @property
     def _inlining(self) -> Inlining:
-        return Inlining(self.inline, self.database, str(self._sqlite.url))
+        return Inlining(self.inline, self.database, self._place)
 
     async def append_batch(self, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:
         """``wait`` makes no difference: there is one lock, and everybody waits for it."""
