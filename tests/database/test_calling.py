@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import leftfold as lf
+from leftfold.database.protocol import Row, Statement
 from leftfold.database.url import PostgresqlUrl, parse_url
 from leftfold.log.postgresql.parameters import _texts
 from leftfold.testing.conformance import DoorKind, open_door, registry
@@ -94,3 +95,26 @@ def test_a_store_keeps_some_for_itself_and_lets_go_of_all(postgres_url: str, kin
         while (left := other.execute(OWN).fetchall()) and time.monotonic() < deadline:  # a backend takes its time to go
             time.sleep(0.01)
         assert not left
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+def test_a_pipeline_that_fails_leaves_nothing_behind_for_the_next(postgres_url: str, kind: DoorKind) -> None:
+    """psycopg takes for prepared what stands behind a statement that has failed, and the server has skipped it."""
+    dividing, skipped = Statement("SELECT 1 / %s::int", (0,)), Statement("SELECT %s::int + 1", (1,))
+
+    async def check() -> None:
+        async with open_door(f"{postgres_url}&pool_size=1", kind, registry=registry) as store:
+            database = store._store.log.database  # type: ignore[attr-defined]
+
+            async def ask(statement: Statement) -> list[list[Row]]:
+                async with database.pooled() as connection:
+                    rows: list[list[Row]] = await connection.execute_all([statement, skipped])
+                return rows
+
+            assert await ask(skipped) == [[(2,)], [(2,)]]
+            for _ in range(6):  # it prepares what it has seen five times
+                with pytest.raises(psycopg.errors.DivisionByZero):
+                    await ask(dividing)
+            assert await ask(skipped) == [[(2,)], [(2,)]]
+
+    asyncio.run(check())

@@ -160,13 +160,28 @@ def test_other_code_under_the_same_version_is_refused_at_the_door(inline: lf.Eve
         lf.connect(store_url, registry=registry, inline=[changed, shares, days])
 
 
-def test_a_table_that_is_gone_is_told(inline: lf.EventStore, store_url: str) -> None:
+def drop_tallies(url: str) -> None:
     async def drop() -> None:
-        async with lf.connect_async(store_url) as store, store.transaction() as tx:
+        async with lf.connect_async(url) as store, store.transaction() as tx:
             schema = store.log.database.schema
             await tx.execute(f"DROP TABLE {f'{schema}.' if schema else ''}tally")
 
     asyncio.run(drop())
+
+
+@pytest.mark.parametrize("way", EVERY_WAY)
+def test_an_outdated_process_is_told_so_even_if_a_table_of_its_own_is_gone(
+    inline: lf.EventStore, looking: lf.EventStore, store_url: str, way: Callable[[Any], Any]
+) -> None:
+    looking.projector([tallies]).make_async("tallies")
+    drop_tallies(store_url)
+    with pytest.raises(lf.SchemaOutdated, match=r"maintains inline days .*, shares .*, and this process was connected"):
+        way(inline)
+    assert len(list(looking.read_all())) == 1
+
+
+def test_a_table_that_is_gone_is_told(inline: lf.EventStore, store_url: str) -> None:
+    drop_tallies(store_url)
     with pytest.raises(lf.SchemaOutdated, match="recorded as inline, and its rows are not"):
         lf.connect(store_url, registry=registry, inline=ALL)
     with pytest.raises(lf.SchemaOutdated, match=r"table of an inline projection is gone \(.*tally.*make_async"):
