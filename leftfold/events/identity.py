@@ -14,25 +14,16 @@ from uuid import UUID
 
 _lock = threading.Lock()
 _last = 0
-_drawn: list[int] = []
 _RANDOM_BITS = 74
-_RANDOM_BYTES = 10
-_DRAWN_AT_ONCE = 400
-"""How many random numbers: each time that the system is asked, a thread lets go of the interpreter, and queues for it.
-"""
 _VERSION_AND_VARIANT = (7 << 76) | (2 << 62)
 
 
 def uuid7() -> UUID:
     """A new UUIDv7, greater than every one made before in this process."""
     global _last
+    random = int.from_bytes(os.urandom(10)) >> 6
     now = time.time_ns() // 1_000_000
     with _lock:
-        if not _drawn:
-            drawn = os.urandom(_RANDOM_BYTES * _DRAWN_AT_ONCE)
-            starts = range(0, len(drawn), _RANDOM_BYTES)
-            _drawn.extend([int.from_bytes(drawn[start : start + _RANDOM_BYTES]) >> 6 for start in starts])
-        random = _drawn.pop()
         value = (now << _RANDOM_BITS) | (random >> 1)  # the upper half is left free for counting up
         if value <= _last:
             value = _last + 1 + (random & 0xFFFFFFFF)
@@ -45,7 +36,6 @@ def uuid7() -> UUID:
 def _forget_after_fork() -> None:
     global _lock, _last
     _lock, _last = threading.Lock(), 0
-    _drawn.clear()
 
 
 os.register_at_fork(after_in_child=_forget_after_fork)
