@@ -124,10 +124,10 @@ class BlockingGathering(Generic[Item, Outcome]):
 
     A thread may be interrupted (KeyboardInterrupt, or what others raise in it) whenever a call returns, a function
     begins or a loop turns. So what belongs together is done with none of these in between, and a caller, however it
-    ends, passes through `_leave`, which can be done again.
+    ends, passes through `_leave`, which can be done again, unless somebody has told it its outcome and left it no line.
 
-    It is the last of those whom a leader has told that hands on its line, for by then the others may have come back
-    with their next items. (The line would go to whoever comes first, with an item alone, if the leader did it.)
+    It is the last of those whom a leader tells that hands on its line, for by then the others may have come back with
+    their next items. (The line would go to whoever comes first, with an item alone, if the leader did it.)
     """
 
     def __init__(self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int) -> None:
@@ -180,7 +180,8 @@ class BlockingGathering(Generic[Item, Outcome]):
                     continue
                 if not room.admits(entry.item):
                     break
-                others.append(entry)
+                others += [entry]
+                entry.sender = leader
                 self._queue.remove(entry)
 
     async def _lead(self, leader: _Entry[Item, Outcome]) -> None:
@@ -205,15 +206,17 @@ class BlockingGathering(Generic[Item, Outcome]):
                     self._queue.remove(leaving)
             leaving.gone = True
             if leaving.leads:
-                last = (leaving.last_told() if leaving.others else None) or leaving
+                last = (leaving.last_to_tell() if leaving.others else None) or leaving
                 leaving.leads = False
                 last.hands_on = True
             for entry in leaving.others:
-                if entry.is_answered and not entry.told:
+                if entry.sender is leaving and entry.is_answered:
+                    entry.sender = None
                     entry.told = True
                     entry.woken.release()
             for entry in reversed(leaving.others):
-                if not (entry.told or entry.gone or entry in self._queue):  # they go again, which a log recognises
+                if entry.sender is leaving and not entry.gone:  # they go again, which a log recognises
+                    entry.sender = None
                     entry.queued = True
                     self._queue.appendleft(entry)
             if leaving.hands_on:
@@ -230,13 +233,16 @@ class _Entry(Generic[Item, Outcome]):
     """A thread that waits, for its outcome or for its turn to send."""
 
     __slots__ = (
-        "error", "gone", "hands_on", "item", "leads", "others", "outcome", "queued", "thread", "told", "woken",
+        "error", "gone", "hands_on", "item", "leads", "others", "outcome", "queued", "sender", "thread", "told",
+        "woken",
     )  # fmt: skip
 
     def __init__(self, item: Item) -> None:
         self.item = item
         self.others: Sequence[_Entry[Item, Outcome]] = ()
-        """Whom it sends for, beside itself."""
+        """Whom it sends for, beside itself, as long as it is their ``sender``."""
+        self.sender: _Entry[Item, Outcome] | None = None
+        """Who alone may tell it, or put it back."""
         self.outcome: tuple[Outcome] | None = None
         self.error: Exception | None = None
         self.queued = self.leads = self.hands_on = self.told = self.gone = False
@@ -247,12 +253,14 @@ class _Entry(Generic[Item, Outcome]):
     def is_answered(self) -> bool:
         return self.outcome is not None or self.error is not None
 
-    def last_told(self) -> _Entry[Item, Outcome] | None:
-        """Of those whom it tells the last that can be relied upon to go on at once. The main thread cannot: a handler
-        of signals may begin there, and wait for other threads."""
+    def last_to_tell(self) -> _Entry[Item, Outcome] | None:
+        """The last of those whom it is going to tell, the main thread apart: a handler of signals may begin there, and
+        wait for other threads."""
         main = threading.main_thread().ident
-        told = (entry for entry in reversed(self.others) if entry.is_answered and not entry.gone)
-        return next((entry for entry in told if entry.thread != main), None)
+        for entry in reversed(self.others):
+            if entry.sender is self and entry.is_answered and not entry.gone and entry.thread != main:
+                return entry
+        return None
 
     def result(self) -> Outcome:
         if self.outcome is not None:

@@ -161,6 +161,80 @@ def test_a_thread_that_is_interrupted_at_any_point_harms_nobody_else(victim: int
         point += 1
 
 
+class Contended:
+    """A mutex: after whoever is interrupted inside it, it is the turn of ``others``."""
+
+    def __init__(self, others: Callable[[], None]) -> None:
+        self._lock = threading.Lock()
+        self._others = others
+
+    def __enter__(self) -> None:
+        self._lock.acquire()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        self._lock.release()
+        if kind is KeyboardInterrupt:
+            self._others()
+
+
+@pytest.mark.parametrize("answered", [False, True])
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited")
+def test_two_leaders_never_share_a_follower_though_one_is_interrupted(answered: bool) -> None:
+    """``x`` takes those who queue, or has even answered them, before ``c``, the other leader, leaves."""
+    point = 1
+    while True:
+        held = {item: threading.Event() for item in "abxcde"}
+        going = threading.Event()
+        batches: list[list[str]] = []
+
+        async def send(items: Sequence[str]) -> list[str]:
+            batches.append(list(items))  # noqa: B023
+            assert held[items[0]].wait(PATIENCE)  # noqa: B023
+            return [item.upper() for item in items]
+
+        class Room(Three):
+            def __init__(self) -> None:
+                super().__init__()
+                if threading.current_thread() is callers["x"]:  # noqa: B023
+                    assert going.wait(PATIENCE)  # noqa: B023
+
+        def x_leads() -> bool:
+            return bool(line._queue) and line._queue[0].leads  # noqa: B023
+
+        def let_x_go() -> None:
+            if not x_leads():
+                return
+            going.set()  # noqa: B023
+            wait_until(lambda: any("x" in batch for batch in batches))  # noqa: B023
+            if answered:
+                held["x"].set()  # noqa: B023
+                callers["x"].join(PATIENCE)  # noqa: B023
+
+        line = BlockingGathering(send, Room, 2)
+        line._mutex = Contended(let_x_go)  # type: ignore[assignment]
+        callers = {item: Caller(line, item, point if item == "c" else None) for item in "abxcde"}
+        for caller in callers.values():
+            before = (queued(line), len(batches))
+            caller.start()
+            wait_until(lambda: not caller.is_alive() or before != (queued(line), len(batches)))  # noqa: B023
+        held["a"].set()
+        wait_until(x_leads)
+        held["b"].set()
+        wait_until(lambda: len(batches) > 2 or not callers["c"].is_alive())  # noqa: B023
+        going.set()
+        for event in held.values():
+            event.set()
+        for item, caller in callers.items():
+            caller.join(PATIENCE)
+            assert not caller.is_alive(), f"{item} waits for ever: {point}"
+            assert item == "c" or caller.outcome == item.upper(), point
+        assert (line._free, queued(line)) == (2, 0), point
+        if callers["c"].passed < point:
+            assert point > 5 or sys.version_info >= (3, 12)  # whose tracing shows fewer
+            return
+        point += 1
+
+
 def test_tasks_that_are_cancelled_at_any_moment_harm_nobody_else() -> None:
     async def cancel(seed: int) -> None:
         chance = random.Random(seed)
