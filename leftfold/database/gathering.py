@@ -180,7 +180,7 @@ class BlockingGathering(Generic[Item, Outcome]):
                     continue
                 if not room.admits(entry.item):
                     break
-                others += [entry]
+                others += [entry]  # not append: an interrupt after that call would leave it here without a sender
                 entry.sender = leader
                 self._queue.remove(entry)
 
@@ -206,9 +206,9 @@ class BlockingGathering(Generic[Item, Outcome]):
                     self._queue.remove(leaving)
             leaving.gone = True
             if leaving.leads:
-                last = (leaving.last_to_tell() if leaving.others else None) or leaving
+                successor = leaving.successor()
                 leaving.leads = False
-                last.hands_on = True
+                successor.hands_on = True
             for entry in leaving.others:
                 if entry.sender is leaving and entry.is_answered:
                     entry.sender = None
@@ -253,14 +253,16 @@ class _Entry(Generic[Item, Outcome]):
     def is_answered(self) -> bool:
         return self.outcome is not None or self.error is not None
 
-    def last_to_tell(self) -> _Entry[Item, Outcome] | None:
-        """The last of those whom it is going to tell, the main thread apart: a handler of signals may begin there, and
-        wait for other threads."""
+    def successor(self) -> _Entry[Item, Outcome]:
+        """Who hands on its line: the last of those whom it is going to tell, or itself if there is none.
+
+        The main thread apart: a handler of signals may begin there, and wait for other threads.
+        """
         main = threading.main_thread().ident
         for entry in reversed(self.others):
             if entry.sender is self and entry.is_answered and not entry.gone and entry.thread != main:
                 return entry
-        return None
+        return self
 
     def result(self) -> Outcome:
         if self.outcome is not None:

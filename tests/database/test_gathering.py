@@ -9,7 +9,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
 from typing import Any
 
@@ -90,12 +90,17 @@ class Caller(threading.Thread):
         return self._step
 
 
+def start_in_order(line: BlockingGathering[str, str], batches: list[list[str]], callers: Iterable[Caller]) -> None:
+    """Each sends, queues or has ended before the next begins."""
+    for caller in callers:
+        before = (queued(line), len(batches))
+        caller.start()
+        wait_until(lambda: not caller.is_alive() or before != (queued(line), len(batches)))  # noqa: B023
+
+
 def run_in_order(line: BlockingGathering[str, str], sender: Sender, callers: list[Caller]) -> None:
     """The first to send is held until the others queue behind it, in order."""
-    for caller in callers:
-        before = (queued(line), len(sender.batches))
-        caller.start()
-        wait_until(lambda: not caller.is_alive() or before != (queued(line), len(sender.batches)))  # noqa: B023
+    start_in_order(line, sender.batches, callers)
     sender.released.set()
     for caller in callers:
         caller.join(PATIENCE)
@@ -182,57 +187,61 @@ class Contended:
 def test_two_leaders_never_share_a_follower_though_one_is_interrupted(answered: bool) -> None:
     """``x`` takes those who queue, or has even answered them, before ``c``, the other leader, leaves."""
     point = 1
-    while True:
-        held = {item: threading.Event() for item in "abxcde"}
-        going = threading.Event()
-        batches: list[list[str]] = []
-
-        async def send(items: Sequence[str]) -> list[str]:
-            batches.append(list(items))  # noqa: B023
-            assert held[items[0]].wait(PATIENCE)  # noqa: B023
-            return [item.upper() for item in items]
-
-        class Room(Three):
-            def __init__(self) -> None:
-                super().__init__()
-                if threading.current_thread() is callers["x"]:  # noqa: B023
-                    assert going.wait(PATIENCE)  # noqa: B023
-
-        def x_leads() -> bool:
-            return bool(line._queue) and line._queue[0].leads  # noqa: B023
-
-        def let_x_go() -> None:
-            if not x_leads():
-                return
-            going.set()  # noqa: B023
-            wait_until(lambda: any("x" in batch for batch in batches))  # noqa: B023
-            if answered:
-                held["x"].set()  # noqa: B023
-                callers["x"].join(PATIENCE)  # noqa: B023
-
-        line = BlockingGathering(send, Room, 2)
-        line._mutex = Contended(let_x_go)  # type: ignore[assignment]
-        callers = {item: Caller(line, item, point if item == "c" else None) for item in "abxcde"}
-        for caller in callers.values():
-            before = (queued(line), len(batches))
-            caller.start()
-            wait_until(lambda: not caller.is_alive() or before != (queued(line), len(batches)))  # noqa: B023
-        held["a"].set()
-        wait_until(x_leads)
-        held["b"].set()
-        wait_until(lambda: len(batches) > 2 or not callers["c"].is_alive())  # noqa: B023
-        going.set()
-        for event in held.values():
-            event.set()
-        for item, caller in callers.items():
-            caller.join(PATIENCE)
-            assert not caller.is_alive(), f"{item} waits for ever: {point}"
-            assert item == "c" or caller.outcome == item.upper(), point
-        assert (line._free, queued(line)) == (2, 0), point
-        if callers["c"].passed < point:
-            assert point > 5 or sys.version_info >= (3, 12)  # whose tracing shows fewer
-            return
+    while interrupt_one_of_two_leaders(point, answered) >= point:
         point += 1
+    assert point > 5 or sys.version_info >= (3, 12)  # whose tracing shows fewer
+
+
+def interrupt_one_of_two_leaders(point: int, answered: bool) -> int:
+    """How many opportunities to be interrupted ``c`` has had."""
+    held = {item: threading.Event() for item in "abxcde"}
+    going = threading.Event()
+    batches: list[list[str]] = []
+
+    async def send(items: Sequence[str]) -> list[str]:
+        batches.append(list(items))
+        assert held[items[0]].wait(PATIENCE)
+        return [item.upper() for item in items]
+
+    class Room(Three):
+        def __init__(self) -> None:
+            super().__init__()
+            if threading.current_thread() is callers["x"]:
+                assert going.wait(PATIENCE)
+
+    def x_leads() -> bool:
+        return bool(line._queue) and line._queue[0].leads
+
+    def has_sent(item: str) -> bool:
+        return any(item == batch[0] for batch in batches)
+
+    def let_x_go() -> None:
+        if not x_leads():
+            return
+        going.set()
+        wait_until(lambda: has_sent("x"))
+        if answered:
+            held["x"].set()
+            for item in batches[-1]:
+                callers[item].join(PATIENCE)
+
+    line = BlockingGathering(send, Room, 2)
+    line._mutex = Contended(let_x_go)  # type: ignore[assignment]
+    callers = {item: Caller(line, item, point if item == "c" else None) for item in "abxcde"}
+    start_in_order(line, batches, callers.values())
+    held["a"].set()
+    wait_until(x_leads)
+    held["b"].set()
+    wait_until(lambda: has_sent("c") or not callers["c"].is_alive())
+    going.set()
+    for event in held.values():
+        event.set()
+    for item, caller in callers.items():
+        caller.join(PATIENCE)
+        assert not caller.is_alive(), f"{item} waits for ever: {point}"
+        assert item == "c" or caller.outcome == item.upper(), point
+    assert (line._free, queued(line)) == (2, 0), point
+    return callers["c"].passed
 
 
 def test_tasks_that_are_cancelled_at_any_moment_harm_nobody_else() -> None:
@@ -309,10 +318,7 @@ def test_the_main_thread_hands_on_no_line_because_a_signal_may_hold_it_up() -> N
     callers = [Caller(line, item) for item in "ab"]
     former = signal.signal(signal.SIGUSR1, handle)
     try:
-        for caller in callers:
-            before = (queued(line), len(sender.batches))
-            caller.start()
-            wait_until(lambda: before != (queued(line), len(sender.batches)))  # noqa: B023
+        start_in_order(line, sender.batches, callers)
         threading.Thread(target=interrupt).start()
         assert step(line.submit("c")) == "C"
     finally:
