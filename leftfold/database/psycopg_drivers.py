@@ -81,13 +81,15 @@ class BlockingDriver:
         self._conninfo = conninfo
         self.patience = patience
         self._options = _options(patience)
+        self._first: list[psycopg.Connection[Any]] = []
         self._pool = ConnectionPool(
-            conninfo, min_size=1, max_size=size, open=False, kwargs=self._options, check=self._check, timeout=patience
-        )
+            conninfo, connection_class=_starting_with(self._first), min_size=1, max_size=size, open=False,
+            kwargs=self._options, check=self._check, timeout=patience,
+        )  # fmt: skip
 
     async def open(self) -> None:
-        psycopg.connect(self._conninfo, **self._options).close()
-        self._pool.open()
+        self._first.append(psycopg.connect(self._conninfo, **self._options))
+        self._pool.open(wait=True, timeout=self.patience)
 
     async def take(self) -> Any:
         return self._pool.getconn()
@@ -139,20 +141,16 @@ class AsyncDriver:
         self._options = _options(patience)
         self.patience = patience
         self._size = size
+        self._first: list[psycopg.AsyncConnection[Any]] = []
         self._pool: Any = None
 
     async def open(self) -> None:
-        await (await psycopg.AsyncConnection.connect(self._conninfo, **self._options)).close()
+        self._first.append(await psycopg.AsyncConnection.connect(self._conninfo, **self._options))
         self._pool = AsyncConnectionPool(
-            self._conninfo,
-            min_size=1,
-            max_size=self._size,
-            open=False,
-            kwargs=self._options,
-            check=self._check,
-            timeout=self.patience,
-        )
-        await self._pool.open()
+            self._conninfo, connection_class=_async_starting_with(self._first), min_size=1, max_size=self._size,
+            open=False, kwargs=self._options, check=self._check, timeout=self.patience,
+        )  # fmt: skip
+        await self._pool.open(wait=True, timeout=self.patience)
 
     async def take(self) -> Any:
         if self._pool is None:
@@ -198,6 +196,26 @@ class AsyncDriver:
     async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
         if _has_news(connection):
             await connection.execute("SELECT 1")
+
+
+def _starting_with(first: list[psycopg.Connection[Any]]) -> type[psycopg.Connection[Any]]:
+    """What a pool makes its connections by. It takes the one that exists, if there is one, before it makes another."""
+
+    class Starting(psycopg.Connection[Any]):
+        @classmethod
+        def connect(cls, conninfo: str = "", **options: Any) -> Any:
+            return first.pop() if first else psycopg.Connection.connect(conninfo, **options)
+
+    return Starting
+
+
+def _async_starting_with(first: list[psycopg.AsyncConnection[Any]]) -> type[psycopg.AsyncConnection[Any]]:
+    class Starting(psycopg.AsyncConnection[Any]):
+        @classmethod
+        async def connect(cls, conninfo: str = "", **options: Any) -> Any:
+            return first.pop() if first else await psycopg.AsyncConnection.connect(conninfo, **options)
+
+    return Starting
 
 
 def _calling(connection: Any, sql: str, parameters: Sequence[str | None]) -> Generator[Any, Any, Texts]:

@@ -10,12 +10,11 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
 from leftfold.database.protocol import Connection, Database
 from leftfold.events import moment
 from leftfold.events.identity import uuid7
-from leftfold.read.compiling import Statement
+from leftfold.read.compiling import compiled_text
 
 _RECORD = """INSERT INTO {table} (id, name, act, who, why, details, done_at)
     VALUES (:id, :name, :act, :who, :why, :details, :now)"""
@@ -39,7 +38,7 @@ class Acts:
 
     def __init__(self, database: Database) -> None:
         self._record, self._latest = (
-            Statement(sa.text(sql.format(table=database.table("projection_acts"))), database)
+            compiled_text(sql.format(table=database.table("projection_acts")), database.dialect)
             for sql in (_RECORD, _LATEST)
         )
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import sqlalchemy as sa
@@ -26,11 +26,11 @@ def sqlalchemy_dialect(name: Dialect) -> sa.Dialect:
 
 
 class Statement:
-    """A compiled statement. Tables without a schema are those in the database's own."""
+    """A compiled statement. Tables without a schema are those in ``schema``."""
 
-    def __init__(self, clause: ClauseElement, database: Database) -> None:
-        self._dialect = sqlalchemy_dialect(database.dialect)
-        translated = {None: database.schema} if database.schema else None
+    def __init__(self, clause: ClauseElement, dialect: Dialect, schema: str | None = None) -> None:
+        self._dialect = sqlalchemy_dialect(dialect)
+        translated = {None: schema} if schema else None
         self._compiled: Any = clause.compile(
             dialect=self._dialect, schema_translate_map=translated, render_schema_translate=translated is not None
         )
@@ -52,6 +52,17 @@ class Statement:
     def _converted(self, kind: TypeEngine[Any], value: Any) -> Any:
         convert = kind.dialect_impl(self._dialect).bind_processor(self._dialect)
         return convert(value) if convert else value
+
+
+def compiled(clause: ClauseElement, database: Database) -> Statement:
+    """For a database, in whose own schema are the tables that have none."""
+    return Statement(clause, database.dialect, database.schema)
+
+
+@lru_cache(maxsize=1024)
+def compiled_text(sql: str, dialect: Dialect) -> Statement:
+    """A statement that is text, with the schemas in it. Compiled once: each takes a fifth of a millisecond."""
+    return Statement(sa.text(sql), dialect)
 
 
 def result_loader(kinds: Sequence[TypeEngine[Any]], dialect: Dialect) -> Callable[[Sequence[Any]], tuple[Any, ...]]:

@@ -12,11 +12,10 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 import msgspec
-import sqlalchemy as sa
 
 from leftfold.database.protocol import Connection, Database
 from leftfold.events import moment
-from leftfold.read.compiling import Statement
+from leftfold.read.compiling import compiled_text
 
 Role = Literal["live", "shadow", "former"]
 Mode = Literal["async", "inline"]
@@ -98,7 +97,7 @@ class Generations:
             "for_update": "" if database.dialect == "sqlite" else "FOR UPDATE",
         }
         self._statements = {
-            sql: Statement(sa.text(sql.format(**words)), database)
+            sql: compiled_text(sql.format(**words), database.dialect)
             for sql in (_ALL, _FIND, _NEWEST, _LOCK, _OF, _BEGIN, _ADOPT, _SWITCH, _PAUSE, _MARK, _TURN, _FORGET)
         }
 

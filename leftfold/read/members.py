@@ -10,11 +10,10 @@ from typing import Any
 from uuid import uuid4
 
 import msgspec
-import sqlalchemy as sa
 
 from leftfold.database.protocol import Connection, Database
 from leftfold.read import clock
-from leftfold.read.compiling import Statement
+from leftfold.read.compiling import compiled_text
 
 _SEEN = """INSERT INTO {table} (id, host, pid, serves, started_at, seen_at)
     VALUES (:id, :host, :pid, :serves, {now}, {now})
@@ -52,7 +51,7 @@ class Members:
             "ahead": clock.ahead(database.dialect),
         }
         self._seen, self._gone, self._bury, self._all = (
-            Statement(sa.text(sql.format(**words)), database) for sql in (_SEEN, _GONE, _BURY, _ALL)
+            compiled_text(sql.format(**words), database.dialect) for sql in (_SEEN, _GONE, _BURY, _ALL)
         )
 
     async def seen(self, connection: Connection, id: str, serves: Mapping[str, str | None]) -> None:

@@ -9,11 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
 from leftfold.database.protocol import Connection, Database
 from leftfold.events import RecordedEvent, moment
-from leftfold.read.compiling import Statement
+from leftfold.read.compiling import compiled_text
 
 _COLUMNS = "key, position, event_id, stream, type, error, traceback, parked_at"
 _PARK = f"""INSERT INTO {{table}} (name, generation, {_COLUMNS})
@@ -57,7 +56,7 @@ class Parking:
 
     def __init__(self, database: Database) -> None:
         self._park, self._all, self._keys, self._count, self._take, self._forget = (
-            Statement(sa.text(sql.format(table=database.table("parked"))), database)
+            compiled_text(sql.format(table=database.table("parked")), database.dialect)
             for sql in (_PARK, _ALL, _KEYS, _COUNT, _TAKE, _FORGET)
         )
 

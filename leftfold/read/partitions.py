@@ -17,14 +17,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
-import sqlalchemy as sa
 
 from leftfold.database.protocol import Connection, Database
 from leftfold.events import moment
 from leftfold.log.buckets import BUCKETS
 from leftfold.log.standing import Standing
 from leftfold.read import clock
-from leftfold.read.compiling import Statement
+from leftfold.read.compiling import compiled_text
 from leftfold.read.partition import Failure, Partition, Place
 
 _SELECT = """SELECT c.name, c.generation, c.first, c.last, c.position, c.event_id, c.epoch, c.store, c.updated_at,
@@ -81,7 +80,7 @@ class Partitions:
             "for_update": "" if database.dialect == "sqlite" else "FOR UPDATE",
         }
         self._statements = {
-            sql: Statement(sa.text(sql.format(**words)), database)
+            sql: compiled_text(sql.format(**words), database.dialect)
             for sql in (
                 *(_ALL, _LOAD, _ONE, _OWN, _LOCK, _ADD, _MOVE, _PUT, _CLAIM, _RENEW, _RELEASE),
                 *(_EXTEND, _REMOVE, _SEIZE, _FENCE, _FORGET),

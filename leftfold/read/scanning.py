@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import sqlalchemy as sa
 
 from leftfold.database.protocol import Database, Row
-from leftfold.read.compiling import Statement
+from leftfold.read.compiling import Statement, compiled
 from leftfold.read.definition import Definition
 from leftfold.read.generations import SUFFIX, Role
 
@@ -28,9 +28,9 @@ async def in_key_order(run: Run, database: Database, definition: Definition, rol
     key = [columns[index] for index in definition.key]
     values = [sa.bindparam(column.name, type_=column.type) for column in key]
     select = sa.select(*columns).order_by(*key).limit(_PAGE_ROWS)
-    following = Statement(select.where(sa.tuple_(*key) > sa.tuple_(*values)), database)
+    following = compiled(select.where(sa.tuple_(*key) > sa.tuple_(*values)), database)
     load = definition.loader(database.dialect)
-    page = await run(Statement(select, database))
+    page = await run(compiled(select, database))
     while page:
         rows = [load(row) for row in page]
         for row in rows:

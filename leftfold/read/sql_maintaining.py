@@ -13,7 +13,7 @@ from sqlalchemy.sql import visitors
 from leftfold.database.protocol import Connection, Database, Row
 from leftfold.errors import ProjectionFailed, StoreUnavailable
 from leftfold.events import RecordedEvent
-from leftfold.read.compiling import Statement, result_loader
+from leftfold.read.compiling import Statement, compiled, result_loader
 from leftfold.read.folding import failed
 from leftfold.read.generations import SUFFIX, Role
 
@@ -45,7 +45,7 @@ class Compiler:
         kept = self._kept.get(id(statement))
         if kept is not None:
             return kept[1]
-        made = Statement(self._in_role(statement), self._database)
+        made = compiled(self._in_role(statement), self._database)
         if keep and len(self._kept) < _MOST_COMPILED:
             self._kept[id(statement)] = (statement, made)  # the statement too, so that its id stays its own
         return made

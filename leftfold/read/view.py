@@ -15,7 +15,7 @@ from leftfold.errors import InvalidArgument, LeftfoldError, NotSupported, Schema
 from leftfold.read.amounts import check_amounts
 from leftfold.read.as_of import as_of
 from leftfold.read.comparing import Comparison, Difference, compare_rows, differences
-from leftfold.read.compiling import Statement, result_loader
+from leftfold.read.compiling import Statement, compiled, result_loader
 from leftfold.read.conditions import bound, conditions, order
 from leftfold.read.declared import projection_of
 from leftfold.read.definition import definition_of
@@ -49,7 +49,7 @@ class AsyncView(Generic[Model]):
         self._columns = list(self._definition.table.c)
         self._key = [self._columns[index] for index in self._definition.key]
         by_key = (column == sa.bindparam(column.name, type_=column.type) for column in self._key)
-        self._get = Statement(sa.select(*self._columns).where(*by_key), database)
+        self._get = compiled(sa.select(*self._columns).where(*by_key), database)
 
     async def get(self, key: Any) -> Model | None:
         """The row of a key (a tuple if several fields make it), or None."""
@@ -167,7 +167,7 @@ class AsyncView(Generic[Model]):
     def _statement(self, select: sa.Select[Any]) -> Statement:
         """Compiled, if it means the same on both back ends."""
         check_amounts(select)
-        return Statement(select, self._database)
+        return compiled(select, self._database)
 
     async def wait_for(self, position: int, *, timeout: float = 5.0) -> None:
         """Wait until the read model shows everything up to a position, such as that of an `AppendResult`.
