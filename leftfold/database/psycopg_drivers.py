@@ -18,6 +18,7 @@ from psycopg.types.string import ByteaBinaryLoader
 from psycopg_pool import AsyncConnectionPool, ConnectionPool
 
 from leftfold.database.protocol import Row, Statement
+from leftfold.database.psycopg_connecting import async_starting_with, starting_with
 
 CONNECT_SECONDS = 10.0
 Texts = list[bytes | None]
@@ -83,7 +84,7 @@ class BlockingDriver:
         self._options = _options(patience)
         self._first: list[psycopg.Connection[Any]] = []
         self._pool = ConnectionPool(
-            conninfo, connection_class=_starting_with(self._first), min_size=1, max_size=size, open=False,
+            conninfo, connection_class=starting_with(self._first), min_size=1, max_size=size, open=False,
             kwargs=self._options, check=self._check, timeout=patience,
         )  # fmt: skip
 
@@ -147,7 +148,7 @@ class AsyncDriver:
     async def open(self) -> None:
         self._first.append(await psycopg.AsyncConnection.connect(self._conninfo, **self._options))
         self._pool = AsyncConnectionPool(
-            self._conninfo, connection_class=_async_starting_with(self._first), min_size=1, max_size=self._size,
+            self._conninfo, connection_class=async_starting_with(self._first), min_size=1, max_size=self._size,
             open=False, kwargs=self._options, check=self._check, timeout=self.patience,
         )  # fmt: skip
         await self._pool.open(wait=True, timeout=self.patience)
@@ -196,26 +197,6 @@ class AsyncDriver:
     async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
         if _has_news(connection):
             await connection.execute("SELECT 1")
-
-
-def _starting_with(first: list[psycopg.Connection[Any]]) -> type[psycopg.Connection[Any]]:
-    """What a pool makes its connections by. It takes the one that exists, if there is one, before it makes another."""
-
-    class Starting(psycopg.Connection[Any]):
-        @classmethod
-        def connect(cls, conninfo: str = "", **options: Any) -> Any:
-            return first.pop() if first else psycopg.Connection.connect(conninfo, **options)
-
-    return Starting
-
-
-def _async_starting_with(first: list[psycopg.AsyncConnection[Any]]) -> type[psycopg.AsyncConnection[Any]]:
-    class Starting(psycopg.AsyncConnection[Any]):
-        @classmethod
-        async def connect(cls, conninfo: str = "", **options: Any) -> Any:
-            return first.pop() if first else await psycopg.AsyncConnection.connect(conninfo, **options)
-
-    return Starting
 
 
 def _calling(connection: Any, sql: str, parameters: Sequence[str | None]) -> Generator[Any, Any, Texts]:

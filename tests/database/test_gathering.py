@@ -9,6 +9,7 @@ import signal
 import sys
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from types import FrameType
 from typing import Any
@@ -90,12 +91,23 @@ class Caller(threading.Thread):
         return self._step
 
 
+class Counted(deque[Any]):
+    """A queue that knows how many have come. (It may be no longer than before, when another has been interrupted.)"""
+
+    come = 0
+
+    def append(self, entry: Any) -> None:
+        super().append(entry)
+        self.come += 1
+
+
 def start_in_order(line: BlockingGathering[str, str], batches: list[list[str]], callers: Iterable[Caller]) -> None:
     """Each sends, queues or has ended before the next begins."""
+    line._queue = queue = Counted(line._queue)
     for caller in callers:
-        before = (queued(line), len(batches))
+        before = (queue.come, len(batches))
         caller.start()
-        wait_until(lambda: not caller.is_alive() or before != (queued(line), len(batches)))  # noqa: B023
+        wait_until(lambda: not caller.is_alive() or before != (queue.come, len(batches)))  # noqa: B023
 
 
 def run_in_order(line: BlockingGathering[str, str], sender: Sender, callers: list[Caller]) -> None:

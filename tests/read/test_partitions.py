@@ -98,7 +98,7 @@ def test_a_lock_is_on_those_too_that_a_split_makes_while_it_is_waited_for(postgr
 
 
 async def waited_for(connection: Connection) -> bool:
-    """Whether somebody waits for a lock of this one's."""
-    sql = "SELECT count(*) FROM pg_stat_activity WHERE pg_backend_pid() = ANY(pg_blocking_pids(pid))"
+    """Whether somebody waits for a lock of this one's. (A transaction sees no newcomers in pg_stat_activity.)"""
+    sql = "SELECT count(*) FROM pg_locks WHERE NOT granted AND pg_backend_pid() = ANY(pg_blocking_pids(pid))"
     [(count,)] = await connection.execute(sql)
     return bool(count)
