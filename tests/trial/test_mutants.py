@@ -13,7 +13,7 @@ from leftfold.testing.trial.round import Mutant, Verdict
 from leftfold.testing.trial.trial import run_trial
 from tests.trial import mutants
 
-SCALE = Scale(workers=2, callers=5, followers=2, seconds=6.0)
+SCALE = Scale(workers=2, callers=5, followers=2, seconds=3.0)
 MINUTES = 1.0
 
 
