@@ -18,6 +18,7 @@ from benchmarks.environment import peer_python
 from benchmarks.places import Places
 from benchmarks.raw import Raw
 from benchmarks.running import Asked, Run
+from benchmarks.slow_disk import added_milliseconds, flush_milliseconds, run_on_slow_disk
 from benchmarks.table import MARK, Line, footnotes, lines, markdown, terminal
 from benchmarks.worker import Worker
 
@@ -31,6 +32,8 @@ def main() -> None:
     rows = [row for row in cases(size) if options.only in _title(row)]
     if not rows:
         sys.exit(f"no case has {options.only!r} in it; there are:\n" + "\n".join(map(_title, cases(size))))
+    if options.flush_ms != added_milliseconds():
+        sys.exit(run_on_slow_disk(options.flush_ms))
     started = time.monotonic()
     with ExitStack() as stack:
         places = stack.enter_context(Places())
@@ -58,8 +61,13 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--no-peer", action="store_true", help="leave the peer out; nothing is installed")
     same = "give the peer our PostgreSQL driver, in C, in place of the one in Python that its own extra installs"
     parser.add_argument("--same-driver", action="store_true", help=same)
+    slow = "let every flush take so many milliseconds more, as on a slower disk (needs Linux and a C compiler)"
+    parser.add_argument("--flush-ms", type=float, default=0.0, metavar="MS", help=slow)
     parser.add_argument("--quick", action="store_true", help="hardly anything of each: does it run at all?")
-    return parser.parse_args()
+    options = parser.parse_args()
+    if options.flush_ms < 0:
+        parser.error(f"--flush-ms is a time in milliseconds, not {options.flush_ms:g}")
+    return options
 
 
 def _measure(run: Run, rows: list[Case], size: Size) -> list[Line]:
@@ -83,7 +91,7 @@ def _circumstances(places: Places, sides: dict[Side, Asked], size: Size) -> list
         else f"{_rounds(size.rounds)}, the sides taking turns, a fresh database for each figure.",
         f"{_machine()}; Python {platform.python_version()}; {versions}.",
         f"PostgreSQL {places.ask('SHOW server_version')} ({settings}); SQLite in WAL mode with synchronous = FULL. "
-        "Both sides with their default settings.",
+        f"Both sides with their default settings. {_flush(places)}",
         "append: one event, encoded and flushed, at an expected version. raw: pgbench with a prepared one-row INSERT "
         "into leftfold's events table; a bare sqlite3 loop with BEGIN IMMEDIATE, the version's SELECT, a pre-encoded "
         "INSERT into the same tables, and COMMIT.",
@@ -97,6 +105,12 @@ def _circumstances(places: Places, sides: dict[Side, Asked], size: Size) -> list
         "that log is measured once. By CPU time: of the busier worker alone, without the server, which reads the log "
         "for each worker and shares the machine with both.",
     ]
+
+
+def _flush(places: Places) -> str:
+    """What a flush takes."""
+    added = f", {added_milliseconds():g} of them added (--flush-ms)" if added_milliseconds() else ""
+    return f"A flush of 8 KB takes {flush_milliseconds(places.directory):.2f} ms{added}."
 
 
 def _rounds(number: int) -> str:

@@ -25,15 +25,15 @@ class Places:
 
     def __init__(self) -> None:
         self.server = ThrowawayPostgres()
-        self._directory = Path()
+        self.directory = Path()
 
     def __enter__(self) -> Self:
         self.server.__enter__()
-        self._directory = Path(tempfile.mkdtemp(prefix="leftfold-bench-"))
+        self.directory = Path(tempfile.mkdtemp(prefix="leftfold-bench-"))
         return self
 
     def __exit__(self, *exception: object) -> None:
-        shutil.rmtree(self._directory, ignore_errors=True)
+        shutil.rmtree(self.directory, ignore_errors=True)
         self.server.close()
 
     @contextmanager
@@ -48,7 +48,7 @@ class Places:
     def create(self, back_end: BackEnd, like: str | None = None) -> str:
         """The same, to keep until the end."""
         if back_end == "sqlite":
-            path = self._directory / f"{uuid4().hex}.db"
+            path = self.directory / f"{uuid4().hex}.db"
             if like:
                 shutil.copy(like.removeprefix("sqlite:///"), path)
             return f"sqlite:///{path}"
@@ -66,7 +66,7 @@ class Places:
 
     def _remove(self, back_end: BackEnd, url: str) -> None:
         if back_end == "sqlite":
-            for path in self._directory.glob(Path(url).name + "*"):
+            for path in self.directory.glob(Path(url).name + "*"):
                 path.unlink()
         else:
             self._run(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(_database(url)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import subprocess
 import sys
 import threading
@@ -55,6 +56,22 @@ def test_without_the_peer_the_others_are_measured() -> None:
     printed = run("--no-peer", "--only", "sqlite: append, one after another")
     [row] = [line for line in printed.splitlines() if "append, one after another" in line]
     assert [cell.strip().endswith("/s") for cell in row.split("│")[2:6]] == [True, False, False, True]
+
+
+def test_a_slower_disk_slows_whatever_is_flushed() -> None:
+    """The server and its files, too; without a compiler it is said what is needed."""
+    command = ("--no-peer", "--flush-ms", "20", "--markdown", "--only", "append, one after another")
+    if sys.platform != "linux" or not shutil.which("cc"):
+        ran = subprocess.run([sys.executable, "-m", "benchmarks", *command], capture_output=True, text=True, cwd=ROOT)
+        assert ran.returncode == 1
+        assert "needs Linux and a C compiler" in ran.stderr
+        return
+    printed = run(*command)
+    rows = [line.split("|") for line in printed.splitlines() if line.startswith("| append, one after another")]
+    figures = [float(cell.strip().removesuffix("/s")) for cells in rows for cell in (cells[2], cells[5])]
+    assert len(figures) == 4
+    assert all(0 < figure < 50 for figure in figures)
+    assert re.search(r"A flush of 8 KB takes \d\d+\.\d\d ms, 20 of them added", printed)
 
 
 @pytest.mark.parametrize(
