@@ -65,8 +65,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--flush-ms", type=float, default=0.0, metavar="MS", help=slow)
     parser.add_argument("--quick", action="store_true", help="hardly anything of each: does it run at all?")
     options = parser.parse_args()
-    if options.flush_ms < 0:
-        parser.error(f"--flush-ms is a time in milliseconds, not {options.flush_ms:g}")
+    if not 0 <= options.flush_ms <= 10_000:
+        parser.error(f"--flush-ms is a number of milliseconds from 0 to 10,000, not {options.flush_ms:g}")
     return options
 
 

@@ -16,12 +16,14 @@ import time
 from pathlib import Path
 
 _SOURCE = Path(__file__).with_suffix(".c")
+_LIBRARY = "leftfold_slow_disk.so"
 _MILLISECONDS = "LEFTFOLD_FLUSH_MS"
 
 
 def added_milliseconds() -> float:
     """By how much each flush of this process is delayed."""
-    return float(os.environ.get(_MILLISECONDS, "0"))
+    is_loaded = _LIBRARY in os.environ.get("LD_PRELOAD", "")
+    return float(os.environ[_MILLISECONDS]) if is_loaded else 0.0
 
 
 def run_on_slow_disk(milliseconds: float) -> int:
@@ -30,7 +32,7 @@ def run_on_slow_disk(milliseconds: float) -> int:
     if sys.platform != "linux" or not compiler:
         sys.exit("--flush-ms needs Linux and a C compiler, `cc` (Debian's package gcc), which delays the flushes")
     with tempfile.TemporaryDirectory(prefix="leftfold-slow-disk-") as directory:
-        library = Path(directory) / "slow_disk.so"
+        library = Path(directory) / _LIBRARY
         subprocess.run([compiler, "-shared", "-fPIC", "-O2", "-o", library, _SOURCE, "-ldl"], check=True)
         for path in (directory, library):
             os.chmod(path, 0o755)  # the server may run as another user

@@ -84,6 +84,13 @@ class PostgresqlDatabase:
         with self._reaching():
             await self.driver.open()
         self._keeping.is_open = True
+        try:
+            await self._check_server()
+        except BaseException:
+            await self.close()  # so that it can be opened again
+            raise
+
+    async def _check_server(self) -> None:
         async with self.connection() as connection:
             [(encoding, version)] = await connection.execute(
                 "SELECT current_setting('server_encoding'), current_setting('server_version_num')::int"

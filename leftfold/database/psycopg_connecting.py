@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from typing import Any
 
 import psycopg
 
 
-def starting_with(first: list[psycopg.Connection[Any]]) -> type[psycopg.Connection[Any]]:
-    """A pool's ``connection_class``; what is in ``first`` is taken before another connection is made."""
+def starting_with(first: psycopg.Connection[Any]) -> type[psycopg.Connection[Any]]:
+    """A pool's ``connection_class``; ``first`` is taken before another connection is made."""
+    there = [first]
 
     class Connecting(psycopg.Connection[Any]):
         @classmethod
         def connect(cls, conninfo: str = "", **options: Any) -> Any:
-            return first.pop() if first else psycopg.Connection.connect(conninfo, **options)
+            with suppress(IndexError):
+                return there.pop()
+            return psycopg.Connection.connect(conninfo, **options)
 
     return Connecting
 
 
-def async_starting_with(first: list[psycopg.AsyncConnection[Any]]) -> type[psycopg.AsyncConnection[Any]]:
+def async_starting_with(first: psycopg.AsyncConnection[Any]) -> type[psycopg.AsyncConnection[Any]]:
     """The same for asyncio. A pool's worker that is cancelled meanwhile ends: psycopg's would take it for an error, try
     again later and go on, and `asyncio.run`, which cancels what is left and waits for it, would never return."""
+    there = [first]
 
     class Connecting(psycopg.AsyncConnection[Any]):
         @classmethod
         async def connect(cls, conninfo: str = "", **options: Any) -> Any:
+            if there:
+                return there.pop()
             try:
-                return first.pop() if first else await psycopg.AsyncConnection.connect(conninfo, **options)
+                return await psycopg.AsyncConnection.connect(conninfo, **options)
             except asyncio.CancelledError:
                 _cancel_until_done(asyncio.current_task())
                 raise

@@ -82,18 +82,24 @@ class BlockingDriver:
         self._conninfo = conninfo
         self.patience = patience
         self._options = _options(patience)
-        self._first: list[psycopg.Connection[Any]] = []
-        self._pool = ConnectionPool(
-            conninfo, connection_class=starting_with(self._first), min_size=1, max_size=size, open=False,
-            kwargs=self._options, check=self._check, timeout=patience,
-        )  # fmt: skip
+        self._size = size
+        self._pool: Any = None
 
     async def open(self) -> None:
-        self._first.append(psycopg.connect(self._conninfo, **self._options))
-        self._pool.open(wait=True, timeout=self.patience)
+        first = psycopg.connect(self._conninfo, **self._options)
+        try:
+            self._pool = ConnectionPool(
+                self._conninfo, connection_class=starting_with(first), min_size=1, max_size=self._size, open=False,
+                kwargs=self._options, check=self._check, timeout=self.patience,
+            )  # fmt: skip
+            self._pool.open(wait=True, timeout=self.patience)
+        except BaseException:
+            first.close()
+            await self.close()
+            raise
 
     async def take(self) -> Any:
-        return self._pool.getconn()
+        return _opened(self._pool).getconn()
 
     async def give_back(self, connection: Any) -> None:
         self._pool.putconn(connection)
@@ -126,7 +132,8 @@ class BlockingDriver:
         connection.cursor().executemany(sql, parameters)
 
     async def close(self) -> None:
-        self._pool.close()
+        if self._pool is not None:
+            self._pool.close()
 
     @staticmethod
     def _check(connection: psycopg.Connection[Any]) -> None:
@@ -142,21 +149,23 @@ class AsyncDriver:
         self._options = _options(patience)
         self.patience = patience
         self._size = size
-        self._first: list[psycopg.AsyncConnection[Any]] = []
         self._pool: Any = None
 
     async def open(self) -> None:
-        self._first.append(await psycopg.AsyncConnection.connect(self._conninfo, **self._options))
-        self._pool = AsyncConnectionPool(
-            self._conninfo, connection_class=async_starting_with(self._first), min_size=1, max_size=self._size,
-            open=False, kwargs=self._options, check=self._check, timeout=self.patience,
-        )  # fmt: skip
-        await self._pool.open(wait=True, timeout=self.patience)
+        first = await psycopg.AsyncConnection.connect(self._conninfo, **self._options)
+        try:
+            self._pool = AsyncConnectionPool(
+                self._conninfo, connection_class=async_starting_with(first), min_size=1, max_size=self._size,
+                open=False, kwargs=self._options, check=self._check, timeout=self.patience,
+            )  # fmt: skip
+            await self._pool.open(wait=True, timeout=self.patience)
+        except BaseException:
+            await first.close()
+            await self.close()
+            raise
 
     async def take(self) -> Any:
-        if self._pool is None:
-            raise psycopg.OperationalError("it is not open: use `async with`, or `await store.open()` first")
-        return await self._pool.getconn()
+        return await _opened(self._pool).getconn()
 
     async def give_back(self, connection: Any) -> None:
         await self._pool.putconn(connection)
@@ -197,6 +206,12 @@ class AsyncDriver:
     async def _check(connection: psycopg.AsyncConnection[Any]) -> None:
         if _has_news(connection):
             await connection.execute("SELECT 1")
+
+
+def _opened(pool: Any) -> Any:
+    if pool is None:
+        raise psycopg.OperationalError("it is not open: use `async with`, or `await store.open()` first")
+    return pool
 
 
 def _calling(connection: Any, sql: str, parameters: Sequence[str | None]) -> Generator[Any, Any, Texts]:

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import threading
+import time
+from typing import Any
 
 import psycopg
 import pytest
+from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 import leftfold as lf
+from leftfold.database.postgresql import PostgresqlDatabase
+from leftfold.front.connect import log_at
 from leftfold.testing.conformance import DoorKind, open_door
 from leftfold.testing.postgres import Postgres
 
@@ -28,6 +33,43 @@ def test_whoever_asks_one_thing_at_a_time_has_one_connection(postgres: Postgres,
 
     with psycopg.connect(url, autocommit=True) as other:
         asyncio.run(look(other))
+
+
+@pytest.mark.parametrize("kind", ["sync", "async"])
+@pytest.mark.parametrize("where", ["in the pool", "behind it"])
+def test_what_could_not_be_opened_leaves_nothing_and_can_be_opened_again(
+    postgres: Postgres, kind: DoorKind, where: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As a replica is that was away for a moment."""
+    url = postgres.create_database()
+
+    async def fail(*_: Any) -> None:
+        raise lf.StoreUnavailable("for a moment")
+
+    def time_out(*_: Any, **options: Any) -> None:
+        raise PoolTimeout
+
+    pool = ConnectionPool if kind == "sync" else AsyncConnectionPool
+    patch = (pool, "wait", time_out) if where == "in the pool" else (PostgresqlDatabase, "_check_server", fail)
+
+    async def check() -> None:
+        database = log_at(url, blocking=kind == "sync").database
+        for _ in range(3):
+            with monkeypatch.context() as patched:
+                patched.setattr(*patch)
+                with pytest.raises(lf.StoreUnavailable):
+                    await database.open()
+        await database.open()
+        async with database.connection() as connection:
+            assert await connection.execute("SELECT 1") == [(1,)]
+        await database.close()
+
+    asyncio.run(check())
+    with psycopg.connect(url, autocommit=True) as other:
+        deadline = time.monotonic() + 10
+        while (left := other.execute(OWN).fetchall()) and time.monotonic() < deadline:  # a backend takes its time to go
+            time.sleep(0.01)
+        assert not left
 
 
 @pytest.mark.parametrize("milliseconds", [0, 1, 2, 4, 8, 16])
