@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -11,6 +12,12 @@ import pytest
 from leftfold.testing.postgres import Postgres, postgres_for_tests
 
 _schemas = count(1)
+
+
+def pytest_collection_finish() -> None:
+    """What is there now stays to the end: looking through it again and again for garbage takes a sixth of the time."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(scope="session")
