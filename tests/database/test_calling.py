@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 
 import psycopg
 import pytest
@@ -16,8 +15,8 @@ from leftfold.database.url import PostgresqlUrl, parse_url
 from leftfold.log.postgresql.parameters import _texts
 from leftfold.testing.conformance import DoorKind, open_door, registry
 from leftfold.testing.conformance.facts import counted
+from tests.database.sessions import OWN, assert_that_all_go
 
-OWN = "SELECT pid FROM pg_stat_activity WHERE application_name = 'leftfold' AND datname = current_database()"
 AWKWARD = ["", "NULL", "null", "{}", ',"', "\\", "\\n", "\n", "\t\r\b\f", '\\"', "\x7f", "\u2028", "ü\U0001f600", " a "]
 texts = st.lists(st.none() | st.sampled_from(AWKWARD) | st.text(st.characters(exclude_characters="\0", codec="utf-8")))
 
@@ -90,11 +89,7 @@ def test_a_store_keeps_some_for_itself_and_lets_go_of_all(postgres_url: str, kin
                     await store.append_all([lf.Write("Thing-b", counted(1, turn))])
 
     asyncio.run(check())
-    with psycopg.connect(conninfo(postgres_url), autocommit=True) as other:
-        deadline = time.monotonic() + 10
-        while (left := other.execute(OWN).fetchall()) and time.monotonic() < deadline:  # a backend takes its time to go
-            time.sleep(0.01)
-        assert not left
+    assert_that_all_go(conninfo(postgres_url))
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])

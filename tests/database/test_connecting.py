@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import threading
-import time
 from typing import Any
 
 import psycopg
@@ -16,8 +15,7 @@ from leftfold.database.postgresql import PostgresqlDatabase
 from leftfold.front.connect import log_at
 from leftfold.testing.conformance import DoorKind, open_door
 from leftfold.testing.postgres import Postgres
-
-OWN = "SELECT pid FROM pg_stat_activity WHERE application_name = 'leftfold' AND datname = current_database()"
+from tests.database.sessions import OWN, assert_that_all_go
 
 
 @pytest.mark.parametrize("kind", ["sync", "async"])
@@ -65,11 +63,7 @@ def test_what_could_not_be_opened_leaves_nothing_and_can_be_opened_again(
         await database.close()
 
     asyncio.run(check())
-    with psycopg.connect(url, autocommit=True) as other:
-        deadline = time.monotonic() + 10
-        while (left := other.execute(OWN).fetchall()) and time.monotonic() < deadline:  # a backend takes its time to go
-            time.sleep(0.01)
-        assert not left
+    assert_that_all_go(url)
 
 
 @pytest.mark.parametrize("milliseconds", [0, 1, 2, 4, 8, 16])
