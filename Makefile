@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench schema clean
+.PHONY: demo test check bench clean
 
 demo: .venv/.installed
 	$(BIN)/leftfold demo
@@ -22,10 +22,6 @@ check: .venv/.installed
 
 bench: .venv/.installed
 	$(BIN)/python -m benchmarks
-
-# What the migrations add up to, for people to read; a test compares.
-schema: .venv/.installed
-	$(BIN)/python -m tests.database.schema
 
 .venv/.installed: pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \

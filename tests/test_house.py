@@ -19,6 +19,7 @@ FLOORS = [
     {"errors", "expected", "fold", "checkpoint"},
     {"events"},
     {"database"},
+    {"schema"},
     {"log"},
     {"write", "read"},  # twins
     {"integrate"},

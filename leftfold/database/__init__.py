@@ -1,6 +1,5 @@
-"""Connections: one protocol; SQLite and PostgreSQL, sync and async; stepping coroutines; migrations."""
+"""Connections: one protocol; SQLite and PostgreSQL, sync and async; stepping coroutines."""
 
-from leftfold.database.migrations import Policy, migrate
 from leftfold.database.protocol import Connection, Database, Signal
 from leftfold.database.stepping import step, step_each, step_inside
 from leftfold.database.url import PostgresqlUrl, SqliteUrl, parse_url
@@ -8,11 +7,9 @@ from leftfold.database.url import PostgresqlUrl, SqliteUrl, parse_url
 __all__ = [
     "Connection",
     "Database",
-    "Policy",
     "PostgresqlUrl",
     "Signal",
     "SqliteUrl",
-    "migrate",
     "parse_url",
     "step",
     "step_each",

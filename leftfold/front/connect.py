@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from leftfold.database import Policy, PostgresqlUrl, SqliteUrl, migrate, parse_url, step
+from leftfold.database import PostgresqlUrl, SqliteUrl, parse_url, step
 from leftfold.database.protocol import Database
 from leftfold.database.sqlite import SqliteDatabase
 from leftfold.database.url import DEFAULT_SCHEMA
@@ -20,6 +20,7 @@ from leftfold.log.sqlite import SqliteLog
 from leftfold.read import Projection
 from leftfold.read.inline import InlineProjections
 from leftfold.read.switching import establish, rows_elsewhere
+from leftfold.schema import Policy, migrate
 
 
 def connect(

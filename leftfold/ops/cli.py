@@ -17,8 +17,6 @@ from rich.console import Console
 from typer.core import TyperGroup
 
 from leftfold.database import PostgresqlUrl, SqliteUrl, parse_url, step, step_each, step_inside
-from leftfold.database.migrations import migrate as apply_migrations
-from leftfold.database.migrations import migration_sql
 from leftfold.errors import InvalidArgument, LeftfoldError
 from leftfold.events import Query
 from leftfold.front.connect import log_at
@@ -32,6 +30,8 @@ from leftfold.ops.inspection import streams as list_streams
 from leftfold.ops.opening import opened
 from leftfold.ops.projections import projections
 from leftfold.ops.running import run
+from leftfold.schema.migrations import migrate as apply_migrations
+from leftfold.schema.migrations import migration_sql
 
 # What the parser raises and typer shows by itself: click's own class, or that of the copy which newer typers carry.
 _USAGE_ERROR = next(base for base in typer.BadParameter.__mro__ if base.__name__ == "ClickException")

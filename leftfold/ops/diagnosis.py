@@ -6,13 +6,13 @@ import sqlite3
 from pathlib import Path
 
 from leftfold.database import SqliteUrl, parse_url
-from leftfold.database.migrations import applied, migrations
 from leftfold.database.protocol import Connection, Dialect
 from leftfold.log import Log
 from leftfold.ops.epochs import examine
 from leftfold.ops.finding import Finding
 from leftfold.ops.holding import holders, judge_holders
 from leftfold.ops.opening import is_store, opened
+from leftfold.schema.migrations import applied, migrations
 
 WAL_IS_SAFE = (3, 51, 3)
 """Before this version of SQLite, two connections that checkpoint a WAL at once can corrupt the file (since 3.7.0)."""

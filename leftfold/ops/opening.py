@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from leftfold.database import SqliteUrl, migrate, parse_url
+from leftfold.database import SqliteUrl, parse_url
 from leftfold.errors import InvalidArgument, SchemaOutdated, StoreUnavailable
 from leftfold.front.connect import log_at
 from leftfold.log import Log
+from leftfold.schema import migrate
 
 
 @asynccontextmanager

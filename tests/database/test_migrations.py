@@ -1,4 +1,4 @@
-"""Migrations: from nothing to the schema file, never an upgrade by surprise, never two at once."""
+"""Migrations: from nothing to a store, never an upgrade by surprise, never two at once."""
 
 from __future__ import annotations
 
@@ -10,23 +10,10 @@ import psycopg
 import pytest
 
 import leftfold as lf
-from leftfold.database import migrations as module
 from leftfold.database import parse_url
-from leftfold.database.migrations import Migration, migration_sql, migrations
 from leftfold.database.protocol import Dialect
-from leftfold.testing.postgres import Postgres
-from tests.database.schema import FOLDER, postgresql_schema, sqlite_schema
-
-
-def test_the_migrations_add_up_to_the_schema_file_on_sqlite(tmp_path: Path) -> None:
-    assert sqlite_schema(tmp_path) == (FOLDER / "sqlite.sql").read_text("utf-8"), (
-        "run `make schema` and read the change"
-    )
-
-
-def test_the_migrations_add_up_to_the_schema_file_on_postgresql(postgres: Postgres) -> None:
-    expected = (FOLDER / "postgresql.sql").read_text("utf-8")
-    assert postgresql_schema(postgres) == expected, "run `make schema` and read the change"
+from leftfold.schema import migrations as module
+from leftfold.schema.migrations import Migration, migration_sql, migrations
 
 
 @pytest.mark.parametrize("dialect", ["sqlite", "postgresql"])

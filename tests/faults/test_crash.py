@@ -61,7 +61,7 @@ def _draw_and_roll_back(url: str, times: int) -> None:
     with psycopg.connect(url) as connection:
         for _ in range(times):
             connection.execute(
-                "SELECT leftfold.append_v4(false, true, NULL, NULL, NULL, NULL, '{Thing-x}', '{-1}', '{1}', "
+                "SELECT leftfold.append_v1(false, true, NULL, NULL, NULL, NULL, '{Thing-x}', '{-1}', '{1}', "
                 "ARRAY[gen_random_uuid()], '{t}', '{1}', '{1}', ARRAY['{}'], NULL, '{NULL}', '', NULL)"
             )
         connection.rollback()

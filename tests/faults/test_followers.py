@@ -35,7 +35,7 @@ class Race:
     async def write(self, number: int) -> None:
         """Transactions of one to three appends, slow to commit, one in five rolled back."""
         chance = random.Random(number)
-        sql = f"SELECT positions FROM {self.schema}.append_v4(" + ", ".join(["%s"] * 18) + ")"
+        sql = f"SELECT positions FROM {self.schema}.append_v1(" + ", ".join(["%s"] * 18) + ")"
         async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
             for turn in range(TRANSACTIONS):
                 await connection.execute("BEGIN")

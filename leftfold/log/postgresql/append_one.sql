@@ -1,2 +1,2 @@
 SELECT status, version, position, listened
-FROM {schema}.append_one_v3(%s, %s, %s, %s::uuid, %s, %s, %s, %s, %s::timestamptz)
+FROM {schema}.append_one_v1(%s, %s, %s, %s::uuid, %s, %s, %s, %s, %s::timestamptz)

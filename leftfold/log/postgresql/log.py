@@ -1,6 +1,6 @@
 """The `Log` over PostgreSQL: one function call for a batch of appends, an exact horizon, keyset pages.
 
-What happens on the server is told beside the functions, in ``database/schema/postgresql/``. Here stands what to do when
+What happens on the server is told beside the functions, in ``schema/postgresql/``. Here stands what to do when
 the connection dies: the same call again, with the same event ids. A former attempt that is still running holds the
 locks of its streams, so the repetition waits for its end and then finds its events, or none.
 """

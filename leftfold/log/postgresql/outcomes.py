@@ -21,7 +21,7 @@ OUTDATED = 9
 
 
 class Answer(NamedTuple):
-    """What ``append_v4`` says of a batch."""
+    """What ``append_v1`` says of a batch."""
 
     statuses: Sequence[int]
     versions: Sequence[int]

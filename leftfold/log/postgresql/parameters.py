@@ -1,4 +1,4 @@
-"""A batch of appends as the parameters of ``append_v4``: array literals, one entry for each append or for each event.
+"""A batch of appends as the parameters of ``append_v1``: array literals, one entry for each append or for each event.
 
 They are written here because psycopg converts a list item by item, in Python, which a large batch feels.
 """
@@ -58,7 +58,7 @@ def is_plain(append: Append) -> bool:
 
 
 def append_one_parameters(append: Append, *, wait: bool) -> tuple[str | None, ...]:
-    """Nine parameters for ``append_one_v3``."""
+    """Nine parameters for ``append_one_v1``."""
     [event] = append.events
     return (
         str(wait),
@@ -96,7 +96,7 @@ def _json(value: object) -> str:
 
 
 def _criterion(criterion: Criterion) -> dict[str, object]:
-    """As ``first_match_v2`` reads it. Sorted, because the first tag is what everybody locks."""
+    """As ``first_match_v1`` reads it. Sorted, because the first tag is what everybody locks."""
     told: dict[str, object] = {"types": _types(criterion.types), "tags": _texts(sorted(criterion.tags))}
     if criterion.category is not None:
         told["from"], told["below"] = category_range(criterion.category)

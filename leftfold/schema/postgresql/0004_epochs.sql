@@ -1,0 +1,13 @@
+-- Who the store is, and its epochs: the last row holds now. An epoch begins when the log may have lost a tail (a restored
+-- backup, a failover) or when a copy becomes a store of its own: what stands at or below its position is shared with the
+-- epoch before, what the former epoch wrote beyond it is not history here.
+CREATE TABLE {schema}.epochs (
+    epoch    int    PRIMARY KEY,
+    store    uuid   NOT NULL, -- the store's identity in this epoch
+    position bigint NOT NULL, -- of the last event when it began
+    event_id uuid,            -- of that event; NULL in an empty log
+    reason   text   NOT NULL,
+    began_at text   NOT NULL  -- fixed-width UTC
+);
+INSERT INTO {schema}.epochs VALUES (1, gen_random_uuid(), 0, NULL, 'the store was made',
+    to_char(clock_timestamp() AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"'));

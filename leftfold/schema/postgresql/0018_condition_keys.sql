@@ -1,0 +1,26 @@
+-- What a condition takes exclusively: for each of its criteria, which are given as first_match_v1 reads them, the key of
+-- the first tag, for every event that it means has that tag; without tags those of its types; without either 0, the whole
+-- log.
+CREATE FUNCTION {schema}.condition_keys_v1(p_unless jsonb) RETURNS int[]
+    LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
+DECLARE
+    keys   int[] := '{}';
+    tagged text[];
+    types  text[];
+    one    text;
+BEGIN
+    FOR i IN 0 .. jsonb_array_length(p_unless) - 1 LOOP
+        tagged := (p_unless -> i ->> 'tags')::text[];
+        types := (p_unless -> i ->> 'types')::text[];
+        IF cardinality(tagged) > 0 THEN
+            keys := array_append(keys, {schema}.tag_key_v1(tagged[1]));
+        ELSIF cardinality(types) > 0 THEN
+            FOREACH one IN ARRAY types LOOP
+                keys := array_append(keys, {schema}.type_key_v1(one));
+            END LOOP;
+        ELSE
+            keys := array_append(keys, 0);
+        END IF;
+    END LOOP;
+    RETURN keys;
+END $$;
