@@ -1,13 +1,12 @@
 """Event sourcing and CQRS for Python: current state is a left fold over what happened."""
 
-from leftfold.checkpoint import Checkpoint
+from leftfold.checkpoint import Checkpoint, EpochChanged
 from leftfold.errors import (
     AggregateNotFound,
     ConcurrencyError,
     ConditionFailed,
     DecodeError,
     DuplicateEvent,
-    EpochChanged,
     EventTooLarge,
     EventTypeConflict,
     HistoricalState,
@@ -38,52 +37,38 @@ from leftfold.events import (
 )
 from leftfold.expected import ANY, EXISTS, NO_STREAM
 from leftfold.fold import Fold
-from leftfold.front import (
-    App,
-    AsyncEventStore,
-    AsyncSubscription,
-    AsyncTransaction,
-    EventStore,
-    Subscription,
-    Transaction,
-    connect,
-    connect_async,
-)
-from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
-from leftfold.read import (
-    DELETE,
-    AsyncPastView,
-    AsyncProjector,
-    AsyncView,
-    CaughtUp,
-    Comparison,
-    Delete,
-    Difference,
-    Digits,
-    Key,
-    PastView,
-    Projection,
-    ProjectionStatus,
-    ProjectionTransaction,
-    Projector,
-    ReadModel,
-    RebuildComparison,
-    RebuildProgress,
-    Rebuilt,
-    Replayed,
-    Retry,
-    SqlProjection,
-    View,
-    projection,
-)
-from leftfold.write import (
-    Aggregate,
-    AsyncDeciderRepository,
-    AsyncRepository,
-    Decider,
-    DeciderRepository,
-    Repository,
-)
+from leftfold.follow.operate.status import ProjectionStatus
+from leftfold.follow.options import Retry
+from leftfold.front.app import App
+from leftfold.front.async_store import AsyncEventStore, AsyncSubscription
+from leftfold.front.async_transaction import AsyncTransaction
+from leftfold.front.connect import connect, connect_async
+from leftfold.front.projector import Projector
+from leftfold.front.repository import DeciderRepository, Repository
+from leftfold.front.store import EventStore, Subscription
+from leftfold.front.transaction import Transaction
+from leftfold.front.view import PastView, View
+from leftfold.log.append import AppendResult, Write
+from leftfold.log.condition import AppendCondition
+from leftfold.log.contract import Log
+from leftfold.log.decision import Decision
+from leftfold.read.apply.sql import ProjectionTransaction
+from leftfold.read.model.amounts import Digits
+from leftfold.read.model.model import Key, ReadModel
+from leftfold.read.projection.decorator import projection
+from leftfold.read.projection.keyed import DELETE, Delete, Projection
+from leftfold.read.projection.sql import SqlProjection
+from leftfold.read.projector import AsyncProjector, CaughtUp
+from leftfold.read.rebuild.progress import RebuildProgress
+from leftfold.read.rebuild.rebuild import Rebuilt
+from leftfold.read.rebuild.side_by_side import RebuildComparison
+from leftfold.read.tables.comparison import Comparison, Difference
+from leftfold.read.view.replay import Replayed
+from leftfold.read.view.view import AsyncPastView, AsyncView
+from leftfold.write.aggregate import Aggregate
+from leftfold.write.decider import Decider
+from leftfold.write.decider_repository import AsyncDeciderRepository
+from leftfold.write.repository import AsyncRepository
 
 __all__ = [
     "ANY",

@@ -1,6 +1,6 @@
 """The command ``leftfold``, and ``python -m leftfold``: what looks inside a store, and what tries to prove it wrong."""
 
-from leftfold.ops.cli import app, main
+from leftfold.ops.command.cli import app, main
 from leftfold.testing.trial.command import verify
 
 app.command()(verify)

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from uuid import UUID
 
-from leftfold.errors import InvalidArgument
+from leftfold.errors import InvalidArgument, LeftfoldError
 
 _UUID = r"[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}"
 _TEXT = re.compile(rf"({_UUID})/([1-9][0-9]{{0,9}})/(0|[1-9][0-9]{{0,18}})/({_UUID}|-)")
@@ -44,3 +44,23 @@ class Checkpoint:
             )
         store, epoch, position, event_id = parts.groups()
         return Checkpoint(UUID(store), int(epoch), int(position), None if event_id == "-" else UUID(event_id))
+
+
+class EpochChanged(LeftfoldError):
+    """The log is not the one that was followed so far: restored from a backup, failed over without its tail, replaced.
+
+    Whoever went on could skip what was written instead, so the follower stops. ``checkpoint`` is where it stood, and
+    ``proven`` the last point that certainly belongs to both histories, from which it may go on after everything that it
+    did for later events has been undone; None if that cannot be told.
+    """
+
+    def __init__(self, who: str, reason: str, remedy: str, checkpoint: Checkpoint, proven: Checkpoint | None) -> None:
+        self.who = who
+        self.reason = reason
+        self.remedy = remedy
+        self.checkpoint = checkpoint
+        self.proven = proven
+        super().__init__(f"{who} {reason}. {remedy}")
+
+    def __reduce__(self) -> tuple[type[EpochChanged], tuple[str, str, str, Checkpoint, Checkpoint | None]]:
+        return type(self), (self.who, self.reason, self.remedy, self.checkpoint, self.proven)

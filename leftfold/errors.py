@@ -7,13 +7,10 @@ They carry what a program needs to react as attributes; the text is for people.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 from leftfold import expected as expectation
-
-if TYPE_CHECKING:
-    from leftfold.checkpoint import Checkpoint
 
 
 class LeftfoldError(Exception):
@@ -171,26 +168,6 @@ class ProjectionBehind(LeftfoldError, TimeoutError):
 
     def __reduce__(self) -> tuple[type[ProjectionBehind], tuple[str, int, int, str]]:
         return type(self), (self.projection, self.position, self.reached, self.why)
-
-
-class EpochChanged(LeftfoldError):
-    """The log is not the one that was followed so far: restored from a backup, failed over without its tail, replaced.
-
-    Whoever went on could skip what was written instead, so the follower stops. ``checkpoint`` is where it stood, and
-    ``proven`` the last point that certainly belongs to both histories, from which it may go on after everything that it
-    did for later events has been undone; None if that cannot be told.
-    """
-
-    def __init__(self, who: str, reason: str, remedy: str, checkpoint: Checkpoint, proven: Checkpoint | None) -> None:
-        self.who = who
-        self.reason = reason
-        self.remedy = remedy
-        self.checkpoint = checkpoint
-        self.proven = proven
-        super().__init__(f"{who} {reason}. {remedy}")
-
-    def __reduce__(self) -> tuple[type[EpochChanged], tuple[str, str, str, Checkpoint, Checkpoint | None]]:
-        return type(self), (self.who, self.reason, self.remedy, self.checkpoint, self.proven)
 
 
 class StoreUnavailable(LeftfoldError):

@@ -14,7 +14,7 @@ import examples.bank.demo  # noqa: F401
 import leftfold as lf
 import leftfold.__main__  # the command, with all that belongs to it
 import tests.faults.appender  # noqa: F401
-from leftfold.ops.cli import main
+from leftfold.ops.command.cli import main
 
 with tempfile.TemporaryDirectory() as _folder, redirect_stdout(StringIO()):
     _url = f"sqlite:///{_folder}/store.db"

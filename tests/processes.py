@@ -18,7 +18,7 @@ from pathlib import Path
 from signal import Signals
 from typing import Any, Self
 
-from leftfold.ops.cli import main
+from leftfold.ops.command.cli import main
 
 PATIENCE = 60.0
 

@@ -18,7 +18,7 @@ import leftfold as lf
 from examples.bank.account import BankAccount, Refused
 from examples.bank.screen import Screen, amount
 from examples.bank.summary import AccountSummary, account_summary
-from leftfold.database import parse_url
+from leftfold.database.url import parse_url
 
 LONG = 5_000
 FURTHER = "The same on your own database: leftfold demo --url postgresql://user@host/database"

@@ -15,7 +15,7 @@ from rich.console import Console
 import leftfold as lf
 from examples.courses.race import Race, plan, run, run_async
 from examples.courses.screen import announce, report
-from leftfold.database import parse_url
+from leftfold.database.url import parse_url
 
 
 def main(

@@ -1,7 +1,7 @@
 """What the engine asks of a database: one narrow protocol, four drivers behind it.
 
 All I/O logic above this room is written once, as ``async def``. Under the async door the drivers suspend as usual.
-Under the sync door they are ``async def`` that never suspend: `leftfold.database.stepping` runs the same coroutine to
+Under the sync door they are ``async def`` that never suspend: `leftfold.doors.step` runs the same coroutine to
 its end in one step, in the caller's thread. So nothing above may await anything but what comes from here.
 """
 
@@ -9,10 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import AbstractAsyncContextManager
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
-if TYPE_CHECKING:
-    from leftfold.database.waiting import Waiting
+from leftfold.doors.protocol import Signal, Waiting
 
 Row = tuple[Any, ...]
 Dialect = Literal["sqlite", "postgresql"]
@@ -37,19 +36,6 @@ class Connection(Protocol):
 
     async def execute_all(self, statements: Sequence[Statement]) -> list[list[Row]]:
         """Run statements one after the other, in one round trip where that can be; the rows of each."""
-
-
-class Signal(Protocol):
-    """A flag that one party sets, from any thread, and another waits for."""
-
-    def set(self) -> None:
-        """Wake whoever waits, now and later."""
-
-    def clear(self) -> None:
-        """Not set any more; for the one who waits."""
-
-    async def wait(self, seconds: float) -> bool:
-        """Wait until set, at most ``seconds``; whether it is set."""
 
 
 class Database(Protocol):

@@ -1,20 +1,8 @@
-"""The front doors: connect, the two stores, their transactions, and the app."""
+"""The front doors: connect, both stores, the sync faces of everything, and the app."""
 
 from leftfold.front.app import App
-from leftfold.front.async_store import AsyncEventStore, AsyncSubscription
-from leftfold.front.async_transaction import AsyncTransaction
+from leftfold.front.async_store import AsyncEventStore
 from leftfold.front.connect import connect, connect_async
-from leftfold.front.store import EventStore, Subscription
-from leftfold.front.transaction import Transaction
+from leftfold.front.store import EventStore
 
-__all__ = [
-    "App",
-    "AsyncEventStore",
-    "AsyncSubscription",
-    "AsyncTransaction",
-    "EventStore",
-    "Subscription",
-    "Transaction",
-    "connect",
-    "connect_async",
-]
+__all__ = ["App", "AsyncEventStore", "EventStore", "connect", "connect_async"]

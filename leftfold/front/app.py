@@ -10,8 +10,10 @@ from leftfold.events import Registry, default_registry
 from leftfold.front.async_store import AsyncEventStore
 from leftfold.front.connect import connect, connect_async
 from leftfold.front.store import EventStore
-from leftfold.read import AnyProjection, Projection
-from leftfold.write import Aggregate, Decider
+from leftfold.read.projection.keyed import Projection
+from leftfold.read.projection.kinds import AnyProjection
+from leftfold.write.aggregate import Aggregate
+from leftfold.write.decider import Decider
 
 
 class App:

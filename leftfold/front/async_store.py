@@ -10,13 +10,24 @@ from leftfold import expected as expectation
 from leftfold.checkpoint import Checkpoint
 from leftfold.database.protocol import Database
 from leftfold.events import Query, RecordedEvent
+from leftfold.follow.run.worker import LEASE_SECONDS
 from leftfold.front.async_transaction import AsyncTransaction, AsyncTransactionBlock, each_recorded
-from leftfold.front.closing import close_both
-from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
-from leftfold.log.condition import read_decision
-from leftfold.log.subscription import Following
-from leftfold.read import LEASE_SECONDS, AnyProjection, AsyncProjector, AsyncView, History, ReadModel
-from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, AsyncDeciderRepository, AsyncRepository, Decider
+from leftfold.front.close import close_both
+from leftfold.log.append import AppendResult, Write
+from leftfold.log.condition import AppendCondition
+from leftfold.log.contract import Log
+from leftfold.log.decision import Decision, read_decision
+from leftfold.log.subscription.subscription import Following
+from leftfold.read.model.model import ReadModel
+from leftfold.read.projection.kinds import AnyProjection
+from leftfold.read.projector import AsyncProjector
+from leftfold.read.view.history import History
+from leftfold.read.view.view import AsyncView
+from leftfold.write.aggregate import Aggregate
+from leftfold.write.decider import Decider
+from leftfold.write.decider_repository import AsyncDeciderRepository
+from leftfold.write.repository import AsyncRepository
+from leftfold.write.retry import DEFAULT_ATTEMPTS
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
 State = TypeVar("State")

@@ -11,10 +11,16 @@ from leftfold import expected as expectation
 from leftfold.checkpoint import Checkpoint
 from leftfold.events import Query, RecordedEvent
 from leftfold.front.transaction import not_begun
-from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
-from leftfold.log.condition import read_decision
-from leftfold.log.joining import execute, refuse_to_follow, transaction
-from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, AsyncDeciderRepository, AsyncRepository, Decider
+from leftfold.log.append import AppendResult, Write
+from leftfold.log.condition import AppendCondition
+from leftfold.log.contract import Log
+from leftfold.log.decision import Decision, read_decision
+from leftfold.log.transaction import execute, refuse_to_follow, transaction
+from leftfold.write.aggregate import Aggregate
+from leftfold.write.decider import Decider
+from leftfold.write.decider_repository import AsyncDeciderRepository
+from leftfold.write.repository import AsyncRepository
+from leftfold.write.retry import DEFAULT_ATTEMPTS
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
 State = TypeVar("State")

@@ -5,21 +5,23 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from leftfold.database import PostgresqlUrl, SqliteUrl, parse_url, step
 from leftfold.database.protocol import Database
-from leftfold.database.sqlite import SqliteDatabase
-from leftfold.database.url import DEFAULT_SCHEMA
-from leftfold.database.waiting import AsyncioWaiting, BlockingWaiting, Waiting
+from leftfold.database.sqlite.database import SqliteDatabase
+from leftfold.database.url import DEFAULT_SCHEMA, PostgresqlUrl, SqliteUrl, parse_url
+from leftfold.doors.blocking import BlockingWaiting
+from leftfold.doors.protocol import Waiting
+from leftfold.doors.step import step
+from leftfold.doors.tasks import AsyncioWaiting
 from leftfold.errors import InvalidArgument, MissingExtra, NotSupported
 from leftfold.events import Registry, default_registry
 from leftfold.front.async_store import AsyncEventStore
-from leftfold.front.closing import close_both
+from leftfold.front.close import close_both
 from leftfold.front.store import EventStore
-from leftfold.log import Log
-from leftfold.log.sqlite import SqliteLog
-from leftfold.read import Projection
-from leftfold.read.inline import InlineProjections
-from leftfold.read.switching import establish, rows_elsewhere
+from leftfold.log.contract import Log
+from leftfold.log.sqlite.log import SqliteLog
+from leftfold.read.inline.projections import InlineProjections
+from leftfold.read.inline.switch import establish, rows_elsewhere
+from leftfold.read.projection.keyed import Projection
 from leftfold.schema import Policy, migrate
 
 
@@ -97,10 +99,11 @@ def _postgresql_log(
 ) -> Log:
     """psycopg is imported here and not before, because it is an extra."""
     try:
-        from leftfold.database.postgresql import PostgresqlDatabase
-        from leftfold.database.psycopg_drivers import AsyncDriver, BlockingDriver
-        from leftfold.database.replica import PATIENCE, ReplicatedDatabase
-        from leftfold.log.postgresql import PostgresqlLog, ReplicatedLog
+        from leftfold.database.postgresql.database import PostgresqlDatabase
+        from leftfold.database.postgresql.driver import AsyncDriver, BlockingDriver
+        from leftfold.database.postgresql.replica import PATIENCE, ReplicatedDatabase
+        from leftfold.log.postgresql.log import PostgresqlLog
+        from leftfold.log.postgresql.replicated import ReplicatedLog
     except ImportError as error:
         raise MissingExtra(
             f"a postgresql:// URL needs psycopg 3 ({error}): pip install 'leftfold[postgres]'"

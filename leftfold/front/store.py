@@ -9,15 +9,25 @@ from typing import Any, Self, TypeVar, overload
 from leftfold import expected as expectation
 from leftfold.checkpoint import Checkpoint
 from leftfold.database.protocol import Database
-from leftfold.database.stepping import step, step_each
+from leftfold.doors.step import step, step_each
 from leftfold.events import Query, RecordedEvent
-from leftfold.front.closing import close_both
+from leftfold.follow.run.worker import LEASE_SECONDS
+from leftfold.front.close import close_both
+from leftfold.front.projector import Projector
+from leftfold.front.repository import DeciderRepository, Repository
 from leftfold.front.transaction import Transaction, TransactionBlock
-from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
-from leftfold.log.condition import read_decision
-from leftfold.log.subscription import Following
-from leftfold.read import LEASE_SECONDS, AnyProjection, History, Projector, ReadModel, View
-from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, Decider, DeciderRepository, Repository
+from leftfold.front.view import View
+from leftfold.log.append import AppendResult, Write
+from leftfold.log.condition import AppendCondition
+from leftfold.log.contract import Log
+from leftfold.log.decision import Decision, read_decision
+from leftfold.log.subscription.subscription import Following
+from leftfold.read.model.model import ReadModel
+from leftfold.read.projection.kinds import AnyProjection
+from leftfold.read.view.history import History
+from leftfold.write.aggregate import Aggregate
+from leftfold.write.decider import Decider
+from leftfold.write.retry import DEFAULT_ATTEMPTS
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
 State = TypeVar("State")

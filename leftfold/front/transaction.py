@@ -9,12 +9,17 @@ from typing import Any, NoReturn, TypeVar, overload
 
 from leftfold import expected as expectation
 from leftfold.checkpoint import Checkpoint
-from leftfold.database.stepping import step, step_each, step_inside
+from leftfold.doors.step import step, step_each, step_inside
 from leftfold.events import Query, RecordedEvent
-from leftfold.log import AppendCondition, AppendResult, Decision, Log, Write
-from leftfold.log.condition import read_decision
-from leftfold.log.joining import execute, refuse_to_follow, transaction
-from leftfold.write import DEFAULT_ATTEMPTS, Aggregate, Decider, DeciderRepository, Repository
+from leftfold.front.repository import DeciderRepository, Repository
+from leftfold.log.append import AppendResult, Write
+from leftfold.log.condition import AppendCondition
+from leftfold.log.contract import Log
+from leftfold.log.decision import Decision, read_decision
+from leftfold.log.transaction import execute, refuse_to_follow, transaction
+from leftfold.write.aggregate import Aggregate
+from leftfold.write.decider import Decider
+from leftfold.write.retry import DEFAULT_ATTEMPTS
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
 State = TypeVar("State")

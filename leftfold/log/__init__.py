@@ -1,7 +1,8 @@
 """Where facts are kept: the Log contract and its two back ends."""
 
-from leftfold.log.condition import AppendCondition, Decision
+from leftfold.log.append import BUSY, Append, AppendResult, Busy, Outcome, Write
+from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
-from leftfold.log.writes import BUSY, Append, AppendResult, Busy, Outcome, Write
+from leftfold.log.decision import Decision
 
 __all__ = ["BUSY", "Append", "AppendCondition", "AppendResult", "Busy", "Decision", "Log", "Outcome", "Write"]

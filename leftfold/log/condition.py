@@ -8,18 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from leftfold.errors import ConditionFailed, InvalidArgument
-from leftfold.events import Query, RecordedEvent
-from leftfold.log.paging import PageSize
-from leftfold.log.selection import Range
+from leftfold.errors import InvalidArgument
+from leftfold.events import Query
 
-if TYPE_CHECKING:
-    from leftfold.log.contract import Log
-
-_LARGEST = 2**63 - 1
-_FIRST_LIMIT = 1_000
+LARGEST_POSITION = 2**63 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,43 +56,5 @@ class AppendCondition:
         return any(not one.tags and not one.types for one in self.unless.criteria)
 
 
-@dataclass(frozen=True, slots=True)
-class Decision:
-    """What a decision may rest on: every event that matched, in log order, and the condition that there are no more."""
-
-    events: tuple[RecordedEvent, ...]
-    condition: AppendCondition
-
-
-async def read_decision(log: Log, query: Query) -> Decision:
-    """Every matching event that is committed, those above the horizon too, in one consistent picture.
-
-    The horizon is taken first: nothing at or below it can still appear. What stands above it is read in one statement,
-    hence in one snapshot, and named in ``seen``, so that a slow append somewhere in the log makes no decision fail. It
-    is taken once: a writer that is late may hold it further back the next time, for what it will write above it.
-    """
-    if not isinstance(query, Query):
-        raise InvalidArgument(
-            f"a decision is about a query, for example lf.Query.of(tags=['student:7']), not {query!r}"
-        )
-    events: list[RecordedEvent] = []
-    horizon = await log.head()
-    async for page in log.read_settled(query, 0, horizon, PageSize()):
-        events.extend(page)
-    limit = _FIRST_LIMIT
-    while len(above := await log.read_log_page(query, Range(horizon, _LARGEST, limit))) == limit:
-        limit *= 4
-    return Decision((*events, *above), AppendCondition(query, horizon, [one.position for one in above]))
-
-
-async def check_condition(log: Log, condition: AppendCondition) -> None:
-    """`ConditionFailed` if it does not hold now; for whoever writes nothing, and so needs no locks."""
-    seen = set(condition.seen)
-    page = await log.read_log_page(condition.unless, Range(condition.after, _LARGEST, len(seen) + 1))
-    for one in page:
-        if one.position not in seen:
-            raise ConditionFailed(condition, one.position)
-
-
 def _is_position(value: object) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LARGEST_POSITION

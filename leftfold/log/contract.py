@@ -15,17 +15,18 @@ from typing import Any
 
 from leftfold import expected as expectation
 from leftfold.database.inside import check_outside
-from leftfold.database.protocol import Database, Signal
-from leftfold.errors import InvalidArgument, LeftfoldError
+from leftfold.database.protocol import Database
+from leftfold.doors.protocol import Signal
+from leftfold.errors import ConditionFailed, InvalidArgument, LeftfoldError
 from leftfold.events import Query, RecordedEvent, Registry, check_stream, encode_events
-from leftfold.log.audience import Audience
-from leftfold.log.committing import Committing
-from leftfold.log.condition import AppendCondition, check_condition
+from leftfold.log.append import Append, AppendResult, Outcome, Write
+from leftfold.log.condition import LARGEST_POSITION, AppendCondition
 from leftfold.log.epochs import Ground, Survey
-from leftfold.log.inline import Inline, Nothing
-from leftfold.log.paging import PageSize
-from leftfold.log.selection import Range, Terms, select_events
-from leftfold.log.writes import Append, AppendResult, Outcome, Write
+from leftfold.log.group_commit import Committing
+from leftfold.log.inline.protocol import Inline, Nothing
+from leftfold.log.select import Range, Terms, select_events
+from leftfold.log.subscription.page_size import PageSize
+from leftfold.log.subscription.wakeups import Audience
 
 
 class Log(ABC):
@@ -67,7 +68,7 @@ class Log(ABC):
     ) -> AppendResult:
         """Append to one stream, all or nothing; see `leftfold.front.EventStore.append`."""
         check_outside(self.database)
-        _check_condition(condition)
+        _check_kind(condition)
         async with self._committing.places:
             append = self._prepare(stream, events, expected, metadata, condition)
             outcome = await self._committing.append(append)
@@ -84,7 +85,7 @@ class Log(ABC):
     ) -> list[AppendResult]:
         """Append to several streams, all or nothing; see `leftfold.front.EventStore.append_all`."""
         check_outside(self.database)
-        _check_condition(condition)
+        _check_kind(condition)
         appends = [self._prepare(write.stream, write.events, write.expected, metadata) for write in writes]
         if len({append.stream for append in appends}) < len(appends):
             raise InvalidArgument("append_all takes one Write for each stream: put the events of a stream together")
@@ -94,8 +95,16 @@ class Log(ABC):
         if appends:
             return await self.append_together(appends, condition)
         if condition is not None:
-            await check_condition(self, condition)
+            await self._check_condition(condition)
         return []
+
+    async def _check_condition(self, condition: AppendCondition) -> None:
+        """`ConditionFailed` if it does not hold now. An append that writes nothing needs no locks."""
+        seen = set(condition.seen)
+        page = await self.read_log_page(condition.unless, Range(condition.after, LARGEST_POSITION, len(seen) + 1))
+        for recorded in page:
+            if recorded.position not in seen:
+                raise ConditionFailed(condition, recorded.position)
 
     def join(self, signal: Signal) -> None:
         """Set this signal from now on when new events may have come, from this process or another."""
@@ -154,7 +163,7 @@ class Log(ABC):
 
     @abstractmethod
     def joined(self, held: Any) -> Log:
-        """The same log, through one connection that somebody holds in a transaction; see `leftfold.log.joining`."""
+        """The same log, through one connection that somebody holds in a transaction; see `leftfold.log.transaction`."""
 
     @abstractmethod
     async def head(self) -> int:
@@ -268,7 +277,7 @@ class Log(ABC):
                 ground = ground and Ground(after, page[-1].id)
 
 
-def _check_condition(condition: object) -> None:
+def _check_kind(condition: object) -> None:
     if condition is not None and not isinstance(condition, AppendCondition):
         raise InvalidArgument(f"condition is an lf.AppendCondition, not {condition!r}")
 

@@ -8,10 +8,10 @@ from contextlib import asynccontextmanager, closing, suppress
 from pathlib import Path
 from urllib.parse import quote
 
-from leftfold.database import SqliteUrl, parse_url
+from leftfold.database.url import SqliteUrl, parse_url
 from leftfold.errors import InvalidArgument, SchemaOutdated, StoreUnavailable
 from leftfold.front.connect import log_at
-from leftfold.log import Log
+from leftfold.log.contract import Log
 from leftfold.schema import migrate
 
 

@@ -1,26 +1,57 @@
-"""The projector's sync face: the same names, stepped in the caller's own thread."""
+"""The projector: brings read models up to date with the log, exactly once.
+
+Page by page: read events up to the horizon, fetch the rows they concern, fold, and write rows and checkpoint in one
+transaction. All but the writing happens outside that transaction, so it is short. If the checkpoint is no longer where
+the page began, somebody else has applied these events: nothing is written, and it goes on from where the other is.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from time import monotonic
 from typing import Any
 
+from leftfold.arguments import positive
+from leftfold.checkpoint import EpochChanged
 from leftfold.database.protocol import Database
-from leftfold.database.stepping import step
-from leftfold.log import Log
-from leftfold.log.paging import PAGE_EVENTS
-from leftfold.read.acts import Act
-from leftfold.read.async_projector import CACHED_ROWS, AsyncProjector, CaughtUp
-from leftfold.read.maintaining import AnyProjection
-from leftfold.read.operating import Unparked
-from leftfold.read.partition import Failure
-from leftfold.read.rebuilding import Rebuilt, Watch
-from leftfold.read.status import ProjectionStatus
-from leftfold.read.worker import LEASE_SECONDS
+from leftfold.errors import InvalidArgument, LeftfoldError, ProjectionFailed, ProjectionPaused, SchemaOutdated
+from leftfold.follow.checkpoints.audit import Act, Acts
+from leftfold.follow.checkpoints.partition import Failure
+from leftfold.follow.operate.acts import Operating, Unparked
+from leftfold.follow.operate.status import ProjectionStatus, status_of
+from leftfold.follow.run.run import ProcessorRun
+from leftfold.follow.run.worker import LEASE_SECONDS, Worker
+from leftfold.log.contract import Log
+from leftfold.log.subscription.page_size import PAGE_EVENTS
+from leftfold.read.apply.live import LiveRows
+from leftfold.read.apply.unpark import ParkedRows
+from leftfold.read.inline.switch import make_async, make_inline
+from leftfold.read.projection.keyed import Projection
+from leftfold.read.projection.kinds import AnyProjection, by_name
+from leftfold.read.rebuild.rebuild import Rebuild, Rebuilt, Watch
+from leftfold.read.rebuild.succession import Succession
+
+CACHED_ROWS = 20_000
+_PARTS = {"sqlite": 1, "postgresql": 2}
 
 
-class Projector:
-    """Applies projections to a log's events. See `AsyncProjector`, whose sync face this is."""
+@dataclass(frozen=True, slots=True)
+class CaughtUp:
+    """What a run did for one projection: how many events it folded, and the position up to which it is applied now."""
+
+    projection: str
+    events: int
+    position: int
+
+
+class AsyncProjector:
+    """Applies projections to a log's events, for asyncio. `Projector` is its sync face.
+
+    ``database`` keeps rows and checkpoints, by default the log's own. ``page_events`` bounds how many events one
+    transaction applies, ``cached_rows`` how many rows of each projection are kept in memory from one page to the next.
+    ``lease_seconds`` is for `run`: how long a worker that has died is waited for.
+    """
 
     def __init__(
         self,
@@ -32,65 +63,122 @@ class Projector:
         cached_rows: int = CACHED_ROWS,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
-        self._projector = AsyncProjector(
-            log,
-            projections,
-            database=database,
-            page_events=page_events,
-            cached_rows=cached_rows,
-            lease_seconds=lease_seconds,
-        )
+        self._log = log
+        self._database = database or log.database
+        """Where rows and checkpoints are."""
+        self._projections = by_name(projections)
+        self._page_events = positive(page_events, "page_events")
+        self._cached_rows = positive(cached_rows, "cached_rows")
+        self._lease_seconds = lease_seconds
+        self._operating = Operating(log, self._database)
+        self._succession = Succession(log, self._database)
+        self._runs: dict[str, ProcessorRun] = {}
+        self._worker: Worker | None = None
+        self._stopped = False
 
     @property
     def database(self) -> Database:
         """Where rows and checkpoints are."""
-        return self._projector.database
+        return self._database
 
-    def catch_up(self) -> list[CaughtUp]:
-        """Apply every event up to the head as of now; see `AsyncProjector.catch_up`."""
-        return step(self._projector.catch_up())
+    async def catch_up(self) -> list[CaughtUp]:
+        """Apply every event up to the head as of now; what was done for each projection, in order.
 
-    def settle(self, timeout: float = 10.0) -> None:
-        """Return when everything is applied, also what was appended meanwhile; see `AsyncProjector.settle`."""
-        step(self._projector.settle(timeout))
+        What a worker is at is left to it, and waited for; what is inline is there already. `ProjectionFailed`: a
+        projection raised, or an event could not be decoded. Everything before that event is applied, and so are the
+        other projections; the next run begins at that event. `SchemaOutdated`: the table in the database is not the
+        model's, or the rows are not the code's. `EpochChanged`: the rows may tell of events that the log has lost;
+        `rebuild` replaces them. `ProjectionPaused`. Further failures of the run are in the error's ``others``.
+        """
+        done: list[CaughtUp] = []
+        failures: list[LeftfoldError] = []
+        for name in self._projections:
+            run = self._runs.pop(name, None) or self._run_of(name)  # popped: one run has it at a time
+            try:
+                done.append(CaughtUp(name, *await run.catch_up()))
+            except (ProjectionFailed, ProjectionPaused, SchemaOutdated, EpochChanged) as failure:
+                failures.append(failure)
+            self._runs[name] = run
+        if failures:
+            raise _together(failures)
+        return done
 
-    def run(self) -> None:
-        """Apply what comes, for ever, until `stop`; see `AsyncProjector.run`."""
-        step(self._projector.run())
+    async def settle(self, timeout: float = 10.0) -> None:
+        """Return when everything is applied, also what was appended meanwhile: for tests, in place of sleeping.
+
+        Errors are those of `catch_up`; TimeoutError if there is more to do after ``timeout`` seconds.
+        """
+        deadline = monotonic() + timeout
+        while True:
+            done = await self.catch_up()
+            if min((one.position for one in done), default=0) >= await self._log.head():
+                return
+            if monotonic() > deadline:
+                raise TimeoutError(f"after {timeout:g} seconds events are still being appended faster than applied")
+
+    async def run(self) -> None:
+        """Apply what comes, for ever: one of any number of workers, who share the projections among them.
+
+        Ends after `stop`. A projection that fails stands still in front of the event, or does what its ``on_failure``
+        says; one whose table or code does not fit is not run here; `status` tells of both.
+        """
+        if self._worker is not None:
+            raise InvalidArgument("this projector is running already: make another for another worker")
+        worker = Worker(
+            self._log,
+            self._database,
+            [self._rows(projection) for projection in self._projections.values()],
+            page_events=self._page_events,
+            lease_seconds=self._lease_seconds,
+        )
+        self._worker = worker
+        try:
+            if not self._stopped:
+                await worker.run()
+        finally:
+            self._worker, self._stopped = None, False
 
     def stop(self) -> None:
-        """Let `run` end after the page under way. From any thread or signal handler."""
-        self._projector.stop()
+        """Let `run` end after the page under way. From any thread, task or signal handler."""
+        if self._worker is None:
+            self._stopped = True
+        else:
+            self._worker.stop()
 
-    def status(self) -> list[ProjectionStatus]:
-        """Where every projection in the database stands; see `AsyncProjector.status`."""
-        return step(self._projector.status())
+    async def status(self) -> list[ProjectionStatus]:
+        """Where every projection in the database stands, also those that are not this projector's; see `State`."""
+        return await status_of(self._log, self._database, self._lease_seconds)
 
-    def pause(self, name: str, *, why: str, who: str | None = None) -> None:
-        """Let nothing be applied any more, from when this returns; see `AsyncProjector.pause`."""
-        step(self._projector.pause(name, why=why, who=who))
+    async def pause(self, name: str, *, why: str, who: str | None = None) -> None:
+        """Let nothing be applied any more, from when this returns until `resume`. ``who`` is by default user@host."""
+        await self._operating.pause(name, who=who, why=why)
 
-    def resume(self, name: str, *, why: str = "", who: str | None = None) -> None:
-        """Let a projection run again; see `AsyncProjector.resume`."""
-        step(self._projector.resume(name, why=why, who=who))
+    async def resume(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Let a projection run again after `pause`."""
+        await self._operating.resume(name, who=who, why=why)
 
-    def retry(self, name: str, *, why: str = "", who: str | None = None) -> list[Failure]:
-        """Let workers try again what a projection stands still at; see `AsyncProjector.retry`."""
-        return step(self._projector.retry(name, why=why, who=who))
+    async def retry(self, name: str, *, why: str = "", who: str | None = None) -> list[Failure]:
+        """Let workers try the events again in front of which a projection stands still; what these are."""
+        return await self._operating.retry(name, who=who, why=why)
 
-    def skip(self, name: str, *, position: int, why: str, who: str | None = None) -> Failure:
-        """Go on behind an event without ever applying it; see `AsyncProjector.skip`."""
-        return step(self._projector.skip(name, position=position, why=why, who=who))
+    async def skip(self, name: str, *, position: int, why: str, who: str | None = None) -> Failure:
+        """Go on behind the event in front of which a projection stands still, without ever applying it."""
+        return await self._operating.skip(name, who=who, why=why, position=position)
 
-    def unpark(self, name: str, *, key: Any = None, why: str = "", who: str | None = None) -> Unparked:
-        """Apply what a projection has set aside; see `AsyncProjector.unpark`."""
-        return step(self._projector.unpark(name, key=key, why=why, who=who))
+    async def unpark(self, name: str, *, key: Any = None, why: str = "", who: str | None = None) -> Unparked:
+        """Apply what a projection has set aside, of one key or of all; a key whose event fails again keeps the rest."""
+        projection = self._named(name)
+        if not isinstance(projection, Projection):
+            raise InvalidArgument(f"projection {name!r} has no keys: nothing of it is ever set aside")
+        handler = ParkedRows(self._database, projection)
+        return await self._operating.unpark(name, handler, who=who, why=why, key=key)
 
-    def acts(self, limit: int = 20) -> list[Act]:
-        """What was done to projections, by whom and why; see `AsyncProjector.acts`."""
-        return step(self._projector.acts(limit))
+    async def acts(self, limit: int = 20) -> list[Act]:
+        """What was done to projections, by whom and why, the latest first."""
+        async with self._database.connection() as connection:
+            return await Acts(self._database).latest(connection, limit)
 
-    def rebuild(
+    async def rebuild(
         self,
         name: str,
         *,
@@ -101,35 +189,92 @@ class Projector:
         why: str = "",
         who: str | None = None,
     ) -> Rebuilt:
-        """Build a projection's rows anew beside the live ones, and swap them; see `AsyncProjector.rebuild`."""
-        return step(
-            self._projector.rebuild(name, compare=compare, swap=swap, parts=parts, progress=progress, why=why, who=who)
+        """Build a projection's rows anew from history, beside the live ones, and then put them in their place.
+
+        Views answer and workers go on all the while; the swap is one transaction. The former rows are kept, for
+        `rollback`, until `drop_former` or the next swap. With ``swap=False`` the new ones wait; the same call without
+        goes on from there, as it does after one that has failed or was killed. ``compare`` tells what has changed.
+
+        The rows are built in ``parts``, up to eight at a time by as many threads or tasks. The same call in other
+        processes, and workers of the same code, take what is left. ``progress`` is called with a `RebuildProgress`.
+
+        `ProjectionFailed`; `SchemaOutdated`: the code is older than the live rows, or has changed and its version has
+        not, or other rows are being built. `StoreUnavailable`: somebody keeps the tables locked. Nothing is lost.
+        """
+        rebuild = Rebuild(
+            self._log,
+            self._database,
+            self._named(name),
+            page_events=self._page_events,
+            cached_rows=self._cached_rows,
+            lease_seconds=self._lease_seconds,
+            parts=_PARTS[self._database.dialect] if parts is None else positive(parts, "parts"),
+            watch=progress,
+            who=who,
+            why=why,
         )
+        return await rebuild.run(compare=compare, swap=swap)
 
-    def make_inline(self, name: str, *, why: str = "", who: str | None = None) -> None:
-        """Have every append maintain a projection from now on; see `AsyncProjector.make_inline`."""
-        step(self._projector.make_inline(name, why=why, who=who))
+    async def rollback(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Let the rows from before the last swap be live again, at once; those that were become the former ones.
 
-    def make_async(self, name: str, *, why: str = "", who: str | None = None) -> None:
-        """Have projectors maintain it again; see `AsyncProjector.make_async`."""
-        step(self._projector.make_async(name, why=why, who=who))
+        They go on from where they stand, by workers whose code is of their version. Needs no code of the projection.
+        """
+        await self._succession.roll_back(name, who, why)
 
-    def rollback(self, name: str, *, why: str = "", who: str | None = None) -> None:
-        """Let the rows from before the last swap be live again; see `AsyncProjector.rollback`."""
-        step(self._projector.rollback(name, why=why, who=who))
+    async def drop_former(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Drop the rows that were kept for `rollback`. Needs no code of the projection."""
+        await self._succession.drop(name, "former", who, why)
 
-    def drop_former(self, name: str, *, why: str = "", who: str | None = None) -> None:
-        """Drop the rows that were kept for `rollback`."""
-        step(self._projector.drop_former(name, why=why, who=who))
+    async def abandon(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Drop the rows that a rebuild has begun and not swapped. Needs no code of the projection."""
+        await self._succession.drop(name, "shadow", who, why)
 
-    def abandon(self, name: str, *, why: str = "", who: str | None = None) -> None:
-        """Drop the rows that a rebuild has begun and not swapped."""
-        step(self._projector.abandon(name, why=why, who=who))
+    async def reset(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Drop a projection's rows and checkpoint in one transaction; the next `catch_up` rebuilds it from history."""
+        self._named(name)
+        self._runs.pop(name, None)
+        await self._rows(self._projections[name]).reset(who=who, why=why)
 
-    def reset(self, name: str, *, why: str = "", who: str | None = None) -> None:
-        """Drop a projection's rows and checkpoint in one transaction; see `AsyncProjector.reset`."""
-        step(self._projector.reset(name, why=why, who=who))
+    async def make_inline(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Have every append maintain a projection from now on, in its own transaction; nothing is lost or doubled.
 
-    def accept(self, name: str, *, why: str = "", who: str | None = None) -> None:
-        """Take a projection's rows for those of today's code; see `AsyncProjector.accept`."""
-        step(self._projector.accept(name, why=why, who=who))
+        It is caught up first, and then, while appends wait, to the very head. When this returns they are refused
+        (`SchemaOutdated`) unless their process has connected with ``inline=[…]`` of exactly the projections that are
+        inline: connect anew, with this store, too. `ProjectionFailed`: it does not get that far, and nothing has
+        changed. `InvalidArgument`: it cannot be inline, or events of it are set aside. `NotSupported`: its rows are in
+        another database. `StoreUnavailable`: appends in flight take longer than ten seconds.
+        """
+        await make_inline(self._log, self._database, self._named(name), who, why)
+
+    async def make_async(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Have projectors maintain it again, which go on from here; what else holds is said of `make_inline`."""
+        await make_async(self._log, name, who, why)
+
+    async def accept(self, name: str, *, why: str = "", who: str | None = None) -> None:
+        """Take a projection's rows for those of today's code: what has changed in it makes no difference to them."""
+        self._named(name)
+        await self._rows(self._projections[name]).accept(who=who, why=why)
+
+    def _named(self, name: str) -> AnyProjection:
+        if name not in self._projections:
+            known = ", ".join(map(repr, self._projections)) or "none"
+            raise InvalidArgument(f"there is no projection {name!r} here; there are {known}")
+        return self._projections[name]
+
+    def _rows(self, projection: AnyProjection) -> LiveRows:
+        return LiveRows(self._log, self._database, projection, self._cached_rows)
+
+    def _run_of(self, name: str) -> ProcessorRun:
+        rows = self._rows(self._projections[name])
+        return ProcessorRun(self._log, self._database, rows, page_events=self._page_events)
+
+
+def _together(failures: Sequence[LeftfoldError]) -> LeftfoldError:
+    """The first failure, with the others said in it."""
+    first, *others = failures
+    for other in others:
+        first.add_note(f"also: {other}")
+    if isinstance(first, ProjectionFailed):
+        first.others = tuple(others)
+    return first

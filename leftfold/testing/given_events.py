@@ -14,9 +14,10 @@ from typing import Any, Generic, Self, TypeVar
 
 from leftfold.errors import InvalidArgument, ProjectionFailed
 from leftfold.events import EncodedEvent, RecordedEvent, Registry, check_stream, encode_events, moment
-from leftfold.read import Projection, ReadModel
-from leftfold.read.comparing import Difference, differing, key_order
-from leftfold.read.replaying import fold_onto
+from leftfold.read.model.model import ReadModel
+from leftfold.read.projection.keyed import Projection
+from leftfold.read.tables.comparison import Difference, differing, key_order
+from leftfold.read.view.replay import fold_onto
 
 Model = TypeVar("Model", bound=ReadModel)
 

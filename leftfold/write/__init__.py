@@ -2,16 +2,8 @@
 
 from leftfold.write.aggregate import Aggregate
 from leftfold.write.decider import Decider
-from leftfold.write.decider_repository import AsyncDeciderRepository, DeciderRepository
-from leftfold.write.repository import AsyncRepository, Repository
-from leftfold.write.retrying import DEFAULT_ATTEMPTS
+from leftfold.write.decider_repository import AsyncDeciderRepository
+from leftfold.write.repository import AsyncRepository
+from leftfold.write.retry import DEFAULT_ATTEMPTS
 
-__all__ = [
-    "DEFAULT_ATTEMPTS",
-    "Aggregate",
-    "AsyncDeciderRepository",
-    "AsyncRepository",
-    "Decider",
-    "DeciderRepository",
-    "Repository",
-]
+__all__ = ["DEFAULT_ATTEMPTS", "Aggregate", "AsyncDeciderRepository", "AsyncRepository", "Decider"]

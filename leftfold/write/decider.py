@@ -41,4 +41,4 @@ def as_list(decided: Happened | Iterable[Happened] | None) -> list[Happened]:
     """What was decided, as a list: an event that is no list, tuple or generator stands for itself."""
     if isinstance(decided, (list, tuple, Iterator)):
         return list(decided)
-    return [] if decided is None else [cast(Happened, decided)]
+    return [] if decided is None else [cast("Happened", decided)]

@@ -5,13 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from leftfold.database import step
 from leftfold.events import NewEvent, stream_name
-from leftfold.log import AppendResult, Log
+from leftfold.log.append import AppendResult
+from leftfold.log.contract import Log
 from leftfold.write.decider import Decider, as_list
-from leftfold.write.loading import Loader
+from leftfold.write.load import Loader
 from leftfold.write.question import Question, ask
-from leftfold.write.retrying import DEFAULT_ATTEMPTS, check_attempts, retried
+from leftfold.write.retry import DEFAULT_ATTEMPTS, check_attempts, retried
 from leftfold.write.subject import of_decider
 
 State = TypeVar("State")
@@ -53,24 +53,3 @@ class AsyncDeciderRepository(Generic[State, Command]):
     ) -> State:
         """The state now, or as it was; `AggregateNotFound` if there is none. See `AsyncRepository.get`."""
         return (await self._loader.load_existing(id, ask(version, at, known_at))).state
-
-
-class DeciderRepository(Generic[State, Command]):
-    """The states of one decider, through the sync door; see `AsyncDeciderRepository`."""
-
-    def __init__(self, log: Log, decider: Decider[State, Command, Any], *, attempts: int = DEFAULT_ATTEMPTS) -> None:
-        self._engine = AsyncDeciderRepository(log, decider, attempts=attempts)
-
-    def handle(self, id: str, command: Command) -> AppendResult:
-        """Load, decide, append; all of it again on a conflict, after a random pause that grows.
-
-        The first command of an id finds the initial state. What ``decide`` raises comes out, and nothing is written;
-        no event at all writes nothing either. The last `ConcurrencyError` tells the number of attempts.
-        """
-        return step(self._engine.handle(id, command))
-
-    def get(
-        self, id: str, *, version: int | None = None, at: datetime | None = None, known_at: datetime | None = None
-    ) -> State:
-        """The state now, or as it was; `AggregateNotFound` if there is none. See `Repository.get`."""
-        return step(self._engine.get(id, version=version, at=at, known_at=known_at))

@@ -13,7 +13,7 @@ from typing import Generic, TypeVar
 
 import msgspec
 
-from leftfold.database import Database
+from leftfold.database.protocol import Database
 from leftfold.events import moment
 from leftfold.write.question import Question
 from leftfold.write.subject import Subject

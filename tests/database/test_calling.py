@@ -13,8 +13,8 @@ import leftfold as lf
 from leftfold.database.protocol import Row, Statement
 from leftfold.database.url import PostgresqlUrl, parse_url
 from leftfold.log.postgresql.parameters import _texts
-from leftfold.testing.conformance import DoorKind, open_door, registry
-from leftfold.testing.conformance.facts import counted
+from leftfold.testing.conformance.door import DoorKind, open_door
+from leftfold.testing.conformance.facts import counted, registry
 from tests.database.sessions import OWN, assert_that_all_go
 
 AWKWARD = ["", "NULL", "null", "{}", ',"', "\\", "\\n", "\n", "\t\r\b\f", '\\"', "\x7f", "\u2028", "ü\U0001f600", " a "]

@@ -9,8 +9,7 @@ from contextlib import closing
 import pytest
 
 import leftfold as lf
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import counted
+from leftfold.testing.conformance.facts import counted, registry
 
 
 async def append_in_transaction(store: lf.AsyncEventStore) -> None:

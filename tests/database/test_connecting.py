@@ -11,9 +11,9 @@ import pytest
 from psycopg_pool import AsyncConnectionPool, ConnectionPool, PoolTimeout
 
 import leftfold as lf
-from leftfold.database.postgresql import PostgresqlDatabase
+from leftfold.database.postgresql.database import PostgresqlDatabase
 from leftfold.front.connect import log_at
-from leftfold.testing.conformance import DoorKind, open_door
+from leftfold.testing.conformance.door import DoorKind, open_door
 from leftfold.testing.postgres import Postgres
 from tests.database.sessions import OWN, assert_that_all_go
 

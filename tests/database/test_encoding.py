@@ -8,8 +8,7 @@ from decimal import Decimal
 import pytest
 
 import leftfold as lf
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import Paid
+from leftfold.testing.conformance.facts import Paid, registry
 
 NOTES = ["café", "日本", "😀"]
 

@@ -16,9 +16,10 @@ from typing import Any
 
 import pytest
 
-from leftfold.database import gathering
-from leftfold.database.gathering import AsyncioGathering, BlockingGathering
-from leftfold.database.stepping import step
+from leftfold.doors import blocking_batcher as gathering
+from leftfold.doors.blocking_batcher import BlockingGathering
+from leftfold.doors.step import step
+from leftfold.doors.tasks_batcher import AsyncioGathering
 
 PATIENCE = 20.0
 INTERRUPTIBLE = {"CALL", "CALL_FUNCTION_EX", "CALL_KW", "JUMP_BACKWARD", "RESUME"}

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 import leftfold as lf
-from leftfold.database import parse_url
 from leftfold.database.protocol import Dialect
+from leftfold.database.url import parse_url
 from leftfold.schema import migrations as module
 from leftfold.schema.migrations import Migration, migration_sql, migrations
 

@@ -85,7 +85,7 @@ def test_a_damaged_file(tmp_path: Path) -> None:
 
 
 def test_a_file_that_another_connection_keeps_locked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leftfold.database.sqlite.BUSY_SECONDS", 0.1)
+    monkeypatch.setattr("leftfold.database.sqlite.database.BUSY_SECONDS", 0.1)
     path = tmp_path / "locked.db"
     with lf.connect(f"sqlite:///{path}") as store:
         other = sqlite3.connect(path, isolation_level=None)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import leftfold as lf
-from leftfold.database import PostgresqlUrl, SqliteUrl, parse_url
+from leftfold.database.url import PostgresqlUrl, SqliteUrl, parse_url
 
 
 @pytest.mark.parametrize(

@@ -9,8 +9,7 @@ from __future__ import annotations
 import os
 
 import leftfold as lf
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import counted
+from leftfold.testing.conformance.facts import counted, registry
 from tests.inline.models import ALL
 
 

@@ -13,9 +13,8 @@ from decimal import Decimal
 from pathlib import Path
 
 import leftfold as lf
-from leftfold.database.stepping import step
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import Paid
+from leftfold.doors.step import step
+from leftfold.testing.conformance.facts import Paid, registry
 from leftfold.testing.faulty_disk import VolatileDisk, interposed
 
 WAL = "store.db-wal"

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 
 import leftfold as lf
-from leftfold.testing.conformance import DoorKind, open_door, registry
-from leftfold.testing.conformance.facts import Counted, counted
+from leftfold.testing.conformance.door import DoorKind, open_door
+from leftfold.testing.conformance.facts import Counted, counted, registry
 from leftfold.testing.postgres import ThrowawayPostgres
 
 

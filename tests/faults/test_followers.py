@@ -13,8 +13,7 @@ import pytest
 
 import leftfold as lf
 from leftfold.log.postgresql.parameters import append_parameters
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import an_append, counted
+from leftfold.testing.conformance.facts import an_append, counted, registry
 from leftfold.testing.postgres import Postgres
 
 WRITERS = 10

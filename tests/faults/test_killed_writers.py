@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pytest
 
 import leftfold as lf
-from leftfold.testing.conformance import registry
+from leftfold.testing.conformance.facts import registry
 from tests.faults.appender import append_for_ever
 from tests.inline.models import ALL, assert_exact
 from tests.processes import Process

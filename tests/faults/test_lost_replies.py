@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import pytest
 
 import leftfold as lf
-from leftfold.testing.conformance import DoorKind, open_door, registry
-from leftfold.testing.conformance.facts import counted
+from leftfold.testing.conformance.door import DoorKind, open_door
+from leftfold.testing.conformance.facts import counted, registry
 from leftfold.testing.proxy import CuttingProxy, Way
 from tests.inline.models import ALL, assert_exact
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from leftfold.database import sqlite
+from leftfold.database.sqlite import database as sqlite
 from tests.faults.power import Found, PoweredStore, total
 
 CUTS = 200

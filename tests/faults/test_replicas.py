@@ -17,14 +17,15 @@ import psycopg
 import pytest
 
 import leftfold as lf
-from leftfold.database import replica as replicas
-from leftfold.database.replica import Mark, Replica
+from leftfold.database.postgresql import replica as replicas
+from leftfold.database.postgresql.replica import Mark, Replica
 from leftfold.database.statements import statement
-from leftfold.database.stepping import step
-from leftfold.log.postgresql import ReplicatedLog
+from leftfold.doors.step import step
 from leftfold.log.postgresql.parameters import append_parameters
-from leftfold.testing.conformance import Connect, LogConformance, open_door, registry
-from leftfold.testing.conformance.facts import an_append, counted
+from leftfold.log.postgresql.replicated import ReplicatedLog
+from leftfold.testing.conformance import LogConformance
+from leftfold.testing.conformance.door import Connect, open_door
+from leftfold.testing.conformance.facts import an_append, counted, registry
 from leftfold.testing.postgres import ThrowawayPostgres
 from leftfold.testing.replica import ThrowawayReplica
 from tests.faults.test_followers import WRITERS, Race

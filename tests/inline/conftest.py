@@ -9,7 +9,8 @@ from functools import partial
 import pytest
 
 import leftfold as lf
-from leftfold.testing.conformance import Door, DoorKind, open_door, registry
+from leftfold.testing.conformance.door import Door, DoorKind, open_door
+from leftfold.testing.conformance.facts import registry
 from tests.inline.models import ALL
 
 Open = Callable[..., AbstractAsyncContextManager[Door]]

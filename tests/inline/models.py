@@ -7,8 +7,8 @@ from datetime import date
 from typing import Any
 
 import leftfold as lf
-from leftfold.read import Projection
-from leftfold.testing.conformance import registry
+from leftfold.read.projection.keyed import Projection
+from leftfold.testing.conformance.facts import registry
 
 REMAINDERS = 5
 BAD = 13

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import leftfold as lf
-from leftfold.testing.conformance import Door
+from leftfold.testing.conformance.door import Door
 from leftfold.testing.conformance.facts import Counted, an_append, counted, tagged
 from tests.inline.conftest import Open
 from tests.inline.models import ALL, BAD, Share, Tally, assert_exact, shares, stored, strict_tallies

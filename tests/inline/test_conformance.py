@@ -8,14 +8,11 @@ from functools import partial
 import pytest
 
 import leftfold as lf
-from leftfold.testing.conformance import (
-    AppendChecks,
-    Connect,
-    DecisionRaceChecks,
-    RaceChecks,
-    open_door,
-    registry,
-)
+from leftfold.testing.conformance.appends import AppendChecks
+from leftfold.testing.conformance.decisions import DecisionRaceChecks
+from leftfold.testing.conformance.door import Connect, open_door
+from leftfold.testing.conformance.facts import registry
+from leftfold.testing.conformance.races import RaceChecks
 from tests.inline.models import ALL, assert_exact
 from tests.joining.test_conformance import joined
 

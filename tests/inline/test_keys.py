@@ -11,12 +11,11 @@ from typing import Any
 import pytest
 
 import leftfold as lf
-from leftfold.log.inline import Placed
-from leftfold.log.writes import Append
-from leftfold.read import inline
-from leftfold.read.inline import MOST_TRIES, InlineProjections
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import an_append, counted
+from leftfold.log.append import Append
+from leftfold.log.inline.protocol import Placed
+from leftfold.read.inline import projections as inline
+from leftfold.read.inline.projections import MOST_TRIES, InlineProjections
+from leftfold.testing.conformance.facts import an_append, counted, registry
 from tests.inline.conftest import Open
 from tests.inline.models import ALL, Daily, Tally, assert_exact, days, number_of, shares, stored, tallies
 

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 import leftfold as lf
-from leftfold.testing.conformance import Door, registry
-from leftfold.testing.conformance.facts import counted, tagged
+from leftfold.testing.conformance.door import Door
+from leftfold.testing.conformance.facts import counted, registry, tagged
 from tests.inline.conftest import Open
 from tests.inline.models import ALL, Share, assert_exact, number_of, shares, stored
 

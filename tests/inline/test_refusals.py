@@ -12,8 +12,7 @@ import pytest
 from psycopg import IsolationLevel
 
 import leftfold as lf
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import an_append, counted
+from leftfold.testing.conformance.facts import an_append, counted, registry
 from tests.inline.conftest import Open
 from tests.inline.models import ALL, Tally, assert_exact, days, shares, stored, tallies
 from tests.joining.kinds import conninfo

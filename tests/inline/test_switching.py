@@ -11,11 +11,10 @@ import pytest
 
 import leftfold as lf
 from leftfold.events import RecordedEvent
-from leftfold.log import inline_set
-from leftfold.read import Projection
-from leftfold.read.keyed import KeyedMaintainer
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import counted
+from leftfold.log.inline import inline_set
+from leftfold.read.apply.keyed import KeyedMaintainer
+from leftfold.read.projection.keyed import Projection
+from leftfold.testing.conformance.facts import counted, registry
 from tests.inline.models import ALL, BAD, Tally, assert_exact, number_of, shares, stored, strict_tallies, tallies
 
 SWITCHED: list[Projection[Any]] = [tallies, shares]

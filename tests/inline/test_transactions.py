@@ -12,8 +12,7 @@ import psycopg
 import pytest
 
 import leftfold as lf
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import counted
+from leftfold.testing.conformance.facts import counted, registry
 from tests.inline.models import BAD, Tally, assert_exact, shares, stored, strict_tallies
 from tests.joining.kinds import conninfo, path
 

@@ -25,7 +25,7 @@ from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import NullPool
 
-from leftfold.database import PostgresqlUrl, SqliteUrl, parse_url
+from leftfold.database.url import PostgresqlUrl, SqliteUrl, parse_url
 
 settings.configure(USE_TZ=True, TIME_ZONE="Asia/Kolkata", DATABASES={})
 django.setup()

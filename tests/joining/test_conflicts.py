@@ -13,8 +13,7 @@ import psycopg
 import pytest
 
 import leftfold as lf
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import Counted, counted
+from leftfold.testing.conformance.facts import Counted, counted, registry
 from tests.joining.kinds import conninfo, path
 from tests.joining.waiting import until
 

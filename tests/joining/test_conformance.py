@@ -13,8 +13,11 @@ import psycopg
 import pytest
 
 import leftfold as lf
-from leftfold.testing.conformance import AppendChecks, Connect, Door, LogConformance, RaceChecks, open_door, registry
-from leftfold.testing.conformance.door import AsyncDoor, SyncDoor
+from leftfold.testing.conformance import LogConformance
+from leftfold.testing.conformance.appends import AppendChecks
+from leftfold.testing.conformance.door import AsyncDoor, Connect, Door, SyncDoor, open_door
+from leftfold.testing.conformance.facts import registry
+from leftfold.testing.conformance.races import RaceChecks
 from tests.joining.kinds import conninfo, path
 
 Result = TypeVar("Result")

@@ -10,8 +10,7 @@ import pytest
 from psycopg import IsolationLevel
 
 import leftfold as lf
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import Counted, counted
+from leftfold.testing.conformance.facts import Counted, counted, registry
 from tests.joining.kinds import conninfo
 
 FIXED = [IsolationLevel.REPEATABLE_READ, IsolationLevel.SERIALIZABLE]

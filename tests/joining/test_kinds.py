@@ -9,8 +9,7 @@ from typing import Any
 import pytest
 
 import leftfold as lf
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import Counted
+from leftfold.testing.conformance.facts import Counted, registry
 from tests.joining.kinds import ASYNC, BLOCKING, AsyncUnit, Unit
 
 

@@ -14,7 +14,7 @@ import pytest
 import sqlalchemy as sa
 
 import leftfold as lf
-from leftfold.ops.holding import Holder
+from leftfold.ops.doctor.holders import Holder
 from leftfold.testing.proxy import CuttingProxy
 from tests.joining.django_project import run_in_django
 from tests.joining.page import PAGE, blocks, languages, recipe

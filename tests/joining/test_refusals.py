@@ -22,8 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session, scoped_session, sessionmaker
 
 import leftfold as lf
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import Counted
+from leftfold.testing.conformance.facts import Counted, registry
 from leftfold.testing.postgres import Postgres
 from tests.joining.kinds import async_engine, conninfo, engine, path, with_django
 

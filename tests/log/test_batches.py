@@ -9,11 +9,9 @@ from itertools import count
 import pytest
 
 import leftfold as lf
-from leftfold.database.stepping import step
-from leftfold.log import Append
-from leftfold.log.writes import BUSY, Outcome
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import an_append, tagged
+from leftfold.doors.step import step
+from leftfold.log.append import BUSY, Append, Outcome
+from leftfold.testing.conformance.facts import an_append, registry, tagged
 
 BATCHES = 60
 TAGS = 5

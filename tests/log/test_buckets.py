@@ -11,10 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import leftfold as lf
-from leftfold.database.stepping import step
+from leftfold.doors.step import step
 from leftfold.log import buckets
 from leftfold.log.buckets import BUCKETS, SAMPLES, Buckets, bucket_in_sql, bucket_of_stream, tells_buckets
-from leftfold.log.selection import Range
+from leftfold.log.select import Range
 
 registry = lf.Registry()
 

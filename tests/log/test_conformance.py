@@ -6,17 +6,13 @@ from functools import partial
 
 import pytest
 
-from leftfold.testing.conformance import (
-    AppendChecks,
-    ConditionChecks,
-    Connect,
-    DoorKind,
-    FollowChecks,
-    LogConformance,
-    ReadChecks,
-    open_door,
-    registry,
-)
+from leftfold.testing.conformance import LogConformance
+from leftfold.testing.conformance.appends import AppendChecks
+from leftfold.testing.conformance.conditions import ConditionChecks
+from leftfold.testing.conformance.door import Connect, DoorKind, open_door
+from leftfold.testing.conformance.facts import registry
+from leftfold.testing.conformance.followers import FollowChecks
+from leftfold.testing.conformance.reads import ReadChecks
 
 
 class TestConformance(LogConformance):

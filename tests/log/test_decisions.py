@@ -8,8 +8,7 @@ import psycopg
 
 import leftfold as lf
 from leftfold.database.url import PostgresqlUrl, parse_url
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import tagged
+from leftfold.testing.conformance.facts import registry, tagged
 
 HOLD_BACK = "SELECT pg_advisory_lock_shared({schema}.horizon_space_v1(), 2)"
 

@@ -9,8 +9,7 @@ import pytest
 
 import leftfold as lf
 from leftfold.database.url import PostgresqlUrl, parse_url
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import counted, tagged
+from leftfold.testing.conformance.facts import counted, registry, tagged
 
 PATIENCE = 30.0
 

@@ -17,11 +17,11 @@ import psycopg
 import pytest
 
 import leftfold as lf
-from leftfold.log import Append, Log, committing
-from leftfold.log.writes import Outcome
-from leftfold.testing.conformance import DoorKind, open_door, registry
-from leftfold.testing.conformance.door import AsyncDoor, Door, SyncDoor
-from leftfold.testing.conformance.facts import counted
+from leftfold.log import group_commit as committing
+from leftfold.log.append import Append, Outcome
+from leftfold.log.contract import Log
+from leftfold.testing.conformance.door import AsyncDoor, Door, DoorKind, SyncDoor, open_door
+from leftfold.testing.conformance.facts import counted, registry
 from leftfold.testing.postgres import ThrowawayPostgres
 
 PATIENCE = 20.0

@@ -5,8 +5,7 @@ from __future__ import annotations
 import psycopg
 
 import leftfold as lf
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import counted
+from leftfold.testing.conformance.facts import counted, registry
 from leftfold.testing.postgres import Postgres
 
 

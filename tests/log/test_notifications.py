@@ -19,8 +19,7 @@ import pytest
 from psycopg.errors import QueryCanceled
 
 import leftfold as lf
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import counted
+from leftfold.testing.conformance.facts import counted, registry
 from leftfold.testing.postgres import ThrowawayPostgres
 
 NEVER = 3600.0

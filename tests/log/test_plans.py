@@ -12,7 +12,7 @@ import pytest
 import leftfold as lf
 from leftfold.database.protocol import Row
 from leftfold.log.postgresql.log import PostgresqlLog
-from leftfold.log.selection import Range, select_events
+from leftfold.log.select import Range, select_events
 from leftfold.log.sqlite.statements import TERMS
 
 RARE = lf.Query.of("rare")

@@ -68,7 +68,16 @@ def test_the_tail_shows_the_last_events(filled: str) -> None:
 
 
 def test_the_tail_follows_until_it_is_interrupted(filled: str) -> None:
-    command = [sys.executable, "-u", "-c", "from leftfold.ops.cli import main; main()", "tail", filled, "-n", "1"]
+    command = [
+        sys.executable,
+        "-u",
+        "-c",
+        "from leftfold.ops.command.cli import main; main()",
+        "tail",
+        filled,
+        "-n",
+        "1",
+    ]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert "other.made" in process.stdout.readline()
@@ -172,7 +181,7 @@ def test_long_data_is_cut_unless_it_is_asked_for_whole(store_url: str) -> None:
 
 
 def test_a_reader_that_goes_away_ends_the_tail_quietly(filled: str) -> None:
-    command = [sys.executable, "-u", "-c", "from leftfold.ops.cli import main; main()", "tail", filled]
+    command = [sys.executable, "-u", "-c", "from leftfold.ops.command.cli import main; main()", "tail", filled]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as process:
         assert process.stdout is not None
         assert process.stderr is not None
@@ -213,8 +222,8 @@ def test_the_version_is_told(command: list[str]) -> None:
 
 
 def test_a_store_can_be_looked_at_through_the_async_door_too(filled: str) -> None:
-    from leftfold.ops.diagnosis import diagnose
-    from leftfold.ops.inspection import streams
+    from leftfold.ops.doctor.diagnosis import diagnose
+    from leftfold.ops.inspect.streams import streams
     from leftfold.ops.opening import opened
 
     async def look() -> None:

@@ -4,14 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from leftfold.ops.diagnosis import (
-    judge_flushing,
-    judge_journal,
-    judge_schema,
-    judge_sqlite,
-    judge_synchronous,
-)
-from leftfold.ops.finding import Level
+from leftfold.ops.doctor.diagnosis import judge_flushing, judge_journal, judge_schema, judge_sqlite, judge_synchronous
+from leftfold.ops.doctor.finding import Level
 
 
 @pytest.mark.parametrize(

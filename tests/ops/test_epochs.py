@@ -9,9 +9,9 @@ import psycopg
 import pytest
 
 import leftfold as lf
-from leftfold.database.stepping import step
+from leftfold.doors.step import step
+from leftfold.front.projector import Projector
 from leftfold.log.epochs import begin_epoch, epochs_of
-from leftfold.read import Projector
 from tests.ops.test_cli import refused, shown
 from tests.processes import leftfold
 from tests.read.bank import balances, checkpoints, fill, folded, run_sql, stored

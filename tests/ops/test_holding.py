@@ -10,11 +10,10 @@ import psycopg
 import pytest
 
 import leftfold as lf
-from leftfold.database import step
-from leftfold.ops.diagnosis import diagnose
-from leftfold.ops.holding import Holder, holders, judge_holders
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import Counted
+from leftfold.doors.step import step
+from leftfold.ops.doctor.diagnosis import diagnose
+from leftfold.ops.doctor.holders import Holder, holders, judge_holders
+from leftfold.testing.conformance.facts import Counted, registry
 from leftfold.testing.postgres import ThrowawayPostgres
 from tests.joining.kinds import conninfo, path
 
@@ -39,7 +38,7 @@ def test_the_process_of_an_open_transaction_that_has_appended_is_told(postgres_u
 
 
 def test_the_doctor_names_it(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("leftfold.ops.holding.SUSPICIOUS_SECONDS", 0.0)
+    monkeypatch.setattr("leftfold.ops.doctor.holders.SUSPICIOUS_SECONDS", 0.0)
     with lf.connect(postgres_url, registry=registry) as store, psycopg.connect(conninfo(postgres_url)) as connection:
         before = {finding.subject: finding for finding in asyncio.run(diagnose(postgres_url, blocking=False))}
         assert before["followers"].level == "fine"

@@ -12,8 +12,8 @@ import pytest
 from rich.console import Console
 
 import leftfold as lf
-from leftfold.ops import progress
-from leftfold.ops.progress import Showing, words
+from leftfold.ops.command import progress
+from leftfold.ops.command.progress import Showing, words
 from tests.ops.app_of_tests import Count, Thing, count
 from tests.ops.test_projections import APP, WELL, eventually, ran, said, states, worker
 from tests.processes import Process, command

@@ -11,10 +11,12 @@ from typing import Any
 from uuid import uuid4
 
 import leftfold as lf
-from leftfold.database import Connection, Database
-from leftfold.database.stepping import step
+from leftfold.database.protocol import Connection, Database
+from leftfold.doors.step import step
 from leftfold.events import default_registry, moment
-from leftfold.read import DELETE, Delete, Key, Projection, ReadModel, projection
+from leftfold.read.model.model import Key, ReadModel
+from leftfold.read.projection.decorator import projection
+from leftfold.read.projection.keyed import DELETE, Delete, Projection
 
 CATEGORY = "ReadAccount"
 
@@ -84,7 +86,7 @@ def folded(store: lf.EventStore, by: Projection[Any] = balances) -> dict[str, An
 
 def stored(store: lf.EventStore, model: type[Any] = Balance) -> dict[str, Any]:
     """The rows as the table has them, read without a view."""
-    from leftfold.read import View
+    from leftfold.front.view import View
 
     return {row.account_id: row for row in View(store.log.database, model).find()}
 

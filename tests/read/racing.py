@@ -24,13 +24,13 @@ from typing import Any, Generic, Never, TypeVar
 import psycopg
 
 import leftfold as lf
-from leftfold.database import PostgresqlUrl, SqliteUrl, parse_url
 from leftfold.database.protocol import Connection, Database, Statement
 from leftfold.database.statements import execute_each
-from leftfold.log import Log
+from leftfold.database.url import PostgresqlUrl, SqliteUrl, parse_url
 from leftfold.log.buckets import bucket_of
-from leftfold.read import partitions
+from leftfold.log.contract import Log
 from tests.read.bank import CATEGORY, Balance, Closed, Deposited, Opened, balances, stream
+from tests.read.mutant import without
 
 Kind = TypeVar("Kind")
 
@@ -290,9 +290,7 @@ def lowest(url: str) -> int:
 def main() -> None:
     url, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     if sys.argv[4:] == ["unfenced"]:  # a mutant of our own, to show that the judge would notice
-        partitions._MOVE = partitions._MOVE.replace(
-            "AND fence = :fence\n        AND position = :seen AND updated_at = :seen_at", ""
-        )
+        without("AND fence = :fence\n   AND position = :seen AND updated_at = :seen_at")
     counts: Counter[str] = Counter()
     for seed in range(first, first + count):
         here = f"{url}/race-{seed}.db" if url.startswith("sqlite") else f"{url}&schema=race_{seed}"

@@ -24,12 +24,12 @@ from typing import Any, Never
 import psycopg
 
 import leftfold as lf
-from leftfold.database import PostgresqlUrl, SqliteUrl, parse_url
-from leftfold.log import Log
+from leftfold.database.url import PostgresqlUrl, SqliteUrl, parse_url
 from leftfold.log.buckets import bucket_of
-from leftfold.read import partitions
-from leftfold.read.generations import SUFFIX
+from leftfold.log.contract import Log
+from leftfold.read.model.table_names import SUFFIX
 from tests.read.bank import CATEGORY, Balance, balances
+from tests.read.mutant import without
 from tests.read.racing import LEASE, PAGE, Fate, FatefulDatabase, History, Keeper
 from tests.read.versions import Statement, statements
 
@@ -215,8 +215,7 @@ def _read(connection: Any, projections: str, checkpoints: str, scale: dict[int, 
 def main() -> None:
     url, first, count = sys.argv[1], int(sys.argv[2]), int(sys.argv[3])
     if sys.argv[4:] == ["unfenced"]:  # a mutant of our own, to show that the judge would notice
-        partitions._FENCE = partitions._FENCE.replace("fence = fence + 1, ", "")
-        partitions._SEIZE = partitions._SEIZE.replace("fence = fence + 1, ", "")
+        without("SET fence = fence + 1, owner", "SET owner")
     counts: Counter[str] = Counter()
     for seed in range(first, first + count):
         here = f"{url}/rebuild-{seed}.db" if url.startswith("sqlite") else f"{url}&schema=rebuild_{seed}"

@@ -17,9 +17,16 @@ import pytest
 import sqlalchemy as sa
 
 import leftfold as lf
-from leftfold.database.sqlite import SqliteConnection
+from leftfold.database.sqlite.database import SqliteConnection
 from leftfold.events import default_registry
-from leftfold.read import AsyncView, Delete, History, Key, PastView, Projector, ReadModel, Replayed, View, projection
+from leftfold.front.projector import Projector
+from leftfold.front.view import PastView, View
+from leftfold.read.model.model import Key, ReadModel
+from leftfold.read.projection.decorator import projection
+from leftfold.read.projection.keyed import Delete
+from leftfold.read.view.history import History
+from leftfold.read.view.replay import Replayed
+from leftfold.read.view.view import AsyncView
 from tests.read.bank import Closed, Deposited, Opened, fill, folded, stream
 from tests.read.test_restored import lose_events
 

@@ -10,7 +10,7 @@ import pytest
 import sqlalchemy as sa
 
 import leftfold as lf
-from leftfold.read.attached import index_of
+from leftfold.read.rebuild.user_indexes import index_of
 from tests.read.bank import balances, fill, folded, run_sql, stored
 from tests.read.test_sql_projection import Totals
 from tests.read.versions import Statement, doubled, statements

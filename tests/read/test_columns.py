@@ -13,10 +13,12 @@ import pytest
 import sqlalchemy as sa
 
 import leftfold as lf
-from leftfold.database.stepping import step
-from leftfold.read import Key, ReadModel, View
-from leftfold.read.definition import definition_of
-from leftfold.read.tables import ReadTable, table_in
+from leftfold.doors.step import step
+from leftfold.front.view import View
+from leftfold.read.model.definition import definition_of
+from leftfold.read.model.model import Key, ReadModel
+from leftfold.read.tables.table import ReadTable
+from leftfold.read.tables.tables import table_in
 from tests.read.test_models import AccountId, Address, Everything, Status
 
 LARGEST = Decimal("922337203685477.5807")

@@ -15,12 +15,15 @@ import pytest
 from rich.console import Console
 
 import leftfold as lf
-from leftfold.database.stepping import step
-from leftfold.read import Comparison, Difference, Key, Projector, ReadModel, View, projection, scanning
-from leftfold.read.comparing import compare_rows, key_order, merged
-from leftfold.read.definition import definition_of
-from leftfold.read.fields import KeyMarker
-from leftfold.read.model import ReadModelMeta
+from leftfold.doors.step import step
+from leftfold.front.projector import Projector
+from leftfold.front.view import View
+from leftfold.read.model.definition import definition_of
+from leftfold.read.model.fields import KeyMarker
+from leftfold.read.model.model import Key, ReadModel, ReadModelMeta
+from leftfold.read.projection.decorator import projection
+from leftfold.read.tables import scan as scanning
+from leftfold.read.tables.comparison import Comparison, Difference, compare_rows, key_order, merged
 from tests.read.bank import Closed, Deposited, Opened, fill, stream
 
 Row = TypeVar("Row", bound=ReadModel)

@@ -11,8 +11,11 @@ from decimal import Decimal
 import pytest
 
 import leftfold as lf
-from leftfold.database import step
-from leftfold.read import AsyncPastView, AsyncProjector, AsyncView, PastView, Projector, View
+from leftfold.doors.step import step
+from leftfold.front.projector import Projector
+from leftfold.front.view import PastView, View
+from leftfold.read.projector import AsyncProjector
+from leftfold.read.view.view import AsyncPastView, AsyncView
 from tests.processes import run
 from tests.read.bank import (
     Balance,

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import leftfold as lf
-from leftfold.database.stepping import step
+from leftfold.doors.step import step
 from leftfold.log.epochs import begin_epoch
 from leftfold.testing.postgres import Postgres
 from tests.read.bank import Balance, DyingDatabase, Killed, balances, fill, folded, run_sql

@@ -17,7 +17,7 @@ import pytest
 
 import leftfold as lf
 from leftfold.events import default_registry
-from leftfold.read.fingerprint import code_of, told
+from leftfold.read.projection.fingerprint import code_of, told
 
 BEFORE = '''
     from decimal import Decimal
@@ -176,7 +176,7 @@ def test_other_things_that_can_be_called() -> None:
 def test_it_is_the_same_in_every_process() -> None:
     program = (
         "from tests.read.bank import balances\nfrom tests.read.test_sql_projection import Totals\n"
-        "from leftfold.events import default_registry\nfrom leftfold.read.fingerprint import code_of, told\n"
+        "from leftfold.events import default_registry\nfrom leftfold.read.projection.fingerprint import code_of, told\n"
         'names = {}\nexec(\'def fold(x): return x in {"a", "b", "c", "d"}\', names)\n'
         "print(balances.blueprint(default_registry).fingerprint, Totals().blueprint(default_registry).fingerprint,"
         " hash(code_of(names['fold'])) and code_of(names['fold']), told({'x': {'b', 'a', 'c'}}))"

@@ -12,8 +12,9 @@ import msgspec
 import pytest
 
 import leftfold as lf
-from leftfold.read import Digits, Key, ReadModel
-from leftfold.read.definition import definition_of
+from leftfold.read.model.amounts import Digits
+from leftfold.read.model.definition import definition_of
+from leftfold.read.model.model import Key, ReadModel
 from tests.read.bank import Balance
 
 AccountId = NewType("AccountId", str)

@@ -8,7 +8,9 @@ from decimal import Decimal
 import pytest
 
 import leftfold as lf
-from leftfold.read import Key, Projection, ReadModel, projection
+from leftfold.read.model.model import Key, ReadModel
+from leftfold.read.projection.decorator import projection
+from leftfold.read.projection.keyed import Projection
 from tests.read.bank import CATEGORY, Deposited, Opened, balances, fill, folded, stored, stream
 from tests.read.test_worker import applied, eventually, parts, running
 
@@ -134,7 +136,7 @@ def test_a_key_is_set_aside_and_the_others_go_on(store: lf.EventStore, in_memory
         done = projector.unpark("sums", why="look again")
         assert (done.applied, done.left) == (0, 4)
         broken = False
-        with pytest.raises(lf.InvalidArgument, match="nothing is set aside for 'b'"):
+        with pytest.raises(lf.InvalidArgument, match="nothing is parked for 'b'"):
             projector.unpark("sums", key="b")
         done = projector.unpark("sums", key="a", why="corrected")
         assert (done.applied, done.left) == (4, 0)
@@ -142,7 +144,7 @@ def test_a_key_is_set_aside_and_the_others_go_on(store: lf.EventStore, in_memory
         deposit(store, "a", 7)
         projector.catch_up()
         assert stored(store, Sums)["a"].seen == (1, 2, 3, 4, 5, 6)
-        with pytest.raises(lf.InvalidArgument, match="nothing is set aside of"):
+        with pytest.raises(lf.InvalidArgument, match="nothing is parked of"):
             projector.unpark("sums")
 
 

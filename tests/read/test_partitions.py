@@ -12,9 +12,9 @@ import psycopg
 
 import leftfold as lf
 from leftfold.database.protocol import Connection
-from leftfold.database.stepping import step
-from leftfold.read.partition import Partition
-from leftfold.read.partitions import Partitions
+from leftfold.doors.step import step
+from leftfold.follow.checkpoints.partition import Partition
+from leftfold.follow.checkpoints.partitions import Partitions
 
 
 def test_no_fence_comes_again_for_a_bucket(store_url: str) -> None:

@@ -11,8 +11,11 @@ import pytest
 
 import leftfold as lf
 from leftfold.events import Query, default_registry
-from leftfold.read import DELETE, Delete, Key, Projection, ReadModel, projection
-from leftfold.read.folding import RowCache, assign_keys, changes, fold_page
+from leftfold.read.apply.keyed import RowCache
+from leftfold.read.model.model import Key, ReadModel
+from leftfold.read.projection.decorator import projection
+from leftfold.read.projection.fold import assign_keys, changes, fold_page
+from leftfold.read.projection.keyed import DELETE, Delete, Projection
 from tests.read.bank import CATEGORY, Balance, Closed, Deposited, Opened, balances, recorded_event
 
 ALICE = Balance("alice", "Alice")

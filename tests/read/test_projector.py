@@ -11,7 +11,12 @@ import pytest
 import sqlalchemy as sa
 
 import leftfold as lf
-from leftfold.read import Delete, Digits, Key, Projector, ReadModel, View, projection
+from leftfold.front.projector import Projector
+from leftfold.front.view import View
+from leftfold.read.model.amounts import Digits
+from leftfold.read.model.model import Key, ReadModel
+from leftfold.read.projection.decorator import projection
+from leftfold.read.projection.keyed import Delete
 from tests.read.bank import (
     CATEGORY,
     Balance,

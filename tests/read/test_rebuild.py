@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 
 import leftfold as lf
-from leftfold.database.stepping import step
-from leftfold.read import Projector
-from leftfold.read.succession import Succession
+from leftfold.doors.step import step
+from leftfold.front.projector import Projector
+from leftfold.read.apply.maintainers import tables_of
+from leftfold.read.rebuild.succession import Succession
 from tests.read.bank import Balance, Deposited, Opened, balances, fill, folded, run_sql, stored, stream
 from tests.read.test_worker import applied, eventually, running
 from tests.read.versions import Statement, doubled, failing, generations, parts_of, statements, versions
@@ -366,7 +367,7 @@ def test_two_rebuilds_at_once_share_the_work_and_agree(live: lf.EventStore, stor
 
 def test_workers_of_the_new_code_help_while_those_of_the_old_go_on(live: lf.EventStore, store_url: str) -> None:
     database = live.log.database
-    tables = doubled.tables_in(database, "shadow")
+    tables = tables_of(doubled, database, "shadow")
     with running(store_url, balances), running(store_url, doubled):
         step(Succession(live.log, database).begin(doubled.blueprint(live.log.registry), tables, 4, None, ""))
         eventually(lambda: standing(live, "shadow") == live.head(), "a worker of the new code builds it")

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import leftfold as lf
-from leftfold.read import Projector
+from leftfold.front.projector import Projector
 from tests.read.bank import DyingDatabase, Killed, balances, fill, folded, stored
 from tests.read.versions import doubled, versions
 

@@ -9,9 +9,10 @@ from collections.abc import Iterator
 import pytest
 
 import leftfold as lf
-from leftfold.database.stepping import step
+from leftfold.doors.step import step
+from leftfold.front.projector import Projector
 from leftfold.log.epochs import begin_epoch
-from leftfold.read import AsyncProjector, Projector
+from leftfold.read.projector import AsyncProjector
 from tests.read.bank import Opened, balances, checkpoints, fill, folded, run_sql, stored, stream
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 import leftfold as lf
-from leftfold.read import Projector
+from leftfold.front.projector import Projector
 from tests.read.bank import CATEGORY, Deposited, Opened, balances, fill, folded, run_sql, stored, stream
 from tests.read.test_worker import running
 from tests.read.versions import doubled, statements, versions

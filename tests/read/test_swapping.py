@@ -15,9 +15,10 @@ import sqlalchemy as sa
 
 import leftfold as lf
 from leftfold.database.url import parse_url
-from leftfold.read import Projector, rebuilding
-from leftfold.read.building import Building
-from leftfold.read.generations import Generation
+from leftfold.follow.checkpoints.generation import Generation
+from leftfold.front.projector import Projector
+from leftfold.read.apply.live import LiveRows
+from leftfold.read.rebuild import rebuild as rebuilding
 from tests.read.bank import CATEGORY, Balance, Deposited, Opened, balances, fill, folded, stored, stream
 from tests.read.test_worker import eventually, running
 from tests.read.versions import Statement, doubled, parts_of, statements, versions
@@ -198,7 +199,7 @@ def test_rows_that_come_back_behind_the_look_at_others_are_not_folded_by_their_c
     live.projector([doubled]).rebuild("balances")
     looks = 0
 
-    async def looked(self: Building, generation: Generation | None) -> bool:
+    async def looked(self: LiveRows, generation: Generation | None) -> bool:
         nonlocal looks
         fits = await look(self, generation)
         looks += 1
@@ -206,8 +207,8 @@ def test_rows_that_come_back_behind_the_look_at_others_are_not_folded_by_their_c
             live.projector([balances]).rollback("balances")
         return fits
 
-    look = Building._made_ready
-    monkeypatch.setattr(Building, "_made_ready", looked)
+    look = LiveRows._made_ready
+    monkeypatch.setattr(LiveRows, "_made_ready", looked)
     live.append(stream("acc-1"), [Deposited(amount=Decimal(7))])
     with pytest.raises(lf.SchemaOutdated, match="made by version 1, and this is version 2"):
         live.projector([doubled]).catch_up()

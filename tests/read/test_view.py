@@ -10,7 +10,10 @@ import pytest
 import sqlalchemy as sa
 
 import leftfold as lf
-from leftfold.read import Key, Projector, ReadModel, View, projection
+from leftfold.front.projector import Projector
+from leftfold.front.view import View
+from leftfold.read.model.model import Key, ReadModel
+from leftfold.read.projection.decorator import projection
 from tests.read.bank import CATEGORY, Balance, Deposited, Opened, balances, run_sql, stream
 
 AMOUNTS = {"alice": "10", "bob": "2.5", "carol": "200", "dave": "2.5", "eve": "-1"}

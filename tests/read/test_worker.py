@@ -12,12 +12,16 @@ from typing import Any
 import pytest
 
 import leftfold as lf
-from leftfold.database.stepping import step
-from leftfold.log.standing import Standing
-from leftfold.read import Key, Projection, Projector, ReadModel, Retry, projection
-from leftfold.read.partition import Partition
-from leftfold.read.partitions import Partitions
-from leftfold.read.reading import SharedReader
+from leftfold.doors.step import step
+from leftfold.follow.checkpoints.partition import Partition
+from leftfold.follow.checkpoints.partitions import Partitions
+from leftfold.follow.options import Retry
+from leftfold.follow.run.reader import SharedReader
+from leftfold.front.projector import Projector
+from leftfold.log.subscription.cursor import Standing
+from leftfold.read.model.model import Key, ReadModel
+from leftfold.read.projection.decorator import projection
+from leftfold.read.projection.keyed import Projection
 from tests.read.bank import CATEGORY, Balance, Deposited, Opened, balances, fill, folded, stored, stream
 from tests.read.test_restored import lose_events
 

@@ -6,11 +6,15 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import leftfold as lf
-from leftfold.database.stepping import step
-from leftfold.read import DELETE, Delete, Digits, Key, ReadModel, projection
-from leftfold.read.generations import Generation, Generations
-from leftfold.read.partition import Partition
-from leftfold.read.partitions import Partitions
+from leftfold.doors.step import step
+from leftfold.follow.checkpoints.generation import Generation
+from leftfold.follow.checkpoints.generations import Generations
+from leftfold.follow.checkpoints.partition import Partition
+from leftfold.follow.checkpoints.partitions import Partitions
+from leftfold.read.model.amounts import Digits
+from leftfold.read.model.model import Key, ReadModel
+from leftfold.read.projection.decorator import projection
+from leftfold.read.projection.keyed import DELETE, Delete
 from tests.read.bank import CATEGORY, Balance, Closed, Deposited, Opened, balances
 
 

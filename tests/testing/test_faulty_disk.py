@@ -11,8 +11,7 @@ import pytest
 
 import leftfold as lf
 from leftfold.testing import vfs
-from leftfold.testing.conformance import registry
-from leftfold.testing.conformance.facts import counted
+from leftfold.testing.conformance.facts import counted, registry
 from leftfold.testing.faulty_disk import Disk, FailingDisk, VolatileDisk, interposed
 
 

@@ -10,19 +10,19 @@ from typing import Any
 import psycopg
 
 from leftfold.database.protocol import Row
-from leftfold.database.sqlite import roll_back
+from leftfold.database.sqlite.database import roll_back
 from leftfold.database.url import PostgresqlUrl, parse_url
 from leftfold.errors import StoreUnavailable
 from leftfold.events import Query, RecordedEvent
 from leftfold.events.identity import uuid7
-from leftfold.log import Append, AppendResult, Log
-from leftfold.log.paging import PageSize
-from leftfold.log.postgresql import persevering
+from leftfold.log.append import Append, AppendResult, Outcome
+from leftfold.log.contract import Log
+from leftfold.log.postgresql import retry as persevering
 from leftfold.log.postgresql.log import PostgresqlLog
 from leftfold.log.sqlite import append as sqlite_append
 from leftfold.log.sqlite.log import SqliteLog
-from leftfold.log.standing import Standing
-from leftfold.log.writes import Outcome
+from leftfold.log.subscription.cursor import Standing
+from leftfold.log.subscription.page_size import PageSize
 
 
 def horizon_off(url: str) -> None:

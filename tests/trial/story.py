@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from itertools import count
 
-from leftfold.testing.trial.checker import Violation, check
-from leftfold.testing.trial.records import (
+from leftfold.testing.trial.checker import check
+from leftfold.testing.trial.checker.evidence import Violation
+from leftfold.testing.trial.record.records import (
     EVERYTHING,
     FOREVER,
     Answer,

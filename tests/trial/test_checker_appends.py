@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leftfold.testing.trial.records import (
+from leftfold.testing.trial.record.records import (
     Append,
     Clash,
     Condition,

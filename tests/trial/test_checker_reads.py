@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from leftfold.testing.trial.records import At, Decide, Decided, Glimpse, Head, ReadStream, Sight, Unknown
+from leftfold.testing.trial.record.records import At, Decide, Decided, Glimpse, Head, ReadStream, Sight, Unknown
 from tests.trial.story import TAGGED, Story, append, appended, read_all, saw
 
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from leftfold.testing.trial.places import OwnPostgres, Place, SqliteFiles
-from leftfold.testing.trial.plan import Scale
 from leftfold.testing.trial.round import Mutant, Verdict
+from leftfold.testing.trial.stage.places import OwnPostgres, Place, SqliteFiles
+from leftfold.testing.trial.stage.plan import Scale
 from leftfold.testing.trial.trial import run_trial
 from tests.trial import mutants
 

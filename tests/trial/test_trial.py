@@ -11,8 +11,8 @@ import pytest
 
 import leftfold as lf
 from leftfold.testing.postgres import Postgres
-from leftfold.testing.trial.places import OwnPostgres, SqliteFiles, place_at
-from leftfold.testing.trial.plan import plan_faults
+from leftfold.testing.trial.stage.places import OwnPostgres, SqliteFiles, place_at
+from leftfold.testing.trial.stage.plan import plan_faults
 from tests.processes import leftfold
 
 

@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 import pytest
 
 import leftfold as lf
-from leftfold.database import step
+from leftfold.doors.step import step
 
 A = TypeVar("A", bound=lf.Aggregate)
 State = TypeVar("State")

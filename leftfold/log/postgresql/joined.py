@@ -13,16 +13,16 @@ from typing import Any, TypeVar
 
 from psycopg.errors import ProgrammingError
 
-from leftfold.database.held_postgresql import HeldPostgresqlDatabase
-from leftfold.database.postgresql_connection import PostgresqlConnection
+from leftfold.database.postgresql.connection import PostgresqlConnection
+from leftfold.database.postgresql.held import HeldPostgresqlDatabase
 from leftfold.database.protocol import Row, Statement
 from leftfold.errors import InvalidEvent, NotSupported, SchemaOutdated, TransactionConflict
-from leftfold.log.committing import Alone
+from leftfold.log.append import Append, Outcome
 from leftfold.log.condition import AppendCondition
+from leftfold.log.group_commit import Alone
 from leftfold.log.postgresql.log import PostgresqlLog
 from leftfold.log.postgresql.outcomes import Answer, placed
 from leftfold.log.postgresql.parameters import append_parameters
-from leftfold.log.writes import Append, Outcome
 
 Result = TypeVar("Result")
 

@@ -13,19 +13,21 @@ from typing import Any, TypeVar
 
 from psycopg.errors import OutOfMemory, ProgrammingError, UniqueViolation
 
-from leftfold.database.postgresql import PooledConnection, PostgresqlDatabase
-from leftfold.database.postgresql_connection import BEGIN, COMMIT, PostgresqlConnection, rolled_back
-from leftfold.database.protocol import Row, Signal, Statement
+from leftfold.database.postgresql.connection import BEGIN, COMMIT, PostgresqlConnection, rolled_back
+from leftfold.database.postgresql.database import PooledConnection, PostgresqlDatabase
+from leftfold.database.protocol import Row, Statement
 from leftfold.database.statements import statement
+from leftfold.doors.protocol import Signal
 from leftfold.errors import ConditionFailed, SchemaOutdated, StoreUnavailable
 from leftfold.events import Query, RecordedEvent, Registry
+from leftfold.log.append import BUSY, Append, AppendResult, Outcome
 from leftfold.log.buckets import bucket_in_sql, tells_buckets
 from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
 from leftfold.log.epochs import Survey, survey_of
-from leftfold.log.inline import Refused, Remaining
-from leftfold.log.inline_set import InlineSet, outdated, read_inline_set
-from leftfold.log.postgresql.herald import Herald
+from leftfold.log.inline.inline_set import InlineSet, outdated, read_inline_set
+from leftfold.log.inline.protocol import Refused, Remaining
+from leftfold.log.postgresql.notifier import Herald
 from leftfold.log.postgresql.outcomes import (
     CONDITION_FAILED,
     OUTDATED,
@@ -37,9 +39,8 @@ from leftfold.log.postgresql.outcomes import (
     refusal,
 )
 from leftfold.log.postgresql.parameters import append_one_parameters, append_parameters, is_plain
-from leftfold.log.postgresql.persevering import persevere
-from leftfold.log.selection import Range, Terms, select_events
-from leftfold.log.writes import BUSY, Append, AppendResult, Outcome
+from leftfold.log.postgresql.retry import persevere
+from leftfold.log.select import Range, Terms, select_events
 
 Result = TypeVar("Result")
 

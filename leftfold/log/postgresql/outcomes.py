@@ -11,8 +11,8 @@ from psycopg.errors import ProgramLimitExceeded, StatementTooComplex, UniqueViol
 
 from leftfold.database.protocol import Row
 from leftfold.errors import ConcurrencyError, ConditionFailed, DuplicateEvent, InvalidEvent, LeftfoldError
-from leftfold.log.inline import Placed
-from leftfold.log.writes import BUSY, Append, AppendResult, Outcome
+from leftfold.log.append import BUSY, Append, AppendResult, Outcome
+from leftfold.log.inline.protocol import Placed
 
 REFUSALS = (UniqueViolation, DataError, ProgramLimitExceeded, StatementTooComplex)
 """What the server says of an append, not of itself."""

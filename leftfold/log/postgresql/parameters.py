@@ -13,9 +13,9 @@ import msgspec
 
 from leftfold.events import Criterion, moment
 from leftfold.events.query import Span
+from leftfold.log.append import Append
 from leftfold.log.condition import AppendCondition
-from leftfold.log.selection import category_range
-from leftfold.log.writes import Append
+from leftfold.log.select import category_range
 
 _to_json = msgspec.json.Encoder().encode
 _ESCAPED = re.compile(rb"\\[bfnrtu]")

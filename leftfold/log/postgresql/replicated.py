@@ -2,16 +2,16 @@
 
 Appends, the horizon, and *bare* reads (the loads that decide, which are short) are the primary's. Pages of the log at
 or below the horizon, and of a stream up to the version that the primary shows, come from the replica as soon as it
-shows all of that too, and from the primary whenever that is not so: see `leftfold.database.replica`.
+shows all of that too, and from the primary whenever that is not so: see `leftfold.database.postgresql.replica`.
 """
 
 from __future__ import annotations
 
-from leftfold.database.replica import Mark, ReplicatedDatabase
+from leftfold.database.postgresql.replica import Mark, ReplicatedDatabase
 from leftfold.events import Query, RecordedEvent, Registry
 from leftfold.log.epochs import Survey, survey_of
 from leftfold.log.postgresql.log import PostgresqlLog
-from leftfold.log.selection import Range
+from leftfold.log.select import Range
 
 
 class ReplicatedLog(PostgresqlLog):

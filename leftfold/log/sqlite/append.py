@@ -17,7 +17,7 @@ from uuid import UUID
 import msgspec
 
 from leftfold import expected as expectation
-from leftfold.database.sqlite import roll_back
+from leftfold.database.sqlite.database import roll_back
 from leftfold.errors import (
     ConcurrencyError,
     ConditionFailed,
@@ -27,12 +27,12 @@ from leftfold.errors import (
     SchemaOutdated,
 )
 from leftfold.events import EncodedEvent, moment
+from leftfold.log.append import Append, AppendResult, Outcome
 from leftfold.log.condition import AppendCondition
-from leftfold.log.inline import Placed, Refused, Remaining
-from leftfold.log.selection import Range, select_events
-from leftfold.log.sqlite.inlining import Inlining
+from leftfold.log.inline.protocol import Placed, Refused, Remaining
+from leftfold.log.select import Range, select_events
+from leftfold.log.sqlite.inline import Inlining
 from leftfold.log.sqlite.statements import TERMS, statement
-from leftfold.log.writes import Append, AppendResult, Outcome
 
 Result = TypeVar("Result")
 Tail = tuple[int, int, str]

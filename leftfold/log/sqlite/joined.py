@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Callable
 from typing import Any, TypeVar
 
-from leftfold.database.held_sqlite import HeldSqliteDatabase, in_savepoint
-from leftfold.log.committing import Alone
+from leftfold.database.sqlite.held import HeldSqliteDatabase, in_savepoint
+from leftfold.log.group_commit import Alone
 from leftfold.log.sqlite.append import Run, Writer
 from leftfold.log.sqlite.log import SqliteLog
 from leftfold.log.sqlite.statements import statement

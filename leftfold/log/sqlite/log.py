@@ -8,16 +8,16 @@ from typing import Any
 
 import msgspec
 
-from leftfold.database.sqlite import SqliteDatabase
+from leftfold.database.sqlite.database import SqliteDatabase
 from leftfold.events import Query, RecordedEvent, Registry
+from leftfold.log.append import Append, AppendResult, Outcome
 from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
 from leftfold.log.epochs import Survey, survey_of
-from leftfold.log.selection import Range, select_events
+from leftfold.log.select import Range, select_events
 from leftfold.log.sqlite.append import Run, append_independent, append_together, in_transaction
-from leftfold.log.sqlite.inlining import Inlining
+from leftfold.log.sqlite.inline import Inlining
 from leftfold.log.sqlite.statements import TERMS, statement
-from leftfold.log.writes import Append, AppendResult, Outcome
 
 _BARE_COLUMNS = "e.position, e.version, e.type, e.schema_version, CAST(e.data AS BLOB)"
 _decode_tags = msgspec.json.Decoder(tuple[str, ...]).decode

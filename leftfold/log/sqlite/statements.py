@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 
 from leftfold.database import statements as sql
-from leftfold.log.selection import Terms
+from leftfold.log.select import Terms
 
 statement = partial(sql.statement, "leftfold.log.sqlite")
 TERMS = Terms(

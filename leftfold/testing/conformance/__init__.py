@@ -9,14 +9,14 @@ door to one and the same fresh store::
             return partial(open_door, f"sqlite:///{tmp_path}/log.db", request.param, registry=registry)
 """
 
-from leftfold.testing.conformance.appending import AppendChecks
+from leftfold.testing.conformance.appends import AppendChecks
 from leftfold.testing.conformance.conditions import ConditionChecks
-from leftfold.testing.conformance.deciding import DecisionRaceChecks
+from leftfold.testing.conformance.decisions import DecisionRaceChecks
 from leftfold.testing.conformance.door import Connect, Door, DoorKind, open_door
 from leftfold.testing.conformance.facts import registry
-from leftfold.testing.conformance.following import FollowChecks
-from leftfold.testing.conformance.racing import RaceChecks
-from leftfold.testing.conformance.reading import ReadChecks
+from leftfold.testing.conformance.followers import FollowChecks
+from leftfold.testing.conformance.races import RaceChecks
+from leftfold.testing.conformance.reads import ReadChecks
 
 __all__ = [
     "AppendChecks",

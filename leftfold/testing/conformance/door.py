@@ -16,8 +16,8 @@ from typing import Any, Literal, Protocol, TypeVar
 
 import leftfold as lf
 from leftfold.database.protocol import Row
-from leftfold.database.stepping import step
-from leftfold.log import Append, Outcome
+from leftfold.doors.step import step
+from leftfold.log.append import Append, Outcome
 
 Result = TypeVar("Result")
 DoorKind = Literal["sync", "async"]

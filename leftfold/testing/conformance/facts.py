@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import leftfold as lf
 from leftfold.events import encode_events
-from leftfold.log import Append
+from leftfold.log.append import Append
 
 registry = lf.Registry()
 """The suite's own event types; connect with it."""

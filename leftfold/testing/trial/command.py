@@ -21,9 +21,9 @@ def verify(
     callers: Annotated[int, typer.Option(min=1, max=64, help="How many callers at each door of a process.")] = 5,
 ) -> None:
     """Try to prove the log wrong: many workers and injected faults, and a checker that decides exactly."""
-    from leftfold.testing.trial.places import place_at
-    from leftfold.testing.trial.plan import Scale
     from leftfold.testing.trial.report import show_beginning, show_round, show_totals, show_verdict
+    from leftfold.testing.trial.stage.places import place_at
+    from leftfold.testing.trial.stage.plan import Scale
     from leftfold.testing.trial.trial import run_trial
 
     logging.getLogger("psycopg").setLevel(logging.CRITICAL)  # connections that the trial itself takes down

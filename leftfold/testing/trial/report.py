@@ -8,13 +8,11 @@ from rich.console import Console
 from rich.text import Text
 
 from leftfold import expected as expectation
-from leftfold.database import parse_url
-from leftfold.ops.display import plain_table, printable
-from leftfold.testing.trial.checker import Proof, Seen, Violation
-from leftfold.testing.trial.history import BOOKKEEPING
-from leftfold.testing.trial.places import Place
-from leftfold.testing.trial.plan import Scale
-from leftfold.testing.trial.records import (
+from leftfold.database.url import parse_url
+from leftfold.ops.command.display import plain_table, printable
+from leftfold.testing.trial.checker.evidence import Proof, Seen, Violation
+from leftfold.testing.trial.record.history import BOOKKEEPING
+from leftfold.testing.trial.record.records import (
     Answer,
     Append,
     Appended,
@@ -39,6 +37,8 @@ from leftfold.testing.trial.records import (
     Unknown,
 )
 from leftfold.testing.trial.round import Verdict
+from leftfold.testing.trial.stage.places import Place
+from leftfold.testing.trial.stage.plan import Scale
 from leftfold.testing.trial.trial import Totals
 
 MOST_VIOLATIONS = 5

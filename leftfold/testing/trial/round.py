@@ -11,17 +11,18 @@ from pathlib import Path
 from uuid import uuid4
 
 import leftfold as lf
-from leftfold.testing.trial.checker import Violation, check
-from leftfold.testing.trial.facts import registry
-from leftfold.testing.trial.faults import inject, settle
-from leftfold.testing.trial.final import check_tags, final_log
-from leftfold.testing.trial.hands import PATIENCE
-from leftfold.testing.trial.history import UNTIL, read_history
-from leftfold.testing.trial.places import Place
-from leftfold.testing.trial.plan import Fault, Scale, plan_faults
-from leftfold.testing.trial.records import At, Head, History, Stored
-from leftfold.testing.trial.stage import Stage
-from leftfold.testing.trial.tallying import TrialTally, check_tally, tally
+from leftfold.testing.trial.checker import check
+from leftfold.testing.trial.checker.evidence import Violation
+from leftfold.testing.trial.checker.final_log import check_tags, final_log
+from leftfold.testing.trial.checker.tally import TrialTally, check_tally, tally
+from leftfold.testing.trial.faults.faults import inject, settle
+from leftfold.testing.trial.record.facts import registry
+from leftfold.testing.trial.record.history import UNTIL, read_history
+from leftfold.testing.trial.record.records import At, Head, History, Stored
+from leftfold.testing.trial.stage.hands import PATIENCE
+from leftfold.testing.trial.stage.places import Place
+from leftfold.testing.trial.stage.plan import Fault, Scale, plan_faults
+from leftfold.testing.trial.stage.stage import Stage
 
 
 @dataclass(frozen=True)

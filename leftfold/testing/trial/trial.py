@@ -10,10 +10,10 @@ from dataclasses import dataclass, field
 
 import msgspec
 
-from leftfold.testing.trial.history import BOOKKEEPING
-from leftfold.testing.trial.places import Place
-from leftfold.testing.trial.plan import Scale
+from leftfold.testing.trial.record.history import BOOKKEEPING
 from leftfold.testing.trial.round import UNCHANGED, Mutant, Verdict, run_round
+from leftfold.testing.trial.stage.places import Place
+from leftfold.testing.trial.stage.plan import Scale
 
 LEAST_ROUND_SECONDS = 3.0
 

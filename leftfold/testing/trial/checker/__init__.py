@@ -13,7 +13,7 @@ from leftfold.testing.trial.checker.evidence import Evidence, Proof, Seen, Viola
 from leftfold.testing.trial.checker.money import check_money
 from leftfold.testing.trial.checker.order import check_answers, check_log, check_real_time
 from leftfold.testing.trial.checker.reads import check_followers, check_reads
-from leftfold.testing.trial.records import History, Stored
+from leftfold.testing.trial.record.records import History, Stored
 
 __all__ = ["RULES", "Proof", "Seen", "Violation", "check"]
 

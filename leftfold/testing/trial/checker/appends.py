@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from leftfold import expected as expectation
 from leftfold.testing.trial.checker.evidence import Attempts, Evidence, Key, Violation, key_of
-from leftfold.testing.trial.records import (
+from leftfold.testing.trial.record.records import (
     Append,
     Appended,
     Clash,

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from leftfold.testing.trial.checker.appends import check_not_repeated
 from leftfold.testing.trial.checker.evidence import Attempts, Evidence, Violation, matches
-from leftfold.testing.trial.records import Append, Appended, Condition, ConditionBroken, Operation, Unknown
+from leftfold.testing.trial.record.records import Append, Appended, Condition, ConditionBroken, Operation, Unknown
 
 
 def check_conditions(evidence: Evidence) -> Iterator[Violation]:

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import NamedTuple
 
-from leftfold.testing.trial.records import (
+from leftfold.testing.trial.record.records import (
     FOREVER,
     Append,
     Appended,

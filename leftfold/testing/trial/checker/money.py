@@ -8,7 +8,7 @@ from collections.abc import Iterator
 import msgspec
 
 from leftfold.testing.trial.checker.evidence import Evidence, Violation
-from leftfold.testing.trial.facts import Moved, Opened
+from leftfold.testing.trial.record.facts import Moved, Opened
 
 
 def check_money(evidence: Evidence) -> Iterator[Violation]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from leftfold.testing.trial.checker.evidence import Evidence, Proof, Violation
-from leftfold.testing.trial.records import FOREVER, Failed
+from leftfold.testing.trial.record.records import FOREVER, Failed
 
 
 def check_log(evidence: Evidence) -> Iterator[Violation]:

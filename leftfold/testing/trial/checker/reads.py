@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 
 from leftfold.testing.trial.checker.evidence import Evidence, Proof, Seen, Violation
-from leftfold.testing.trial.records import (
+from leftfold.testing.trial.record.records import (
     At,
     Decide,
     Decided,

@@ -1,0 +1,1 @@
+"""PostgreSQL: connections, the pool, a user's own connection, a replica."""

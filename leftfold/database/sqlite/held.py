@@ -1,0 +1,221 @@
+"""The SQLite file through a connection that a user holds, inside a transaction that is theirs."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from itertools import count
+from os.path import samefile
+from typing import Any, TypeVar
+
+from leftfold.database.held import Held, ended_inside, in_the_drivers_words
+from leftfold.database.protocol import Connection, Row
+from leftfold.database.sqlite.database import SqliteConnection, SqliteDatabase
+from leftfold.database.user_connections import check_kind, driver_connection, is_one_of, not_in_transaction, wrong_kind
+from leftfold.doors.blocking import BlockingWaiting, BlockingWorker
+from leftfold.doors.protocol import Worker
+from leftfold.errors import InvalidArgument, StoreUnavailable, TransactionConflict
+
+Result = TypeVar("Result")
+
+_savepoints = count(1)
+_LEGACY = -1  # sqlite3.LEGACY_TRANSACTION_CONTROL, since Python 3.12
+
+
+class HeldSqliteConnection(SqliteConnection):
+    """A `Connection` whose transaction cannot be repeated here: collisions are the user's to retry."""
+
+    async def run(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
+        def plainly(raw: sqlite3.Connection) -> Result:
+            rows, texts = raw.row_factory, raw.text_factory
+            raw.row_factory, raw.text_factory = None, str  # theirs are for rows of their own
+            try:
+                return function(raw)
+            except sqlite3.OperationalError as error:
+                if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY:
+                    raise
+                if raw.in_transaction:
+                    raise TransactionConflict(
+                        f"this transaction began by reading, and another connection has written since ({error}): roll "
+                        "it back and run it again; one that begins with BEGIN IMMEDIATE waits for its turn instead"
+                    ) from error
+                raise StoreUnavailable(
+                    f"{self._place} is locked: another connection is in a transaction that writes, and did not end it "
+                    f"within this connection's timeout ({error})"
+                ) from error
+            finally:
+                raw.row_factory, raw.text_factory = rows, texts
+
+        return await super().run(plainly)
+
+
+class HeldSqliteDatabase(SqliteDatabase, Held):
+    """One connection, asked before each use whether it still is what a transaction of the user's must be."""
+
+    def __init__(self, database: SqliteDatabase, held: Any) -> None:
+        super().__init__(database.url, database.waiting)
+        Held.__init__(self)
+        self._held = held
+        self._blocking = isinstance(database.waiting, BlockingWaiting)
+        self._in_turn = _InTurn(self)
+        self._checked = False
+        if not isinstance(held, SqliteConnection):
+            check_kind(held, "sqlite", blocking=self._blocking)
+
+    async def open(self) -> None:
+        return
+
+    async def close(self) -> None:
+        return
+
+    async def execute(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
+        try:
+            return await (await self._connection()).execute(sql, parameters)
+        except StoreUnavailable as unavailable:
+            raise in_the_drivers_words(unavailable) from None
+
+    async def check_committable(self) -> None:
+        """SQLite goes on after most errors: what failed has been undone alone."""
+        await self._connection()
+
+    def failure_of_commit(self, error: Exception) -> Exception:
+        return error
+
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        return self.writer()
+
+    def reader(self) -> AbstractAsyncContextManager[SqliteConnection]:
+        return self.writer()
+
+    @asynccontextmanager
+    async def writer(self) -> AsyncIterator[SqliteConnection]:
+        yield await self._connection()
+
+    async def write(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
+        """``function(raw connection)``, in one hop; what it begins in place of a transaction is `in_savepoint`."""
+        return await (await self._connection()).run(function)
+
+    @asynccontextmanager
+    async def transaction(self) -> AsyncIterator[Connection]:
+        """A savepoint: what happens inside is undone alone if it fails."""
+        name = f"leftfold_{next(_savepoints)}"
+        connection = await self._connection()
+        await connection.run(begin)
+        try:  # around SAVEPOINT too: a task cancelled while it waits for it has made it all the same
+            await connection.execute(f"SAVEPOINT {name}")
+            yield connection
+            await connection.execute(f"RELEASE {name}")
+        except BaseException:
+            with suppress(InvalidArgument):  # ended meanwhile: what was raised says more
+                await connection.run(lambda raw: undo(raw, name))
+            raise
+
+    async def _connection(self) -> SqliteConnection:
+        self.check_open()
+        if isinstance(self._held, SqliteConnection):  # of `store.transaction()`, so our own
+            if not self._held._raw.in_transaction:
+                raise ended_inside()
+            worker = self._in_turn if self._blocking else self._held._worker
+            return HeldSqliteConnection(self._held._raw, worker, str(self.url))
+        if self.url.path is None:
+            raise InvalidArgument(
+                "a store in memory has one connection, which is its own: use `with store.transaction() as tx`"
+            )
+        raw, worker = self._driven(await driver_connection(self._held))
+        if not _in_transaction(raw) and not _begins(raw):
+            raise not_in_transaction(self._held, 'execute("BEGIN IMMEDIATE") before it')
+        connection = HeldSqliteConnection(raw, worker, str(self.url))
+        if not self._checked:
+            [(_, _, path), *_] = await connection.execute("PRAGMA database_list")
+            self._checked = _same_file(path, self.url.path)
+            if not self._checked:
+                raise InvalidArgument(
+                    f"this connection leads to {path or 'a database in memory'}, and the store is {self.url}: pass a "
+                    "connection to the store's own file"
+                )
+        return connection
+
+    def _driven(self, held: Any) -> tuple[sqlite3.Connection, Worker]:
+        """The raw connection, and where its calls run."""
+        if self._blocking and isinstance(held, sqlite3.Connection):
+            return held, self._in_turn
+        if not self._blocking and is_one_of(held, "aiosqlite", "Connection"):
+            try:
+                return held._conn, _AiosqliteWorker(held)
+            except ValueError as error:
+                raise InvalidArgument(f"this aiosqlite connection is not open ({error})") from error
+        raise wrong_kind(held, "sqlite", blocking=self._blocking)
+
+
+class _InTurn(BlockingWorker):
+    """Calls run where they are made, and those of several threads one after the other: each is a savepoint."""
+
+    def __init__(self, held: Held) -> None:
+        self._turn = held.turn
+
+    async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        with self._turn():
+            return function(*arguments)
+
+
+def _same_file(path: str, other: str) -> bool:
+    try:
+        return samefile(path, other)
+    except OSError:  # there is none: in memory, or deleted
+        return False
+
+
+class _AiosqliteWorker:
+    """The thread of an aiosqlite connection: a whole append goes there in one hop, as aiosqlite's own calls do."""
+
+    def __init__(self, connection: Any) -> None:
+        self._execute = connection._execute
+
+    async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        result: Result = await self._execute(function, *arguments)
+        return result
+
+    def close(self) -> None:
+        return
+
+
+def begin(raw: sqlite3.Connection) -> None:
+    """What Python's sqlite3 does before a write, with IMMEDIATE, so that it waits here and not in the middle."""
+    if not raw.in_transaction:
+        raw.execute("BEGIN IMMEDIATE")
+
+
+def in_savepoint(raw: sqlite3.Connection, function: Callable[[], Result]) -> Result:
+    """What the function does is undone alone if it fails, and the transaction goes on."""
+    name = f"leftfold_{next(_savepoints)}"
+    begin(raw)
+    raw.execute(f"SAVEPOINT {name}")
+    try:
+        result = function()
+    except BaseException:
+        undo(raw, name)
+        raise
+    raw.execute(f"RELEASE {name}")
+    return result
+
+
+def undo(raw: sqlite3.Connection, name: str) -> None:
+    """Back to a savepoint, if the transaction is still there: some errors (disk full) have ended it."""
+    if raw.in_transaction:
+        with suppress(sqlite3.OperationalError):  # no such savepoint: it was never made
+            raw.execute(f"ROLLBACK TO {name}")
+            raw.execute(f"RELEASE {name}")
+
+
+def _in_transaction(raw: sqlite3.Connection) -> bool:
+    try:
+        return raw.in_transaction
+    except sqlite3.ProgrammingError as error:
+        raise InvalidArgument("this connection is closed: pass one that is open and in a transaction") from error
+
+
+def _begins(raw: sqlite3.Connection) -> bool:
+    """Whether it is of a kind that begins a transaction by itself, which a commit() of the user's ends."""
+    control = getattr(raw, "autocommit", _LEGACY)
+    return raw.isolation_level is not None if control == _LEGACY else not control

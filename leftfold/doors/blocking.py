@@ -1,0 +1,91 @@
+"""The blocking door: how callers in threads sleep, signal and take turns."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager
+from queue import SimpleQueue
+from typing import Any
+
+from leftfold.doors.blocking_batcher import BlockingGathering
+from leftfold.doors.protocol import Background, Gathering, Item, Outcome, Result, Room, Send, Signal, Worker
+from leftfold.doors.step import step
+
+
+class BlockingSignal:
+    """A `Signal` for threads."""
+
+    def __init__(self) -> None:
+        self._event = threading.Event()
+
+    def set(self) -> None:
+        self._event.set()
+
+    def clear(self) -> None:
+        self._event.clear()
+
+    async def wait(self, seconds: float) -> bool:
+        return self._event.wait(seconds)
+
+
+class BlockingTurns(AbstractAsyncContextManager[None]):
+    """A semaphore for threads: who has a token is inside. This queue is written in C, which every append feels;
+    `threading.Semaphore` is not."""
+
+    def __init__(self, places: int) -> None:
+        self._tokens: SimpleQueue[None] = SimpleQueue()
+        for _ in range(places):
+            self._tokens.put(None)
+
+    async def __aenter__(self) -> None:
+        self._tokens.get()
+
+    async def __aexit__(self, *error: object) -> None:
+        self._tokens.put(None)
+
+
+class BlockingWorker:
+    """Runs calls where they are made."""
+
+    async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        return function(*arguments)
+
+    def close(self) -> None:
+        return
+
+
+class BlockingWaiting:
+    """For the sync door: nothing here ever suspends a coroutine."""
+
+    async def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)  # noqa: ASYNC251 - under the sync door a coroutine is stepped by the thread that waits
+
+    def signal(self) -> Signal:
+        return BlockingSignal()
+
+    def turns(self, places: int) -> AbstractAsyncContextManager[None]:
+        return BlockingTurns(places)
+
+    def gathering(
+        self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int
+    ) -> Gathering[Item, Outcome]:
+        return BlockingGathering(send, room, lines)
+
+    def worker(self) -> Worker:
+        return BlockingWorker()
+
+    def background(self, run: Callable[[], Coroutine[Any, Any, None]]) -> Background:
+        return BlockingBackground(run)
+
+
+class BlockingBackground:
+    """A thread of its own, which steps the coroutine."""
+
+    def __init__(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._thread = threading.Thread(target=lambda: step(run()), name="leftfold-background", daemon=True)
+        self._thread.start()
+
+    async def join(self) -> None:
+        self._thread.join()

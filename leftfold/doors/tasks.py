@@ -1,0 +1,84 @@
+"""The door of tasks: how callers under asyncio sleep, signal and take turns."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Coroutine
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, suppress
+from typing import Any
+
+from leftfold.doors.protocol import Background, Gathering, Item, Outcome, Result, Room, Send, Signal, Worker
+from leftfold.doors.tasks_batcher import AsyncioGathering
+
+
+class AsyncioSignal:
+    """A `Signal` that a task waits for and any thread may set."""
+
+    def __init__(self) -> None:
+        self._event = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+
+    def set(self) -> None:
+        with suppress(RuntimeError):  # the loop is closed: nobody waits
+            self._loop.call_soon_threadsafe(self._event.set)
+
+    def clear(self) -> None:
+        self._event.clear()
+
+    async def wait(self, seconds: float) -> bool:
+        if self._event.is_set():
+            return True
+        try:
+            await asyncio.wait_for(self._event.wait(), seconds)
+        except TimeoutError:
+            return False
+        return True
+
+
+class AsyncioBackground:
+    """A task."""
+
+    def __init__(self, run: Callable[[], Coroutine[Any, Any, None]]) -> None:
+        self._task = asyncio.get_running_loop().create_task(run())
+
+    async def join(self) -> None:
+        await self._task
+
+
+class ThreadWorker:
+    """One thread, so that a connection's calls run in the order in which they were made, cancelled or not."""
+
+    def __init__(self) -> None:
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="leftfold-sqlite")
+
+    async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
+        """Shielded: a task that is cancelled twice must not take back the rollback that its first end has asked for."""
+        return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments))
+
+    def close(self) -> None:
+        self._thread.shutdown(wait=False)
+
+
+class AsyncioWaiting:
+    """For the async door."""
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+    def signal(self) -> Signal:
+        return AsyncioSignal()
+
+    def turns(self, places: int) -> AbstractAsyncContextManager[None]:
+        return asyncio.Semaphore(places)
+
+    def gathering(
+        self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int
+    ) -> Gathering[Item, Outcome]:
+        return AsyncioGathering(send, room, lines)
+
+    def worker(self) -> Worker:
+        return ThreadWorker()
+
+    def background(self, run: Callable[[], Coroutine[Any, Any, None]]) -> Background:
+        return AsyncioBackground(run)

@@ -1,0 +1,1 @@
+"""What the database keeps of processors: generations, partitions, parked events, workers, audit."""

@@ -1,0 +1,1 @@
+"""What people do to processors, and what they see of them."""

@@ -1,0 +1,58 @@
+"""When a fold raises, its projection pauses in front of the event, tries it again, or sets the key aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from leftfold.errors import InvalidArgument
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """Try the event again, ``attempts`` times in all, after pauses that double from ``first`` to ``longest`` seconds.
+
+    For a fold that asks something outside, which may be away for a while. Then the projection pauses.
+    """
+
+    attempts: int = 8
+    first: float = 0.5
+    longest: float = 60.0
+
+    def __post_init__(self) -> None:
+        if self.attempts < 1 or self.first <= 0 or self.longest < self.first:
+            raise InvalidArgument(f"{self!r}: expected attempts from 1, and 0 < first <= longest")
+
+    def pause(self, attempts: int) -> float:
+        """Seconds to wait after so many attempts."""
+        return min(self.longest, self.first * 2.0 ** min(attempts - 1, 60))
+
+
+OnFailure = Literal["pause", "park"] | Retry
+
+
+def check_on_failure(value: OnFailure) -> OnFailure:
+    """`InvalidArgument` for what is no policy."""
+    if value in ("pause", "park") or isinstance(value, Retry):
+        return value
+    raise InvalidArgument(f"on_failure is 'pause', 'park' or lf.Retry(…), not {value!r}")
+
+
+def event_types(on: Iterable[Any] | None) -> tuple[Any, ...]:
+    """What ``on`` names; `InvalidArgument` for what is no list of types."""
+    if on is None:
+        return ()
+    if isinstance(on, (str, type)) or not isinstance(on, Iterable):
+        raise InvalidArgument(f"on is a list of event types, not {on!r}: write on=[…]")
+    types = tuple(on)
+    if not types:
+        raise InvalidArgument("on=[] would be about no event at all: name event types, or leave it out for all")
+    return types
+
+
+def check_version(version: int) -> int:
+    """`InvalidArgument` for what is no version of a projection."""
+    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version < 2**31:
+        raise InvalidArgument(f"the version of a projection is a whole number from 1, not {version!r}")
+    return version

@@ -1,0 +1,1 @@
+"""How processors are run: page after page, by any number of workers."""

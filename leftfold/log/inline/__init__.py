@@ -1,0 +1,1 @@
+"""What the log asks of inline projections, and the set that the database records."""

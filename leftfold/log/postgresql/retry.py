@@ -1,0 +1,38 @@
+"""Asking a server whose connections may die: once more, on another connection."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Awaitable, Callable
+from contextlib import AbstractAsyncContextManager
+from typing import TypeVar
+
+from psycopg.errors import DeadlockDetected
+
+from leftfold.database.postgresql.connection import ConnectionLost
+from leftfold.errors import StoreUnavailable
+
+Connected = TypeVar("Connected")
+Result = TypeVar("Result")
+
+ATTEMPTS = 6
+
+
+async def persevere(
+    connect: Callable[[], AbstractAsyncContextManager[Connected]],
+    ask: Callable[[Connected], Awaitable[Result]],
+    sleep: Callable[[float], Awaitable[None]],
+) -> Result:
+    """Ask on a connection, and on another one when that dies; `StoreUnavailable` when it keeps dying.
+
+    The victim of a deadlock (with transactions of a user's, which lock in an order of their own) asks again, too.
+    """
+    failure: Exception
+    for attempt in range(ATTEMPTS):
+        try:
+            async with connect() as connection:
+                return await ask(connection)
+        except (ConnectionLost, DeadlockDetected) as lost:
+            failure = lost
+            await sleep(random.uniform(0, 0.05 * 2**attempt))
+    raise StoreUnavailable(f"{failure}; {ATTEMPTS} attempts failed") from failure

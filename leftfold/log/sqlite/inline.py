@@ -1,0 +1,38 @@
+"""Inline projections in SQLite: in the append's own transaction and hop, in the thread of its connection."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from leftfold.database.protocol import Database
+from leftfold.database.sqlite.database import SqliteConnection
+from leftfold.doors.blocking import BlockingWorker
+from leftfold.doors.step import step
+from leftfold.log.inline.inline_set import outdated, read_inline_set
+from leftfold.log.inline.protocol import Inline, Placed
+
+
+class Inlining:
+    """The inline projections of a log, over raw connections."""
+
+    def __init__(self, inline: Inline, database: Database, place: str) -> None:
+        self.inline = inline
+        self._database = database
+        self._place = place
+
+    def check(self, raw: sqlite3.Connection, digest: str) -> None:
+        """`SchemaOutdated` if the set in the database is another."""
+        if digest != self.inline.digest:
+            recorded = step(read_inline_set(self._over(raw), self._database))
+            raise outdated(recorded, self.inline.members)
+
+    def apply(self, raw: sqlite3.Connection, placed: Sequence[Placed]) -> None:
+        """Bring the rows up to date with what has just been stored. `Refused` undoes it."""
+        if self.inline.digest and placed:
+            connection = self._over(raw)
+            _, rows = step(self.inline.fetch(connection, [one.append for one in placed]))
+            step(connection.execute_all(self.inline.fold(placed, rows)))
+
+    def _over(self, raw: sqlite3.Connection) -> SqliteConnection:
+        return SqliteConnection(raw, BlockingWorker(), self._place)

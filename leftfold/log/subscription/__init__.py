@@ -1,0 +1,1 @@
+"""Following the log: cursors, pages, subscriptions, and the signals that wake them."""

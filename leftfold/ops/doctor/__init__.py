@@ -1,0 +1,1 @@
+"""What may be wrong with a store, and what to do."""

@@ -1,0 +1,171 @@
+"""How a `SqlProjection` is maintained: its handler's statements, in order, in the transaction of the checkpoint."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import groupby
+from typing import Any
+
+import sqlalchemy as sa
+from sqlalchemy.sql import visitors
+
+from leftfold.database.protocol import Connection, Database, Row
+from leftfold.errors import ProjectionFailed, StoreUnavailable
+from leftfold.events import RecordedEvent
+from leftfold.follow.checkpoints.generation import Role
+from leftfold.read.model.table_names import SUFFIX
+from leftfold.read.projection.fold import failed
+from leftfold.read.projection.sql import SqlProjection
+from leftfold.read.tables.compiled import Statement, compiled, result_loader
+
+_MOST_COMPILED = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """The events of a page, and for each that has any the SQL and the parameters that it has led to."""
+
+    events: int
+    failure: ProjectionFailed | None
+    page: Sequence[RecordedEvent]
+    sql: Sequence[tuple[RecordedEvent, str, Sequence[Any]]] = ()
+
+
+class Compiler:
+    """Makes statements over the projection's tables SQL over those of a generation. What is told often is kept."""
+
+    def __init__(self, projection: SqlProjection, database: Database, role: Role) -> None:
+        self._database = database
+        self._kept: dict[int, tuple[Any, Statement]] = {}
+        self._in_role = _in_role(projection.tables, role)
+
+    def compiled(self, statement: Any, *, keep: bool) -> Statement:
+        kept = self._kept.get(id(statement))
+        if kept is not None:
+            return kept[1]
+        made = compiled(self._in_role(statement), self._database)
+        if keep and len(self._kept) < _MOST_COMPILED:
+            self._kept[id(statement)] = (statement, made)  # the statement too, so that its id stays its own
+        return made
+
+
+class TellingMaintainer:
+    """For a handler that answers with statements: those of a whole page are known before the transaction begins."""
+
+    def __init__(self, projection: SqlProjection, database: Database, role: Role) -> None:
+        self._projection = projection
+        self._compiler = Compiler(projection, database, role)
+
+    async def prepare(self, events: Sequence[RecordedEvent]) -> Prepared:
+        from leftfold.read.projection.sql import told_by
+
+        sql: list[tuple[RecordedEvent, str, Sequence[Any]]] = []
+        for number, recorded in enumerate(events):
+            try:
+                told = told_by(self._projection.handle(recorded), recorded)
+                sql += [(recorded, *self._bound(one)) for one in told]
+            except Exception as error:
+                sql = [one for one in sql if one[0] is not recorded]
+                return Prepared(number, failed(self._projection.name, recorded, error), events[:number], sql)
+        return Prepared(len(events), None, events, sql)
+
+    async def write(self, connection: Connection, change: Prepared) -> None:
+        if not change.sql:
+            return
+        await connection.execute("SAVEPOINT page")
+        try:
+            for text, run in groupby(change.sql, key=lambda one: one[1]):
+                await connection.execute_many(text, [parameters for _, _, parameters in run])
+        except Exception as error:
+            _raise_if_unavailable(error)
+            await connection.execute("ROLLBACK TO SAVEPOINT page")
+            await self._find(connection, change)
+        await connection.execute("RELEASE SAVEPOINT page")
+
+    async def _find(self, connection: Connection, change: Prepared) -> None:
+        """One by one, to tell which event led to what the database refuses."""
+        for recorded, text, parameters in change.sql:
+            try:
+                await connection.execute(text, parameters)
+            except Exception as error:
+                _raise_if_unavailable(error)
+                raise failed(self._projection.name, recorded, error) from error
+
+    def committed(self, change: Prepared) -> None:
+        return
+
+    def forget(self) -> None:
+        return
+
+    def _bound(self, told: Any) -> tuple[str, Sequence[Any]]:
+        statement, values = told if isinstance(told, tuple) else (told, {})
+        return self._compiler.compiled(statement, keep=isinstance(told, tuple)).bind(**values)
+
+
+class ReadingMaintainer:
+    """For a handler that asks the database: it runs inside the transaction, event by event."""
+
+    def __init__(self, projection: SqlProjection, database: Database, role: Role) -> None:
+        self._projection = projection
+        self._database = database
+        self._compiler = Compiler(projection, database, role)
+
+    async def prepare(self, events: Sequence[RecordedEvent]) -> Prepared:
+        return Prepared(len(events), None, events)
+
+    async def write(self, connection: Connection, change: Prepared) -> None:
+        tx = ProjectionTransaction(connection, self._database, self._compiler)
+        for recorded in change.page:
+            try:
+                await self._projection.handle(tx, recorded)
+            except Exception as error:
+                _raise_if_unavailable(error)
+                raise failed(self._projection.name, recorded, error) from error
+
+    def committed(self, change: Prepared) -> None:
+        return
+
+    def forget(self) -> None:
+        return
+
+
+class ProjectionTransaction:
+    """What an async handler has in hand: the transaction of its page."""
+
+    def __init__(self, connection: Connection, database: Database, compiler: Compiler) -> None:
+        self._connection = connection
+        self._database = database
+        self._compiler = compiler
+
+    async def execute(self, statement: sa.Executable, values: Mapping[str, Any] | None = None) -> list[Row]:
+        """Run a SQLAlchemy Core statement, with values for its parameters; the rows that it gives."""
+        rows = await self._connection.execute(
+            *self._compiler.compiled(statement, keep=values is not None).bind(**(values or {}))
+        )
+        if not isinstance(statement, sa.Select):
+            return rows
+        load = result_loader([column.type for column in statement.selected_columns], self._database.dialect)
+        return [load(row) for row in rows]
+
+
+def _in_role(tables: Sequence[sa.Table], role: Role) -> Callable[[Any], Any]:
+    if role == "live":
+        return lambda statement: statement
+    twins = {table: table.to_metadata(sa.MetaData(), name=table.name + SUFFIX[role]) for table in tables}
+
+    def replace(element: Any, **_: Any) -> Any:
+        if isinstance(element, sa.Column):
+            twin = twins.get(element.table) if isinstance(element.table, sa.Table) else None
+            return None if twin is None else twin.c[element.key]
+        return twins.get(element) if isinstance(element, sa.Table) else None
+
+    return lambda statement: visitors.replacement_traverse(statement, {}, replace)
+
+
+def _raise_if_unavailable(error: Exception) -> None:
+    """What is not the event's fault: the store is away, or somebody else was in the way of this transaction."""
+    if isinstance(error, StoreUnavailable):
+        raise error
+    if str(getattr(error, "sqlstate", None) or "").startswith("40"):
+        raise StoreUnavailable(f"the transaction of a page collided with another one: {error}") from error

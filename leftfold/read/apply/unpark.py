@@ -1,0 +1,46 @@
+"""Unparking: the events that a keyed projection has parked are folded into their rows, in order."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from leftfold.database.protocol import Connection, Database
+from leftfold.events import RecordedEvent
+from leftfold.follow.checkpoints.generation import Generation
+from leftfold.follow.checkpoints.parked import key_text
+from leftfold.read.projection.fold import changes
+from leftfold.read.projection.keyed import Projection
+from leftfold.read.tables.tables import table_in
+
+
+class ParkedRows:
+    """The parked events of one keyed projection, as a `ParkedHandler`."""
+
+    def __init__(self, database: Database, projection: Projection[Any]) -> None:
+        self._database = database
+        self._projection = projection
+
+    def text_of(self, key: Any) -> str:
+        return key_text(self._projection.definition.kept_key(key))
+
+    async def apply(
+        self, connection: Connection, generation: Generation, key: str, events: Sequence[RecordedEvent]
+    ) -> tuple[int, Exception | None]:
+        table = table_in(self._database, self._projection.definition, generation.role)
+        of_row = next(one for one in self._projection.keys_of(events[0]) if self.text_of(one) == key)
+        before = await table.fetch(connection, [of_row])
+        row, done, failure = before[of_row], 0, None
+        for recorded in events:
+            try:
+                row = self._projection.evolve(row, recorded, of_row)
+            except Exception as error:
+                failure = error
+                break
+            done += 1
+        written, deleted = changes(before, {of_row: row})
+        if written:
+            await table.write(connection, written)
+        if deleted:
+            await table.delete(connection, deleted)
+        return done, failure

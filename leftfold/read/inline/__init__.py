@@ -1,0 +1,1 @@
+"""Projections maintained in the append's own transaction."""

@@ -1,0 +1,147 @@
+"""From asynchronous to inline, and back, without losing or doubling an event.
+
+Both happen in one transaction that keeps every append out: in it the projection is brought to the very head, or its
+checkpoint is put there, and the set of inline projections becomes another. Whoever maintains the former set is refused
+from then on, and connects anew. What is inline has no checkpoint, so nobody can move one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Iterable
+from contextlib import asynccontextmanager
+
+from leftfold.database.protocol import Connection, Database
+from leftfold.errors import InvalidArgument, NotSupported, SchemaOutdated
+from leftfold.follow.checkpoints.audit import Acts
+from leftfold.follow.checkpoints.generation import Generation
+from leftfold.follow.checkpoints.generations import Generations
+from leftfold.follow.checkpoints.parked import Parking
+from leftfold.follow.checkpoints.partitions import Partitions
+from leftfold.follow.run.run import ProcessorRun
+from leftfold.log.contract import Log
+from leftfold.log.inline.inline_set import (
+    InlineSet,
+    Member,
+    lock_inline_set,
+    outdated,
+    read_inline_set,
+    write_inline_set,
+)
+from leftfold.log.subscription.cursor import Standing
+from leftfold.log.subscription.page_size import PAGE_EVENTS
+from leftfold.log.transaction import transaction
+from leftfold.read.apply.live import LiveRows
+from leftfold.read.inline.projections import InlineProjections
+from leftfold.read.projection.kinds import AnyProjection
+
+CACHED_ROWS = 20_000
+
+
+async def make_inline(log: Log, database: Database, projection: AnyProjection, who: str | None, why: str) -> None:
+    """See `leftfold.read.projector.AsyncProjector.make_inline`."""
+    [member] = InlineProjections(log.database, log.registry, [projection]).members
+    if database is not log.database:
+        raise rows_elsewhere([member])
+    await _running(log, projection).catch_up()
+    async with _alone(log) as (joined, connection, recorded):
+        former = _named(recorded, member.name)
+        if former is not None and former != member:
+            raise SchemaOutdated(
+                f"version {former.version} of the projection {former.name!r} is inline: make it asynchronous first, "
+                f"projector.make_async({former.name!r}), then rebuild it, and make version {member.version} inline"
+            )
+        if former is None:
+            await _begin(joined, connection, projection)
+            await write_inline_set(connection, log.database, recorded | {member})
+            await Acts(log.database).record(
+                connection, member.name, "make_inline", who, why, {"version": member.version}
+            )
+
+
+async def make_async(log: Log, name: str, who: str | None, why: str) -> None:
+    """See `leftfold.read.projector.AsyncProjector.make_async`."""
+    async with _alone(log) as (joined, connection, recorded):
+        live = (await Generations(log.database).lock(connection, name)).get("live")
+        if live is None:
+            raise InvalidArgument(f"there is no projection {name!r} in this database")
+        if (member := _named(recorded, name)) is not None:
+            await _end(joined, connection, live)
+            await write_inline_set(connection, log.database, recorded - {member})
+            await Acts(log.database).record(connection, name, "make_async", who, why, {"version": member.version})
+
+
+async def establish(log: Log, inline: InlineProjections) -> None:
+    """Maintain these inline, if they are what the database has recorded; `SchemaOutdated` if not.
+
+    In an empty log with an empty set there is nothing to catch up with: then they are recorded.
+    """
+    async with log.database.connection() as connection:
+        recorded = await read_inline_set(connection, log.database)
+    if not recorded:
+        async with _alone(log) as (joined, connection, recorded):
+            if not recorded and await joined.head() == 0:
+                for one in inline.projections:
+                    await _begin(joined, connection, one)
+                await write_inline_set(connection, log.database, inline.members)
+                recorded = inline.members
+    if recorded != inline.members:
+        raise outdated(recorded, inline.members)
+    async with log.database.connection() as connection:
+        for one in inline.projections:
+            await LiveRows(log, log.database, one).check_inline(connection)
+    log.maintain(inline)
+
+
+def rows_elsewhere(members: Iterable[Member]) -> NotSupported:
+    """The refusal of projections whose rows no append can write."""
+    listed = ", ".join(map(str, sorted(members)))
+    return NotSupported(
+        f"{listed} cannot be inline with read_models=…: the rows are in another database than the log, and no "
+        "transaction writes both"
+    )
+
+
+@asynccontextmanager
+async def _alone(log: Log) -> AsyncIterator[tuple[Log, Connection, InlineSet]]:
+    """The log in a transaction that keeps every append out, and the set of inline projections."""
+    async with transaction(log) as joined, joined.database.connection() as connection:
+        await lock_inline_set(connection, log.database)
+        yield joined, connection, await read_inline_set(connection, log.database)
+
+
+async def _begin(log: Log, connection: Connection, projection: AnyProjection) -> None:
+    """Bring it to the head, past whatever worker holds it, and take its checkpoints away."""
+    generations, partitions = Generations(log.database), Partitions(log.database)
+    run = _running(log, projection)
+    await generations.lock(connection, projection.name)  # before partitions, as everywhere
+    live = await run.ready()
+    await partitions.keep_out(connection)
+    await partitions.fence(connection, live.name, live.number)
+    await run.catch_up()
+    if aside := await Parking(log.database).keys(connection, live.name, live.number):
+        raise InvalidArgument(
+            f"events of {len(aside)} keys of the projection {live.name!r} are set aside, so these rows are behind: "
+            f"projector.unpark({live.name!r}) first"
+        )
+    await partitions.forget(connection, live.name, live.number)
+    await generations.switch(connection, live, "inline")
+
+
+async def _end(log: Log, connection: Connection, live: Generation) -> None:
+    """Give it a checkpoint, at the head."""
+    partitions = Partitions(log.database)
+    survey = await log.survey(0)
+    standing = Standing(log, survey.head, event_id=survey.head_id, epoch=survey.epoch, inside=True)
+    await partitions.begin(connection, live.name, live.number)
+    [whole] = await partitions.load(connection, live.name, live.number)
+    await partitions.move(connection, whole, standing)
+    await Generations(log.database).switch(connection, live, "async")
+
+
+def _running(log: Log, projection: AnyProjection) -> ProcessorRun:
+    rows = LiveRows(log, log.database, projection, CACHED_ROWS)
+    return ProcessorRun(log, log.database, rows, page_events=PAGE_EVENTS)
+
+
+def _named(members: InlineSet, name: str) -> Member | None:
+    return next((one for one in members if one.name == name), None)

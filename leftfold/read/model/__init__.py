@@ -1,0 +1,1 @@
+"""What a row is: read models, their fields and columns."""

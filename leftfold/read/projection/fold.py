@@ -1,0 +1,118 @@
+"""The middle of a projector, pure: a page of events and the rows they concern, folded to the rows after it.
+
+An event is folded whole or not at all. Where one fails, the fold stops in front of it, and what came before it stands.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence, Set
+from dataclasses import dataclass
+from typing import Any
+
+from leftfold.errors import InvalidArgument, ProjectionFailed
+from leftfold.events import RecordedEvent
+from leftfold.read.model.definition import Rows
+from leftfold.read.projection.keyed import Projection
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Events of one page, each with the keys that it concerns, up to the first whose keys cannot be told."""
+
+    events: Sequence[RecordedEvent]
+    keys: Sequence[Sequence[Any]]
+    failure: ProjectionFailed | None
+
+    def all_keys(self) -> list[Any]:
+        """Every key once, in the order of their first events."""
+        return list(dict.fromkeys(key for keys in self.keys for key in keys))
+
+
+@dataclass(frozen=True, slots=True)
+class Folded:
+    """How many events of a page were folded, the rows of all its keys after that, and what stopped it, if anything.
+
+    ``parked`` are events that were set aside for a key, in order, the first of each key with its error.
+    """
+
+    events: int
+    rows: Rows
+    failure: ProjectionFailed | None
+    parked: Sequence[tuple[Any, RecordedEvent, Exception | None]] = ()
+
+
+def assign_keys(
+    projection: Projection[Any],
+    events: Sequence[RecordedEvent],
+    home: str | None,
+    is_ours: Callable[[Any], bool] | None = None,
+) -> Page:
+    """Tell which rows each event concerns, of those that are ours. ``home`` is the only category, None if any is."""
+    keys: list[Sequence[Any]] = []
+    prefix = "" if home is None else f"{home}-"
+    for recorded in events:
+        try:
+            if not recorded.stream.startswith(prefix):
+                raise InvalidArgument(
+                    f"it is of category {recorded.category!r}, and those before it of {home!r}: ids of both would "
+                    "share rows; give the projection a category=…, or a key=… that tells them apart"
+                )
+            concerned = projection.keys_of(recorded)
+            if is_ours is not None:
+                one_of_others = len(concerned) == 1 and not is_ours(concerned[0])
+                concerned = () if one_of_others else [key for key in concerned if is_ours(key)]
+            keys.append(concerned)
+        except Exception as error:
+            return Page(events[: len(keys)], keys, failed(projection.name, recorded, error))
+    return Page(events, keys, None)
+
+
+def fold_page(projection: Projection[Any], page: Page, before: Rows) -> Folded:
+    """Fold a page; ``before`` has a row or None for every key of the page, and is left as it is."""
+    rows = dict(before)
+    evolve = projection.evolve
+    for done, (recorded, keys) in enumerate(zip(page.events, page.keys, strict=True)):
+        if not keys:
+            continue
+        try:
+            after = [evolve(rows[key], recorded, key) for key in keys]
+        except Exception as error:
+            return Folded(done, rows, failed(projection.name, recorded, error))
+        for key, row in zip(keys, after, strict=True):
+            rows[key] = row
+    return Folded(len(page.events), rows, page.failure)
+
+
+def fold_or_park(projection: Projection[Any], page: Page, before: Rows, parked: Set[Any]) -> Folded:
+    """The same, but where one key's fold fails its event is set aside, and later ones of the key behind it.
+
+    ``parked`` are the keys that have events set aside already.
+    """
+    rows, aside = dict(before), set(parked)
+    evolve = projection.evolve
+    found: list[tuple[Any, RecordedEvent, Exception | None]] = []
+    for recorded, keys in zip(page.events, page.keys, strict=True):
+        for key in keys:
+            if key in aside:
+                found.append((key, recorded, None))
+                continue
+            try:
+                rows[key] = evolve(rows[key], recorded, key)
+            except Exception as error:
+                aside.add(key)
+                found.append((key, recorded, error))
+    return Folded(len(page.events), rows, page.failure, found)
+
+
+def changes(before: Rows, after: Rows) -> tuple[list[Any], list[Any]]:
+    """The rows to write, and the keys of the rows to delete."""
+    changed = [(key, row) for key, row in after.items() if row is not before[key]]
+    return [row for _, row in changed if row is not None], [key for key, row in changed if row is None]
+
+
+def failed(projection: str, recorded: RecordedEvent, error: Exception) -> ProjectionFailed:
+    """The error for an event that could not be applied."""
+    reason = str(error) if isinstance(error, InvalidArgument) else f"{type(error).__name__}: {error}"
+    failure = ProjectionFailed(projection, recorded.position, recorded.stream, recorded.type, reason)
+    failure.__cause__ = error
+    return failure

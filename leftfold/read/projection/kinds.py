@@ -1,0 +1,37 @@
+"""Projections of either kind, by name."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from leftfold.errors import InvalidArgument
+from leftfold.read.projection.keyed import Projection
+from leftfold.read.projection.sql import SqlProjection
+
+AnyProjection = Projection[Any] | SqlProjection
+"""A projection, of either kind."""
+
+
+def by_name(projections: Iterable[AnyProjection]) -> dict[str, AnyProjection]:
+    """The projections, if each is one and none gets in another's way."""
+    found: dict[str, AnyProjection] = {}
+    tables: dict[str, str] = {}
+    for one in projections:
+        if isinstance(one, type) and issubclass(one, SqlProjection):
+            raise InvalidArgument(f"{one.__name__} is a class: give the projector an instance, {one.__name__}()")
+        if not isinstance(one, Projection | SqlProjection):
+            raise InvalidArgument(
+                f"{one!r} is no projection: decorate the function with @lf.projection(…), or derive a class from "
+                "lf.SqlProjection"
+            )
+        if one.name in found:
+            raise InvalidArgument(f"two projections are named {one.name!r}: give one of them another with name=…")
+        for table in one.table_names:
+            if table in tables:
+                raise InvalidArgument(
+                    f"the projections {tables[table]!r} and {one.name!r} both write the table {table}"
+                )
+            tables[table] = one.name
+        found[one.name] = one
+    return found

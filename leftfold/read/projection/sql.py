@@ -1,0 +1,149 @@
+"""The free form of a projection: its handler answers an event with SQLAlchemy Core statements over its own tables."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
+from typing import Any, ClassVar
+
+import sqlalchemy as sa
+
+from leftfold.errors import InvalidArgument
+from leftfold.events import Query, RecordedEvent, Registry
+from leftfold.events.query_text import query_text
+from leftfold.follow.checkpoints.generation import Blueprint
+from leftfold.follow.options import OnFailure, check_on_failure, check_version, event_types
+from leftfold.read.model.definition import definition_of
+from leftfold.read.model.model import ReadModel
+from leftfold.read.model.table_names import check_table_name
+from leftfold.read.projection.fingerprint import code_of, fingerprint_of, told
+
+Told = sa.Executable | tuple[sa.Executable, Mapping[str, Any]]
+"""A statement, or one with values for its parameters: made once and told often, it is compiled once, sent in bulk."""
+
+
+class SqlProjection:
+    """A projection whose handler yields statements, run in the transaction that moves its checkpoint: exactly once. ::
+
+        class DailyTotals(lf.SqlProjection, tables=[daily_totals], category="BankAccount", on=[MoneyDeposited]):
+            add = insert(daily_totals).on_conflict_do_update(…)   # sqlalchemy.dialects.postgresql's, on SQLite too
+
+            def handle(self, recorded):
+                yield self.add, {"day": recorded.occurred_at.date(), "total": recorded.event.amount}
+
+    ``handle`` yields, or returns a list of, statements or ``(statement, values)``; all of a page are sent together. As
+    ``async def handle(self, tx, recorded)`` it may also read: ``await tx.execute(select(…))`` runs at once and gives
+    rows, through the sync door, too. It must depend on the event and on its own tables only.
+
+    ``tables`` are `sqlalchemy.Table`s without a schema or foreign keys, or `ReadModel` classes, and nobody else's: the
+    projector creates them, and a rebuild makes them anew. The other keywords are those of `projection`. One worker at a
+    time runs it, for no one could tell which rows belong to which events.
+    """
+
+    tables: ClassVar[tuple[sa.Table, ...]] = ()
+    name: ClassVar[str] = ""
+    version: ClassVar[int] = 1
+    category: ClassVar[str | None] = None
+    on: ClassVar[tuple[Any, ...]] = ()
+    on_failure: ClassVar[OnFailure] = "pause"
+    can_be_split: ClassVar[bool] = False
+    is_by_stream: ClassVar[bool] = False
+    models: ClassVar[Mapping[str, type[ReadModel]]] = {}
+    _code: ClassVar[str] = ""
+
+    def __init_subclass__(
+        cls,
+        *,
+        tables: Sequence[sa.Table | type[ReadModel]],
+        category: str | None = None,
+        on: Iterable[Any] | None = None,
+        version: int = 1,
+        name: str | None = None,
+        on_failure: OnFailure = "pause",
+    ) -> None:
+        super().__init_subclass__()
+        cls._code = "\n".join(
+            code_of(one) for one in cls.__mro__ if issubclass(one, SqlProjection) and one is not SqlProjection
+        )
+        if isinstance(tables, (str, sa.Table)) or not tables:
+            raise InvalidArgument(f"{cls.__name__}: tables is a list of its tables, not {tables!r}: write tables=[…]")
+        models = {definition_of(one).name: one for one in tables if not isinstance(one, sa.Table)}
+        cls.models = models
+        cls.tables = tuple(one if isinstance(one, sa.Table) else definition_of(one).table for one in tables)
+        for table in cls.tables:
+            if table.name not in models:
+                check_table(table, cls.__name__)
+        cls.name = cls.__name__ if name is None else name
+        cls.version = check_version(version)
+        cls.category = category
+        cls.on = event_types(on)
+        cls.on_failure = check_on_failure(on_failure)
+        if cls.on_failure == "park":
+            raise InvalidArgument(
+                f"{cls.__name__}: on_failure='park' is for keyed projections: nothing here tells which later events "
+                "depend on the one that failed"
+            )
+
+    def handle(self, *given: Any) -> Any:
+        """``handle(self, recorded)``, or ``async def handle(self, tx, recorded)``: yours."""
+        raise NotImplementedError(f"{type(self).__name__} has no handle(self, recorded)")
+
+    @property
+    def reads(self) -> bool:
+        """Whether its handler asks the database."""
+        return inspect.iscoroutinefunction(self.handle)
+
+    @property
+    def table_names(self) -> tuple[str, ...]:
+        """As they are called when live."""
+        return tuple(str(one.name) for one in self.tables)
+
+    def query(self, registry: Registry) -> Query:
+        """The events that it is about."""
+        return Query.of(*self.on, category=self.category, registry=registry)
+
+    def blueprint(self, registry: Registry) -> Blueprint:
+        """What the code says of its rows: the class's source and attributes, its tables' columns, and its events."""
+        query = query_text(self.query(registry))
+        tables = [
+            (table.name, [(c.name, str(c.type), c.nullable, c.primary_key) for c in table.columns])
+            for table in self.tables
+        ]
+        fingerprint = fingerprint_of(self._code, told(vars(self)), tables, query)
+        return Blueprint(self.name, self.version, fingerprint, self.table_names, query)
+
+    def __repr__(self) -> str:
+        return f"<projection {self.name!r} version {self.version} of {', '.join(self.table_names)}>"
+
+
+def told_by(answer: Any, recorded: RecordedEvent) -> list[Told]:
+    """What a handler has answered, as a list; `InvalidArgument` for what is no statement."""
+    if answer is None:
+        return []
+    if isinstance(answer, AsyncIterator):
+        raise InvalidArgument("an async handler awaits tx.execute(…) and yields nothing: take the yield out")
+    told = [answer] if isinstance(answer, sa.Executable) or _has_values(answer) else list(answer)
+    for one in told:
+        if not isinstance(one, sa.Executable) and not _has_values(one):
+            raise InvalidArgument(
+                f"answered {recorded.type!r} with {one!r}: expected a SQLAlchemy statement, or (statement, values)"
+            )
+    return told
+
+
+def _has_values(one: Any) -> bool:
+    return (
+        isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], sa.Executable) and isinstance(one[1], Mapping)
+    )
+
+
+def check_table(table: sa.Table, owner: str) -> None:
+    """`InvalidArgument` if a projection could not have it to itself, or not make it anew."""
+    check_table_name(table.name, owner)
+    if table.schema is not None:
+        raise InvalidArgument(f"{owner}: the table {table.name} names a schema: it lives in the store's, leave it out")
+    if table.foreign_keys:
+        raise InvalidArgument(
+            f"{owner}: the table {table.name} has foreign keys: a rebuild makes a projection's tables anew beside the "
+            "old ones, and could not keep them"
+        )

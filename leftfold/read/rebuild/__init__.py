@@ -1,0 +1,1 @@
+"""Rows made anew from history beside the live ones, and swapped."""

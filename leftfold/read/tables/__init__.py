@@ -1,0 +1,1 @@
+"""The rows of read models in a database."""

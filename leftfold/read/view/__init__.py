@@ -1,0 +1,1 @@
+"""Questions to read models, now and as of then."""

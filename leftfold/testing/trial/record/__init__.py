@@ -1,0 +1,1 @@
+"""What a trial writes down: calls, answers and facts."""

@@ -1,0 +1,1 @@
+"""Where a trial takes place: the plan, the store and its processes."""
