@@ -12,12 +12,14 @@ from leftfold.errors import (
     HistoricalState,
     InvalidArgument,
     InvalidEvent,
+    InvalidState,
     LeftfoldError,
     MissingExtra,
     NotSupported,
+    ProcessorFailed,
+    ProcessorOutdated,
+    ProcessorPaused,
     ProjectionBehind,
-    ProjectionFailed,
-    ProjectionPaused,
     SchemaOutdated,
     StoreUnavailable,
     TransactionConflict,
@@ -37,7 +39,7 @@ from leftfold.events import (
 )
 from leftfold.expected import ANY, EXISTS, NO_STREAM
 from leftfold.fold import Fold
-from leftfold.follow.operate.status import ProjectionStatus
+from leftfold.follow.operate.status import ProcessorStatus
 from leftfold.follow.options import Retry
 from leftfold.front.app import App
 from leftfold.front.async_store import AsyncEventStore, AsyncSubscription
@@ -110,6 +112,7 @@ __all__ = [
     "HistoricalState",
     "InvalidArgument",
     "InvalidEvent",
+    "InvalidState",
     "Key",
     "LeftfoldError",
     "Log",
@@ -118,11 +121,12 @@ __all__ = [
     "NewEvent",
     "NotSupported",
     "PastView",
+    "ProcessorFailed",
+    "ProcessorOutdated",
+    "ProcessorPaused",
+    "ProcessorStatus",
     "Projection",
     "ProjectionBehind",
-    "ProjectionFailed",
-    "ProjectionPaused",
-    "ProjectionStatus",
     "ProjectionTransaction",
     "Projector",
     "Query",

@@ -21,6 +21,10 @@ class InvalidArgument(LeftfoldError, ValueError):
     """A name, number, URL or moment that cannot be used; nothing was read or written."""
 
 
+class InvalidState(LeftfoldError, RuntimeError):
+    """Something that cannot be done now, though its arguments are fine; nothing was written."""
+
+
 class EventTypeConflict(LeftfoldError, TypeError):
     """Two classes claim one event type name, or a class cannot be an event type."""
 
@@ -113,7 +117,7 @@ class DecodeError(LeftfoldError, ValueError):
         return type(self), (self.position, self.type, self.schema_version, self.reason)
 
 
-class ProjectionFailed(LeftfoldError):
+class ProcessorFailed(LeftfoldError):
     """A projection could not apply an event; its rows and checkpoint stand just before it, and nothing is skipped.
 
     It carries the projection's name, the event's position, stream and type, and the reason, whose error is its cause.
@@ -136,11 +140,11 @@ class ProjectionFailed(LeftfoldError):
             f"projection {projection!r} {stopped} event {type!r} of {stream!r}{place}: {reason}. {self.remedy}"
         )
 
-    def __reduce__(self) -> tuple[type[ProjectionFailed], tuple[str, int | None, str, str, str, str]]:
+    def __reduce__(self) -> tuple[type[ProcessorFailed], tuple[str, int | None, str, str, str, str]]:
         return type(self), (self.projection, self.position, self.stream, self.type, self.reason, self.remedy)
 
 
-class ProjectionPaused(LeftfoldError):
+class ProcessorPaused(LeftfoldError):
     """A projection was asked to catch up, and somebody has paused it."""
 
     def __init__(self, projection: str, who: str, why: str) -> None:
@@ -152,7 +156,7 @@ class ProjectionPaused(LeftfoldError):
             "lets it run again"
         )
 
-    def __reduce__(self) -> tuple[type[ProjectionPaused], tuple[str, str, str]]:
+    def __reduce__(self) -> tuple[type[ProcessorPaused], tuple[str, str, str]]:
         return type(self), (self.projection, self.who, self.why)
 
 
@@ -183,6 +187,10 @@ class TransactionConflict(LeftfoldError):
 
 class SchemaOutdated(LeftfoldError):
     """The tables in the database and this version of leftfold do not fit each other."""
+
+
+class ProcessorOutdated(LeftfoldError):
+    """What the database keeps of a processor (rows, tables, the inline set) and this process's code do not fit."""
 
 
 class NotSupported(LeftfoldError):

@@ -9,8 +9,8 @@ from contextlib import AbstractAsyncContextManager
 from queue import SimpleQueue
 from typing import Any
 
-from leftfold.doors.blocking_batcher import BlockingGathering
-from leftfold.doors.protocol import Background, Gathering, Item, Outcome, Result, Room, Send, Signal, Worker
+from leftfold.doors.blocking_batcher import BlockingBatcher
+from leftfold.doors.protocol import Background, Batcher, Executor, Item, Outcome, Result, Room, Send, Signal
 from leftfold.doors.step import step
 
 
@@ -46,7 +46,7 @@ class BlockingTurns(AbstractAsyncContextManager[None]):
         self._tokens.put(None)
 
 
-class BlockingWorker:
+class BlockingExecutor:
     """Runs calls where they are made."""
 
     async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
@@ -70,11 +70,11 @@ class BlockingWaiting:
 
     def gathering(
         self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int
-    ) -> Gathering[Item, Outcome]:
-        return BlockingGathering(send, room, lines)
+    ) -> Batcher[Item, Outcome]:
+        return BlockingBatcher(send, room, lines)
 
-    def worker(self) -> Worker:
-        return BlockingWorker()
+    def worker(self) -> Executor:
+        return BlockingExecutor()
 
     def background(self, run: Callable[[], Coroutine[Any, Any, None]]) -> Background:
         return BlockingBackground(run)

@@ -19,7 +19,7 @@ from typing import Generic
 from leftfold.doors.protocol import Item, Outcome, Room, Send, copy_of
 
 
-class BlockingGathering(Generic[Item, Outcome]):
+class BlockingBatcher(Generic[Item, Outcome]):
     """For threads. There is no thread of its own: the first in the queue sends for those behind it, once.
 
     A thread may be interrupted (KeyboardInterrupt, or what others raise in it) whenever a call returns, a function

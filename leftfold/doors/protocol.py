@@ -14,7 +14,7 @@ ItemIn = TypeVar("ItemIn", contravariant=True)
 OutcomeOut = TypeVar("OutcomeOut", covariant=True)
 
 
-class Worker(Protocol):
+class Executor(Protocol):
     """Where a blocking driver's calls run."""
 
     async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
@@ -38,10 +38,10 @@ class Waiting(Protocol):
 
     def gathering(
         self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int
-    ) -> Gathering[Item, Outcome]:
+    ) -> Batcher[Item, Outcome]:
         """Where callers' items become batches, ``lines`` of them under way at a time."""
 
-    def worker(self) -> Worker:
+    def worker(self) -> Executor:
         """A place for one blocking connection's calls."""
 
     def background(self, run: Callable[[], Coroutine[Any, Any, None]]) -> Background:
@@ -79,7 +79,7 @@ class Room(Protocol[ItemIn]):
         """Whether this one may join; if so, it has. A first one always may."""
 
 
-class Gathering(Protocol[ItemIn, OutcomeOut]):
+class Batcher(Protocol[ItemIn, OutcomeOut]):
     """Where callers bring their items."""
 
     async def submit(self, item: ItemIn) -> OutcomeOut:

@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import Any
 
-from leftfold.doors.protocol import Background, Gathering, Item, Outcome, Result, Room, Send, Signal, Worker
-from leftfold.doors.tasks_batcher import AsyncioGathering
+from leftfold.doors.protocol import Background, Batcher, Executor, Item, Outcome, Result, Room, Send, Signal
+from leftfold.doors.tasks_batcher import TaskBatcher
 
 
 class AsyncioSignal:
@@ -46,7 +46,7 @@ class AsyncioBackground:
         await self._task
 
 
-class ThreadWorker:
+class ThreadExecutor:
     """One thread, so that a connection's calls run in the order in which they were made, cancelled or not."""
 
     def __init__(self) -> None:
@@ -74,11 +74,11 @@ class AsyncioWaiting:
 
     def gathering(
         self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int
-    ) -> Gathering[Item, Outcome]:
-        return AsyncioGathering(send, room, lines)
+    ) -> Batcher[Item, Outcome]:
+        return TaskBatcher(send, room, lines)
 
-    def worker(self) -> Worker:
-        return ThreadWorker()
+    def worker(self) -> Executor:
+        return ThreadExecutor()
 
     def background(self, run: Callable[[], Coroutine[Any, Any, None]]) -> Background:
         return AsyncioBackground(run)

@@ -10,7 +10,7 @@ from typing import Generic
 from leftfold.doors.protocol import Item, Outcome, Room, Send, copy_of
 
 
-class AsyncioGathering(Generic[Item, Outcome]):
+class TaskBatcher(Generic[Item, Outcome]):
     """For tasks of one event loop. Batches are sent by tasks of its own, so that no caller's cancellation stops one.
 
     Lines have an even share each: one that took all that has gathered would leave the other with the next single item,

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 from leftfold.database.protocol import Connection
-from leftfold.errors import ProjectionFailed
+from leftfold.errors import ProcessorFailed
 from leftfold.events import Query, RecordedEvent, Registry
 from leftfold.follow.checkpoints.generation import Generation
 from leftfold.follow.options import OnFailure
@@ -27,7 +27,7 @@ class Change(Protocol):
         """How many events from the beginning of the page."""
 
     @property
-    def failure(self) -> ProjectionFailed | None:
+    def failure(self) -> ProcessorFailed | None:
         """Why there are no more."""
 
 
@@ -38,7 +38,7 @@ class PageHandler(Protocol):
         """The `Change` that a page makes. Nothing is written yet."""
 
     async def write(self, connection: Connection, change: Any) -> None:
-        """Write it, in the transaction that has moved the checkpoint. `ProjectionFailed`: it cannot be written."""
+        """Write it, in the transaction that has moved the checkpoint. `ProcessorFailed`: it cannot be written."""
 
     def committed(self, change: Any) -> None:
         """That transaction has committed."""
@@ -82,7 +82,7 @@ class Installation(Protocol):
         """Whose installation it is."""
 
     async def ready(self) -> Generation:
-        """The live generation, begun if there is none; `SchemaOutdated` if it does not fit the code."""
+        """The live generation, begun if there is none; `ProcessorOutdated` if it does not fit the code."""
 
     def fits(self, generation: Generation) -> bool:
         """Whether it is a shadow that this very code may bring up to date."""

@@ -17,7 +17,7 @@ from leftfold.log.append import AppendResult, Write
 from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
 from leftfold.log.decision import Decision, read_decision
-from leftfold.log.subscription.subscription import Following
+from leftfold.log.subscription.subscription import SubscriptionEngine
 from leftfold.read.model.model import ReadModel
 from leftfold.read.projection.kinds import AnyProjection
 from leftfold.read.projector import AsyncProjector
@@ -101,7 +101,7 @@ class AsyncEventStore:
 
     def subscribe(self, query: Query = Query.ALL, *, after: int | Checkpoint = 0) -> AsyncSubscription:
         """Every matching event after a position, for ever; see `EventStore.subscribe`."""
-        return AsyncSubscription(Following(self.log, query, after))
+        return AsyncSubscription(SubscriptionEngine(self.log, query, after))
 
     async def head(self) -> int:
         """The horizon: the position of the last event that is settled; 0 in an empty log."""
@@ -166,7 +166,7 @@ class AsyncEventStore:
 class AsyncSubscription:
     """An async iterator over the log that follows it; see `leftfold.front.store.Subscription`."""
 
-    def __init__(self, following: Following) -> None:
+    def __init__(self, following: SubscriptionEngine) -> None:
         self._following = following
         self._events = self._follow()
         self._last: RecordedEvent | None = None

@@ -49,7 +49,7 @@ def connect(
     records them by itself, later `Projector.make_inline` and `make_async` change them.
 
     Errors: `InvalidArgument` (the URL, or no replica of it), `StoreUnavailable` (server, password, file),
-    `SchemaOutdated` (the schema, the inline projections), `MissingExtra`.
+    `SchemaOutdated`, `ProcessorOutdated` (the inline projections), `MissingExtra`.
     """
     log = log_at(url, registry, blocking=True, replica=replica)
     beside = _read_models_at(read_models, url, blocking=True)

@@ -7,10 +7,10 @@ from typing import Any
 
 from leftfold.database.protocol import Database
 from leftfold.doors.step import step
-from leftfold.follow.checkpoints.audit import Act
+from leftfold.follow.checkpoints.audit import AuditEntry
 from leftfold.follow.checkpoints.partition import Failure
 from leftfold.follow.operate.acts import Unparked
-from leftfold.follow.operate.status import ProjectionStatus
+from leftfold.follow.operate.status import ProcessorStatus
 from leftfold.follow.run.worker import LEASE_SECONDS
 from leftfold.log.contract import Log
 from leftfold.log.subscription.page_size import PAGE_EVENTS
@@ -62,7 +62,7 @@ class Projector:
         """Let `run` end after the page under way. From any thread or signal handler."""
         self._projector.stop()
 
-    def status(self) -> list[ProjectionStatus]:
+    def status(self) -> list[ProcessorStatus]:
         """Where every projection in the database stands; see `AsyncProjector.status`."""
         return step(self._projector.status())
 
@@ -86,7 +86,7 @@ class Projector:
         """Apply what a projection has set aside; see `AsyncProjector.unpark`."""
         return step(self._projector.unpark(name, key=key, why=why, who=who))
 
-    def acts(self, limit: int = 20) -> list[Act]:
+    def acts(self, limit: int = 20) -> list[AuditEntry]:
         """What was done to projections, by whom and why; see `AsyncProjector.acts`."""
         return step(self._projector.acts(limit))
 

@@ -21,7 +21,7 @@ from leftfold.log.append import AppendResult, Write
 from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
 from leftfold.log.decision import Decision, read_decision
-from leftfold.log.subscription.subscription import Following
+from leftfold.log.subscription.subscription import SubscriptionEngine
 from leftfold.read.model.model import ReadModel
 from leftfold.read.projection.kinds import AnyProjection
 from leftfold.read.view.history import History
@@ -120,7 +120,7 @@ class EventStore:
         ``after`` is a position, which is believed, or a `Checkpoint`, which is verified. `EpochChanged` stops the
         iteration when this is not the log that was followed so far, now or later.
         """
-        return Subscription(Following(self.log, query, after))
+        return Subscription(SubscriptionEngine(self.log, query, after))
 
     def head(self) -> int:
         """The horizon: the position of the last event that is settled; 0 in an empty log."""
@@ -195,7 +195,7 @@ class Subscription:
     One thread iterates. An iteration that has ended does not begin again: subscribe ``after`` its position.
     """
 
-    def __init__(self, following: Following) -> None:
+    def __init__(self, following: SubscriptionEngine) -> None:
         self._following = following
         self._events = self._follow()
         self._last: RecordedEvent | None = None

@@ -23,7 +23,7 @@ class Write:
 
 
 @dataclass(frozen=True, slots=True)
-class Touched:
+class RowLocks:
     """The rows of inline read models that an append will concern.
 
     ``locks`` are hashes of those that other streams may concern, too, the same in every process; ``keys`` are whoever's
@@ -42,7 +42,7 @@ class Append(NamedTuple):
     events: tuple[EncodedEvent, ...]
     expected: int
     condition: AppendCondition | None = None
-    touched: Touched | None = None
+    touched: RowLocks | None = None
     """None if it has not been told, or there are no rows to lock."""
 
 

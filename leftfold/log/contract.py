@@ -21,12 +21,12 @@ from leftfold.errors import ConditionFailed, InvalidArgument, LeftfoldError
 from leftfold.events import Query, RecordedEvent, Registry, check_stream, encode_events
 from leftfold.log.append import Append, AppendResult, Outcome, Write
 from leftfold.log.condition import LARGEST_POSITION, AppendCondition
-from leftfold.log.epochs import Ground, Survey
-from leftfold.log.group_commit import Committing
-from leftfold.log.inline.protocol import Inline, Nothing
-from leftfold.log.select import Range, Terms, select_events
+from leftfold.log.epochs import Anchor, LogState
+from leftfold.log.group_commit import GroupCommit
+from leftfold.log.inline.protocol import Inline, NoInline
+from leftfold.log.select import Range, SqlDialect, select_events
 from leftfold.log.subscription.page_size import PageSize
-from leftfold.log.subscription.wakeups import Audience
+from leftfold.log.subscription.wakeups import Wakeups
 
 
 class Log(ABC):
@@ -34,8 +34,8 @@ class Log(ABC):
 
     lines = 1
     """How many batches of gathered appends may be under way at a time."""
-    committing: type[Committing] = Committing
-    terms: Terms
+    committing: type[GroupCommit] = GroupCommit
+    terms: SqlDialect
     """How its dialect writes what depends on a query."""
     poll_seconds = 0.01
     """How long a follower waits before it looks by itself, when nobody wakes it."""
@@ -43,10 +43,10 @@ class Log(ABC):
     def __init__(self, database: Database, registry: Registry) -> None:
         self.database = database
         self.registry = registry
-        self.audience = Audience()
+        self.audience = Wakeups()
         """Who waits for new events in this process; woken after each append."""
         self.closed = False
-        self.inline: Inline = Nothing()
+        self.inline: Inline = NoInline()
         self._committing = self.committing(self, self.lines)
 
     def maintain(self, inline: Inline) -> None:
@@ -170,7 +170,7 @@ class Log(ABC):
         """The horizon: the position of the last event that is settled. Nothing at or below it can still appear."""
 
     @abstractmethod
-    async def survey(self, position: int) -> Survey:
+    async def survey(self, position: int) -> LogState:
         """In one look: the horizon, the store's identity and epoch, the ids of the events there and at ``position``."""
 
     @abstractmethod
@@ -257,7 +257,7 @@ class Log(ABC):
         until: int,
         size: PageSize,
         backwards: bool = False,
-        ground: Ground | None = None,
+        ground: Anchor | None = None,
     ) -> AsyncIterator[list[RecordedEvent]]:
         """The same for whoever has asked for the horizon already: ``until`` is at or below it.
 
@@ -274,7 +274,7 @@ class Log(ABC):
                 until = page[-1].position - 1
             else:
                 after = page[-1].position
-                ground = ground and Ground(after, page[-1].id)
+                ground = ground and Anchor(after, page[-1].id)
 
 
 def _check_kind(condition: object) -> None:

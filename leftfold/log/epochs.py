@@ -15,11 +15,11 @@ from uuid import UUID, uuid4
 
 from leftfold.checkpoint import Checkpoint
 from leftfold.database.protocol import Connection, Database
-from leftfold.errors import SchemaOutdated
+from leftfold.errors import InvalidState
 from leftfold.events import moment
 
 
-class Ground(NamedTuple):
+class Anchor(NamedTuple):
     """The event that a page follows: the page is read only while this event still stands there."""
 
     position: int
@@ -27,7 +27,7 @@ class Ground(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
-class Survey:
+class LogState:
     """What a log says of itself at one moment; ``found_id`` is of the event at the position that was asked about."""
 
     head: int
@@ -55,27 +55,27 @@ class Epoch:
 
 
 @dataclass(frozen=True, slots=True)
-class Parting:
+class Divergence:
     """Why a checkpoint is not of this log's history, and the last point that certainly is of both, if one is known."""
 
     reason: str
     proven: Checkpoint | None
 
 
-def survey_of(row: Sequence[Any]) -> Survey:
-    """A row of the statement ``survey``; `SchemaOutdated` if the store has no identity."""
+def survey_of(row: Sequence[Any]) -> LogState:
+    """A row of the statement ``survey``; `InvalidState` if the store has no identity."""
     head, head_id, found_id, store, epoch = row
     if store is None:
-        raise SchemaOutdated(
+        raise InvalidState(
             "the store has no identity, for its table of epochs is empty (restored without its data?): "
             "`leftfold doctor URL --new-identity --reason …` gives it one"
         )
-    return Survey(int(head), head_id and _uuid(head_id), found_id and _uuid(found_id), _uuid(store), int(epoch))
+    return LogState(int(head), head_id and _uuid(head_id), found_id and _uuid(found_id), _uuid(store), int(epoch))
 
 
 def parting(
     stood: Checkpoint, found_id: UUID | None, epochs: Sequence[Epoch], *, inside: bool = False
-) -> Parting | None:
+) -> Divergence | None:
     """Judge a checkpoint by the epochs of a log and the id of the event that stands at its position now.
 
     None if everything up to it is the log's own history, so that it may go on there. One that is kept ``inside`` the
@@ -84,24 +84,24 @@ def parting(
     now = epochs[-1]
     own = next((one for one in epochs if (one.number, one.store) == (stood.epoch, stood.store)), None)
     if own is None:
-        return Parting(_stranger(stood, epochs), None)
+        return Divergence(_stranger(stood, epochs), None)
     end = min((one for one in epochs if one.number > own.number), key=lambda one: one.position, default=None)
     if end is not None and stood.position > end.position:
         reason = (
             f"stands at position {stood.position} of epoch {own.number}, which ended at position {end.position}, where "
             f"epoch {end.number} began on {end.began_at:%Y-%m-%d} ({end.reason})"
         )
-        return Parting(reason, Checkpoint(now.store, now.number, end.position, end.event_id))
+        return Divergence(reason, Checkpoint(now.store, now.number, end.position, end.event_id))
     if stood.event_id not in (None, found_id):
         there = "no event" if found_id is None else f"event {found_id}"
         reason = (
             f"stands on event {stood.event_id} at position {stood.position}, where the log has {there}: it has "
             "lost events that were followed"
         )
-        return Parting(reason, None)
+        return Divergence(reason, None)
     if stood.store != now.store and not inside:
         reason = f"is of the store {stood.store}, and this is {now.store}, which began as a copy of it ({now.reason})"
-        return Parting(reason, Checkpoint(now.store, now.number, stood.position, stood.event_id))
+        return Divergence(reason, Checkpoint(now.store, now.number, stood.position, stood.event_id))
     return None
 
 

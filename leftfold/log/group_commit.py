@@ -25,7 +25,7 @@ MOST_WAITING = 4_096
 """How many appends may be gathered; more wait outside, not yet encoded."""
 
 
-class Committing:
+class GroupCommit:
     """The line of one log."""
 
     def __init__(self, log: Log, lines: int) -> None:
@@ -44,7 +44,7 @@ class Committing:
         return outcome
 
 
-class Alone(Committing):
+class Ungrouped(GroupCommit):
     """In place of a line, for a log joined to a transaction: what happens on its connection is not gathered."""
 
     async def append(self, append: Append) -> AppendResult | LeftfoldError:

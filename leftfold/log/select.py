@@ -16,11 +16,11 @@ from uuid import UUID
 
 from leftfold.events import Criterion, Query, moment
 from leftfold.log.buckets import Buckets
-from leftfold.log.epochs import Ground
+from leftfold.log.epochs import Anchor
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
+class SqlDialect:
     """What a dialect writes: the tables' names, the columns read, the marks of a parameter and of a moment, an id."""
 
     events: str
@@ -44,7 +44,7 @@ class Range:
     until: int
     limit: int
     backwards: bool = False
-    ground: Ground | None = None
+    ground: Anchor | None = None
     buckets: Buckets | None = None
 
     @property
@@ -64,7 +64,7 @@ class _Condition:
         self.parameters.extend(parameters)
 
 
-def select_events(query: Query, part: Range, terms: Terms) -> tuple[str, list[Any]]:
+def select_events(query: Query, part: Range, terms: SqlDialect) -> tuple[str, list[Any]]:
     """The statement for one page, and its parameters."""
     criteria = query.criteria or (Criterion(),)
     if len(criteria) == 1 and not criteria[0].tags and len(criteria[0].types) <= 1:
@@ -85,7 +85,7 @@ def select_events(query: Query, part: Range, terms: Terms) -> tuple[str, list[An
     )
 
 
-def _from_log(criterion: Criterion, part: Range, terms: Terms) -> tuple[str, list[Any]]:
+def _from_log(criterion: Criterion, part: Range, terms: SqlDialect) -> tuple[str, list[Any]]:
     """Where there is but one source, its rows are the page."""
     where = _of_types(criterion.types, criterion, part, terms)
     _add_ground(where, part, terms)
@@ -102,7 +102,7 @@ def _from_log(criterion: Criterion, part: Range, terms: Terms) -> tuple[str, lis
     )
 
 
-def _leaves_out(part: Range, terms: Terms) -> bool:
+def _leaves_out(part: Range, terms: SqlDialect) -> bool:
     return part.buckets is not None and terms.bucket is not None
 
 
@@ -111,24 +111,24 @@ def _last_of(part: Range) -> str:
     return f"{'min' if part.backwards else 'max'}(position) OVER () AS last"
 
 
-def _add_buckets(where: _Condition, last: str, part: Range, terms: Terms) -> None:
+def _add_buckets(where: _Condition, last: str, part: Range, terms: SqlDialect) -> None:
     assert part.buckets is not None, "nothing is left out"
     where.add(f"({terms.bucket} BETWEEN {terms.mark} AND {terms.mark} OR e.position = {last})", *part.buckets)
 
 
-def _sources(criterion: Criterion, part: Range, terms: Terms) -> list[tuple[str, list[Any]]]:
+def _sources(criterion: Criterion, part: Range, terms: SqlDialect) -> list[tuple[str, list[Any]]]:
     if criterion.tags:
         return [_by_tag(criterion, part, terms)]
     types: list[str | None] = [*sorted(criterion.types)]
     return [_by_type(one, criterion, part, terms) for one in types or [None]]
 
 
-def _by_type(name: str | None, criterion: Criterion, part: Range, terms: Terms) -> tuple[str, list[Any]]:
+def _by_type(name: str | None, criterion: Criterion, part: Range, terms: SqlDialect) -> tuple[str, list[Any]]:
     where = _of_types([] if name is None else [name], criterion, part, terms)
     return _source(f"SELECT e.position FROM {terms.events} e", "e", where, part, terms)
 
 
-def _of_types(types: Iterable[str], criterion: Criterion, part: Range, terms: Terms) -> _Condition:
+def _of_types(types: Iterable[str], criterion: Criterion, part: Range, terms: SqlDialect) -> _Condition:
     """Of one type at most, which is a walk along one index."""
     where = _in_range("e", part, terms)
     for name in types:
@@ -137,7 +137,7 @@ def _of_types(types: Iterable[str], criterion: Criterion, part: Range, terms: Te
     return where
 
 
-def _by_tag(criterion: Criterion, part: Range, terms: Terms) -> tuple[str, list[Any]]:
+def _by_tag(criterion: Criterion, part: Range, terms: SqlDialect) -> tuple[str, list[Any]]:
     first, *others = sorted(criterion.tags)
     where = _in_range("t", part, terms)
     where.add(f"t.tag = {terms.mark}", first)
@@ -152,19 +152,19 @@ def _by_tag(criterion: Criterion, part: Range, terms: Terms) -> tuple[str, list[
     return _source(source, "t", where, part, terms)
 
 
-def _source(select: str, alias: str, where: _Condition, part: Range, terms: Terms) -> tuple[str, list[Any]]:
+def _source(select: str, alias: str, where: _Condition, part: Range, terms: SqlDialect) -> tuple[str, list[Any]]:
     sql = f"{select} WHERE {' AND '.join(where.sql)} ORDER BY {alias}.position {part.order} LIMIT {terms.mark}"
     return sql, [*where.parameters, part.limit]
 
 
-def _in_range(alias: str, part: Range, terms: Terms) -> _Condition:
+def _in_range(alias: str, part: Range, terms: SqlDialect) -> _Condition:
     condition = _Condition()
     condition.add(f"{alias}.position > {terms.mark}", part.after)
     condition.add(f"{alias}.position <= {terms.mark}", part.until)
     return condition
 
 
-def _add_ground(where: _Condition, part: Range, terms: Terms) -> None:
+def _add_ground(where: _Condition, part: Range, terms: SqlDialect) -> None:
     """Asked once for the page, in the page's own snapshot."""
     if part.ground is not None:
         where.add(
@@ -174,7 +174,7 @@ def _add_ground(where: _Condition, part: Range, terms: Terms) -> None:
         )
 
 
-def _add_filters(where: _Condition, criterion: Criterion, terms: Terms) -> None:
+def _add_filters(where: _Condition, criterion: Criterion, terms: SqlDialect) -> None:
     """What no index of ours orders by: the category as a range of stream names, and the two times."""
     if criterion.category is not None:
         first, below = category_range(criterion.category)
@@ -190,7 +190,7 @@ def category_range(category: str) -> tuple[str, str]:
     return f"{category}-", f"{category}."  # "." follows "-" in ASCII
 
 
-def _add_span(where: _Condition, column: str, start: datetime | None, end: datetime | None, terms: Terms) -> None:
+def _add_span(where: _Condition, column: str, start: datetime | None, end: datetime | None, terms: SqlDialect) -> None:
     if start is not None:
         where.add(f"e.{column} >= {terms.moment_mark}", moment.to_text(start))
     if end is not None:

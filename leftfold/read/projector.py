@@ -15,11 +15,11 @@ from typing import Any
 from leftfold.arguments import positive
 from leftfold.checkpoint import EpochChanged
 from leftfold.database.protocol import Database
-from leftfold.errors import InvalidArgument, LeftfoldError, ProjectionFailed, ProjectionPaused, SchemaOutdated
-from leftfold.follow.checkpoints.audit import Act, Acts
+from leftfold.errors import InvalidArgument, LeftfoldError, ProcessorFailed, ProcessorOutdated, ProcessorPaused
+from leftfold.follow.checkpoints.audit import AuditEntry, AuditLog
 from leftfold.follow.checkpoints.partition import Failure
-from leftfold.follow.operate.acts import Operating, Unparked
-from leftfold.follow.operate.status import ProjectionStatus, status_of
+from leftfold.follow.operate.acts import Acts, Unparked
+from leftfold.follow.operate.status import ProcessorStatus, status_of
 from leftfold.follow.run.run import ProcessorRun
 from leftfold.follow.run.worker import LEASE_SECONDS, Worker
 from leftfold.log.contract import Log
@@ -70,7 +70,7 @@ class AsyncProjector:
         self._page_events = positive(page_events, "page_events")
         self._cached_rows = positive(cached_rows, "cached_rows")
         self._lease_seconds = lease_seconds
-        self._operating = Operating(log, self._database)
+        self._operating = Acts(log, self._database)
         self._succession = Succession(log, self._database)
         self._runs: dict[str, ProcessorRun] = {}
         self._worker: Worker | None = None
@@ -84,11 +84,11 @@ class AsyncProjector:
     async def catch_up(self) -> list[CaughtUp]:
         """Apply every event up to the head as of now; what was done for each projection, in order.
 
-        What a worker is at is left to it, and waited for; what is inline is there already. `ProjectionFailed`: a
+        What a worker is at is left to it, and waited for; what is inline is there already. `ProcessorFailed`: a
         projection raised, or an event could not be decoded. Everything before that event is applied, and so are the
-        other projections; the next run begins at that event. `SchemaOutdated`: the table in the database is not the
+        other projections; the next run begins at that event. `ProcessorOutdated`: the table in the database is not the
         model's, or the rows are not the code's. `EpochChanged`: the rows may tell of events that the log has lost;
-        `rebuild` replaces them. `ProjectionPaused`. Further failures of the run are in the error's ``others``.
+        `rebuild` replaces them. `ProcessorPaused`. Further failures of the run are in the error's ``others``.
         """
         done: list[CaughtUp] = []
         failures: list[LeftfoldError] = []
@@ -96,7 +96,7 @@ class AsyncProjector:
             run = self._runs.pop(name, None) or self._run_of(name)  # popped: one run has it at a time
             try:
                 done.append(CaughtUp(name, *await run.catch_up()))
-            except (ProjectionFailed, ProjectionPaused, SchemaOutdated, EpochChanged) as failure:
+            except (ProcessorFailed, ProcessorPaused, ProcessorOutdated, EpochChanged) as failure:
                 failures.append(failure)
             self._runs[name] = run
         if failures:
@@ -145,7 +145,7 @@ class AsyncProjector:
         else:
             self._worker.stop()
 
-    async def status(self) -> list[ProjectionStatus]:
+    async def status(self) -> list[ProcessorStatus]:
         """Where every projection in the database stands, also those that are not this projector's; see `State`."""
         return await status_of(self._log, self._database, self._lease_seconds)
 
@@ -173,10 +173,10 @@ class AsyncProjector:
         handler = ParkedRows(self._database, projection)
         return await self._operating.unpark(name, handler, who=who, why=why, key=key)
 
-    async def acts(self, limit: int = 20) -> list[Act]:
+    async def acts(self, limit: int = 20) -> list[AuditEntry]:
         """What was done to projections, by whom and why, the latest first."""
         async with self._database.connection() as connection:
-            return await Acts(self._database).latest(connection, limit)
+            return await AuditLog(self._database).latest(connection, limit)
 
     async def rebuild(
         self,
@@ -198,7 +198,7 @@ class AsyncProjector:
         The rows are built in ``parts``, up to eight at a time by as many threads or tasks. The same call in other
         processes, and workers of the same code, take what is left. ``progress`` is called with a `RebuildProgress`.
 
-        `ProjectionFailed`; `SchemaOutdated`: the code is older than the live rows, or has changed and its version has
+        `ProcessorFailed`; `ProcessorOutdated`: the code is older than the live rows, or has changed and its version has
         not, or other rows are being built. `StoreUnavailable`: somebody keeps the tables locked. Nothing is lost.
         """
         rebuild = Rebuild(
@@ -240,8 +240,8 @@ class AsyncProjector:
         """Have every append maintain a projection from now on, in its own transaction; nothing is lost or doubled.
 
         It is caught up first, and then, while appends wait, to the very head. When this returns they are refused
-        (`SchemaOutdated`) unless their process has connected with ``inline=[…]`` of exactly the projections that are
-        inline: connect anew, with this store, too. `ProjectionFailed`: it does not get that far, and nothing has
+        (`ProcessorOutdated`) unless their process has connected with ``inline=[…]`` of exactly the projections that are
+        inline: connect anew, with this store, too. `ProcessorFailed`: it does not get that far, and nothing has
         changed. `InvalidArgument`: it cannot be inline, or events of it are set aside. `NotSupported`: its rows are in
         another database. `StoreUnavailable`: appends in flight take longer than ten seconds.
         """
@@ -275,6 +275,6 @@ def _together(failures: Sequence[LeftfoldError]) -> LeftfoldError:
     first, *others = failures
     for other in others:
         first.add_note(f"also: {other}")
-    if isinstance(first, ProjectionFailed):
+    if isinstance(first, ProcessorFailed):
         first.others = tuple(others)
     return first

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, Self, TypeVar
 
-from leftfold.errors import InvalidArgument, ProjectionFailed
+from leftfold.errors import InvalidArgument, ProcessorFailed
 from leftfold.events import EncodedEvent, RecordedEvent, Registry, check_stream, encode_events, moment
 from leftfold.read.model.model import ReadModel
 from leftfold.read.projection.keyed import Projection
@@ -93,7 +93,7 @@ class Projected(Generic[Model]):
     Every ``expect…`` raises AssertionError when it does not hold, and returns something to go on with.
     """
 
-    def __init__(self, projection: Projection[Model], rows: dict[Any, Model], failure: ProjectionFailed | None) -> None:
+    def __init__(self, projection: Projection[Model], rows: dict[Any, Model], failure: ProcessorFailed | None) -> None:
         self.rows = sorted(rows.values(), key=key_order(projection.definition))
         self.failure = failure
         self._projection = projection
@@ -160,7 +160,7 @@ def _comparison(different: Sequence[Difference[Any]]) -> str:
     return "\n".join(lines)
 
 
-def _told(failure: ProjectionFailed) -> str:
+def _told(failure: ProcessorFailed) -> str:
     return f"event {failure.position}, {failure.type!r} of {failure.stream!r}, stopped it: {failure.reason}"
 
 

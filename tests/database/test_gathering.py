@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from leftfold.doors import blocking_batcher as gathering
-from leftfold.doors.blocking_batcher import BlockingGathering
+from leftfold.doors.blocking_batcher import BlockingBatcher
 from leftfold.doors.step import step
-from leftfold.doors.tasks_batcher import AsyncioGathering
+from leftfold.doors.tasks_batcher import TaskBatcher
 
 PATIENCE = 20.0
 INTERRUPTIBLE = {"CALL", "CALL_FUNCTION_EX", "CALL_KW", "JUMP_BACKWARD", "RESUME"}
@@ -56,7 +56,7 @@ class Sender:
 class Caller(threading.Thread):
     """Submits one item in a thread, in which an interrupt is raised at the ``point``-th opportunity."""
 
-    def __init__(self, line: BlockingGathering[str, str], item: str, point: int | None = None) -> None:
+    def __init__(self, line: BlockingBatcher[str, str], item: str, point: int | None = None) -> None:
         super().__init__(daemon=True)
         self.item = item
         self.point = point
@@ -102,7 +102,7 @@ class Counted(deque[Any]):
         self.come += 1
 
 
-def start_in_order(line: BlockingGathering[str, str], batches: list[list[str]], callers: Iterable[Caller]) -> None:
+def start_in_order(line: BlockingBatcher[str, str], batches: list[list[str]], callers: Iterable[Caller]) -> None:
     """Each sends, queues or has ended before the next begins."""
     line._queue = queue = Counted(line._queue)
     for caller in callers:
@@ -111,7 +111,7 @@ def start_in_order(line: BlockingGathering[str, str], batches: list[list[str]], 
         wait_until(lambda: not caller.is_alive() or before != (queue.come, len(batches)))  # noqa: B023
 
 
-def run_in_order(line: BlockingGathering[str, str], sender: Sender, callers: list[Caller]) -> None:
+def run_in_order(line: BlockingBatcher[str, str], sender: Sender, callers: list[Caller]) -> None:
     """The first to send is held until the others queue behind it, in order."""
     start_in_order(line, sender.batches, callers)
     sender.released.set()
@@ -120,7 +120,7 @@ def run_in_order(line: BlockingGathering[str, str], sender: Sender, callers: lis
         assert not caller.is_alive(), f"{caller.item} waits for ever"
 
 
-def queued(line: BlockingGathering[str, str]) -> int:
+def queued(line: BlockingBatcher[str, str]) -> int:
     return len(line._queue)
 
 
@@ -133,7 +133,7 @@ def wait_until(happened: Callable[[], bool]) -> None:
 
 def test_threads_that_come_meanwhile_go_together_as_far_as_there_is_room() -> None:
     sender = Sender()
-    line = BlockingGathering(sender.send, Three, 1)
+    line = BlockingBatcher(sender.send, Three, 1)
     callers = [Caller(line, item) for item in "abcdef"]
     run_in_order(line, sender, callers)
     assert [caller.outcome for caller in callers] == list("ABCDEF")
@@ -142,7 +142,7 @@ def test_threads_that_come_meanwhile_go_together_as_far_as_there_is_room() -> No
 
 def test_what_a_batch_fails_with_is_raised_to_each_of_its_callers() -> None:
     sender = Sender(fails=True)
-    line = BlockingGathering(sender.send, Three, 1)
+    line = BlockingBatcher(sender.send, Three, 1)
     callers = [Caller(line, item) for item in "abcd"]
     run_in_order(line, sender, callers)
     assert callers[0].outcome == "A"
@@ -160,7 +160,7 @@ def test_a_thread_that_is_interrupted_at_any_point_harms_nobody_else(victim: int
     point = 1
     while True:
         sender = Sender(fails=fails)
-        line = BlockingGathering(sender.send, Three, 1)
+        line = BlockingBatcher(sender.send, Three, 1)
         callers = [Caller(line, item, point if number == victim else None) for number, item in enumerate("abcd")]
         run_in_order(line, sender, callers)
         late = Caller(line, "z")
@@ -238,7 +238,7 @@ def interrupt_one_of_two_leaders(point: int, answered: bool) -> int:
             for item in batches[-1]:
                 callers[item].join(PATIENCE)
 
-    line = BlockingGathering(send, Room, 2)
+    line = BlockingBatcher(send, Room, 2)
     line._mutex = Contended(let_x_go)  # type: ignore[assignment]
     callers = {item: Caller(line, item, point if item == "c" else None) for item in "abxcde"}
     start_in_order(line, batches, callers.values())
@@ -268,7 +268,7 @@ def test_tasks_that_are_cancelled_at_any_moment_harm_nobody_else() -> None:
             sent.extend(items)
             return [item.upper() for item in items]
 
-        line = AsyncioGathering(send, Three, 2)
+        line = TaskBatcher(send, Three, 2)
         tasks = []
         for number in range(60):
             tasks.append(asyncio.create_task(line.submit(f"item {number}")))
@@ -299,7 +299,7 @@ def test_a_task_that_is_cancelled_before_it_is_sent_for_is_not_sent_for() -> Non
             await released.wait()
             return [item.upper() for item in items]
 
-        line = AsyncioGathering(send, Three, 1)
+        line = TaskBatcher(send, Three, 1)
         first, second, third, fourth = [asyncio.create_task(line.submit(item)) for item in "abcd"]
         await begun.wait()
         third.cancel()
@@ -313,7 +313,7 @@ def test_a_task_that_is_cancelled_before_it_is_sent_for_is_not_sent_for() -> Non
 def test_the_main_thread_hands_on_no_line_because_a_signal_may_hold_it_up() -> None:
     """A handler that waits for another thread's item must not wait for its own thread to hand on the line."""
     sender = Sender()
-    line = BlockingGathering(sender.send, Three, 1)
+    line = BlockingBatcher(sender.send, Three, 1)
     outcomes: list[str | None] = []
 
     def handle(*_: object) -> None:

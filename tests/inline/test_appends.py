@@ -93,7 +93,7 @@ def test_a_fold_that_raises_refuses_its_own_append_only(connect: Open, looking: 
             if number != BAD:
                 assert isinstance(outcome, lf.AppendResult), outcome
                 continue
-            assert isinstance(outcome, lf.ProjectionFailed), outcome
+            assert isinstance(outcome, lf.ProcessorFailed), outcome
             assert (outcome.projection, outcome.position, outcome.reason) == ("tallies", None, "ValueError: unlucky")
             assert "Nothing was written" in str(outcome)
             assert isinstance(outcome.__cause__, ValueError)
@@ -106,10 +106,10 @@ def test_a_fold_that_raises_refuses_its_own_append_only(connect: Open, looking: 
 def test_of_several_streams_none_is_written_when_one_is_refused(connect: Open, looking: lf.EventStore) -> None:
     async def check() -> None:
         async with connect(inline=[strict_tallies, shares]) as store:
-            with pytest.raises(lf.ProjectionFailed, match="unlucky"):
+            with pytest.raises(lf.ProcessorFailed, match="unlucky"):
                 await store.append_all([lf.Write("Thing-a", counted(1)), lf.Write("Thing-b", counted(1, BAD))])
             condition = lf.AppendCondition(lf.Query.of(tags=["no:1"]))
-            with pytest.raises(lf.ProjectionFailed, match="unlucky"):
+            with pytest.raises(lf.ProcessorFailed, match="unlucky"):
                 await store.append("Thing-a", counted(1, BAD), condition=condition)
             assert (await store.append("Thing-a", counted(1), expected=lf.NO_STREAM)).version == 1
         assert len(list(looking.read_all())) == 1
@@ -131,7 +131,7 @@ def test_whoever_comes_behind_a_refused_append_is_judged_as_if_it_had_never_been
                 an_append("Thing-a", counted(1, 4), 1),
             ]
             first, second, third, fourth, fifth = await store.append_batch(appends)
-        assert isinstance(first, lf.ProjectionFailed)
+        assert isinstance(first, lf.ProcessorFailed)
         assert isinstance(second, lf.ConcurrencyError)
         assert second.actual == 0
         assert isinstance(third, lf.AppendResult)
@@ -148,7 +148,7 @@ def test_a_row_that_does_not_fit_refuses_the_append(connect: Open, looking: lf.E
     async def check() -> None:
         async with connect() as store:
             await store.append("Thing-a", counted(1, 2**63 - 1))
-            with pytest.raises(lf.ProjectionFailed, match=r"Tally.total of 'a': expected an int of 64 bits"):
+            with pytest.raises(lf.ProcessorFailed, match=r"Tally.total of 'a': expected an int of 64 bits"):
                 await store.append("Thing-a", counted(1, 1))
             assert (await store.append("Thing-a", counted(1, 0))).version == 2
         assert_exact(looking)

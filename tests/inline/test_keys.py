@@ -12,7 +12,7 @@ import pytest
 
 import leftfold as lf
 from leftfold.log.append import Append
-from leftfold.log.inline.protocol import Placed
+from leftfold.log.inline.protocol import StoredAppend
 from leftfold.read.inline import projections as inline
 from leftfold.read.inline.projections import MOST_TRIES, InlineProjections
 from leftfold.testing.conformance.facts import an_append, counted, registry
@@ -62,7 +62,7 @@ def test_a_key_that_cannot_be_told_refuses_the_append(connect: Open, looking: lf
                 *(store.append(f"Walk-{one}", counted(1, one % 4)) for one in range(12)), return_exceptions=True
             )
             batch = await store.append_batch([an_append("Walk-a", counted(1, 0)), an_append("Walk-a", counted(1, 5))])
-        failed = [outcome for outcome in [*outcomes, *batch] if isinstance(outcome, lf.ProjectionFailed)]
+        failed = [outcome for outcome in [*outcomes, *batch] if isinstance(outcome, lf.ProcessorFailed)]
         assert [one.reason for one in failed] == ["ZeroDivisionError: integer division or modulo by zero"] * 4
         assert isinstance(batch[1], lf.AppendResult)
         assert len(list(looking.read_all())) == 10
@@ -76,10 +76,10 @@ def test_a_key_may_be_the_day_on_which_the_store_learns_it(
     """Even if that turns out to be another day than the process thought."""
     guesses: list[Append] = []
 
-    def a_day_late(append: Append) -> Placed:
+    def a_day_late(append: Append) -> StoredAppend:
         guesses.append(append)
         at = datetime.now(UTC) - timedelta(days=1)
-        return Placed(0, append, 0, [0] * len(append.events), 0, at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
+        return StoredAppend(0, append, 0, [0] * len(append.events), 0, at.strftime("%Y-%m-%dT%H:%M:%S.%fZ"))
 
     monkeypatch.setattr(inline, "_provisional", a_day_late)
 
@@ -111,10 +111,10 @@ def test_a_key_that_is_not_known_before_is_refused_and_fails_nobody_else(connect
             outcomes = await asyncio.gather(
                 *(store.append(f"Walk-{one % 3}", counted(1, one)) for one in range(20)), return_exceptions=True
             )
-            with pytest.raises(lf.ProjectionFailed, match="must follow from the stream and the event"):
+            with pytest.raises(lf.ProcessorFailed, match="must follow from the stream and the event"):
                 await store.append_all([lf.Write("Walk-a", counted(1, 7)), lf.Write("Walk-b", counted(1, 8))])
         [failed] = [outcome for outcome in outcomes if not isinstance(outcome, lf.AppendResult)]
-        assert isinstance(failed, lf.ProjectionFailed)
+        assert isinstance(failed, lf.ProcessorFailed)
         assert "with each attempt" in failed.reason
         assert stored(looking, Place) == {0: Place(0, 19)}
 
@@ -157,14 +157,14 @@ def test_a_key_or_a_fold_that_is_not_pure_ends_in_a_refusal(connect: Open, looki
             for outcome in await asyncio.gather(
                 *(store.append(f"Walk-{one}", counted(1)) for one in range(5)), return_exceptions=True
             ):
-                assert isinstance(outcome, lf.ProjectionFailed)
+                assert isinstance(outcome, lf.ProcessorFailed)
         looking.projector([]).make_async("counting")
         looking.projector([moody]).make_inline("moody")
         async with connect(inline=[moody]) as store, asyncio.timeout(60):
             outcomes = await asyncio.gather(
                 *(store.append(f"Thing-{one}", counted(1)) for one in range(5)), return_exceptions=True
             )
-            assert {type(one) for one in outcomes} <= {lf.ProjectionFailed, lf.AppendResult}
+            assert {type(one) for one in outcomes} <= {lf.ProcessorFailed, lf.AppendResult}
         assert len(list(looking.read_all())) == stored_count(outcomes) == looking.view(Tally).count()
 
     asyncio.run(check())

@@ -42,7 +42,7 @@ def test_there_and_back_no_event_is_lost_or_doubled(store: lf.EventStore, store_
             for one in ALL:
                 projector.make_async(one.name)
                 projector.make_async(one.name)
-            with pytest.raises(lf.SchemaOutdated, match="maintains inline nothing"):
+            with pytest.raises(lf.ProcessorOutdated, match="maintains inline nothing"):
                 inline.append("Thing-a", counted(1))
         store.append("Thing-a", counted(1))
         assert [one.events for one in projector.catch_up()] == [1, 1, 1]
@@ -74,7 +74,7 @@ def test_a_page_that_was_being_applied_at_the_switch_is_not_applied(
 def test_a_projection_that_cannot_be_brought_to_the_head_stays_as_it_is(store: lf.EventStore) -> None:
     store.append("Thing-a", [*counted(2), *counted(1, BAD), *counted(2)])
     projector = store.projector([strict_tallies])
-    with pytest.raises(lf.ProjectionFailed, match="unlucky"):
+    with pytest.raises(lf.ProcessorFailed, match="unlucky"):
         projector.make_inline("tallies")
     store.append("Thing-b", counted(1))
     assert stored(store, Tally) == {"a": Tally("a", 2, 3, 2)}
@@ -112,10 +112,12 @@ def test_another_version_takes_over_through_asynchronous(store: lf.EventStore, s
     def twice(row: Tally | None, recorded: lf.RecordedEvent) -> Tally:
         return (row or Tally(recorded.stream_id)).replace(events=2 * recorded.version)
 
-    with pytest.raises(lf.SchemaOutdated, match=r"maintains inline tallies \(version 1\).*with tallies \(version 2\)"):
+    with pytest.raises(
+        lf.ProcessorOutdated, match=r"maintains inline tallies \(version 1\).*with tallies \(version 2\)"
+    ):
         lf.connect(store_url, registry=registry, inline=[twice])
     projector = store.projector([twice])
-    with pytest.raises(lf.SchemaOutdated, match="version 1"):
+    with pytest.raises(lf.ProcessorOutdated, match="version 1"):
         projector.make_inline("tallies")
     projector.make_async("tallies")
     projector.reset("tallies")
@@ -179,7 +181,7 @@ def test_switching_while_writers_append_and_a_worker_runs(store: lf.EventStore, 
                     while not ended.is_set():
                         writer.append(f"Thing-{written[number] % 3}", counted(1, written[number]))
                         written[number] += 1
-            except lf.SchemaOutdated:
+            except lf.ProcessorOutdated:
                 continue
 
     def states() -> dict[str, str]:

@@ -61,9 +61,9 @@ def test_a_refusal_undoes_its_append_alone_and_the_transaction_goes_on(
 ) -> None:
     with inline.transaction() as tx:
         tx.append("Thing-a", counted(1))
-        with pytest.raises(lf.ProjectionFailed, match="unlucky"):
+        with pytest.raises(lf.ProcessorFailed, match="unlucky"):
             tx.append("Thing-a", counted(1, BAD))
-        with pytest.raises(lf.ProjectionFailed, match="unlucky"):
+        with pytest.raises(lf.ProcessorFailed, match="unlucky"):
             tx.append_all([lf.Write("Thing-b", counted(1)), lf.Write("Thing-c", counted(1, BAD))])
         assert tx.append("Thing-a", counted(1, 2), expected=1).version == 2
         with pytest.raises(lf.ConcurrencyError):
@@ -89,7 +89,7 @@ def test_on_a_connection_of_the_user_rows_commit_with_tables_of_their_own(
     tx = inline.using(held)
     tx.append("Thing-a", counted(2))
     held.execute(f"INSERT INTO {mine} VALUES (1)")
-    with pytest.raises(lf.ProjectionFailed, match="unlucky"):
+    with pytest.raises(lf.ProcessorFailed, match="unlucky"):
         tx.append("Thing-a", counted(1, BAD))
     held.commit()
     assert held.execute(f"SELECT count(*) FROM {mine}").fetchone()[0] == 1

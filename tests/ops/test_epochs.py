@@ -148,7 +148,7 @@ def test_a_store_that_lost_its_identity_gets_another(store_url: str) -> None:
     with lf.connect(store_url) as store:
         fill(store, 5)
         run_sql(store.log.database, f"DELETE FROM {store.log.database.table('epochs')}")
-        with pytest.raises(lf.SchemaOutdated, match="--new-identity"):
+        with pytest.raises(lf.InvalidState, match="--new-identity"):
             store.checkpoint()
     assert leftfold("doctor", store_url).returncode == 1
     assert "--new-identity" in refused("doctor", store_url, "--repair")

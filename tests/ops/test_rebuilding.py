@@ -73,7 +73,7 @@ def test_what_is_being_built_is_told_of_and_dropped(store: lf.EventStore, store_
 def test_changed_code_is_accepted_where_it_makes_no_difference(store: lf.EventStore, store_url: str) -> None:
     changed = lf.projection(Count, category="Thing", on=[Thing], name="count")(lambda row, recorded: row)
     store.projector([changed]).accept("count")
-    with pytest.raises(lf.SchemaOutdated, match="accept"):
+    with pytest.raises(lf.ProcessorOutdated, match="accept"):
         store.projector([count]).catch_up()
     assert "are taken for those of this code" in said(store_url, "accept", APP, "count", "--why", "renamed a name")
     store.projector([count]).catch_up()

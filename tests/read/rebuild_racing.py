@@ -102,7 +102,7 @@ def decide(projector: lf.Projector, rng: random.Random) -> Never:
         lambda: projector.abandon("balances"),
     )
     while True:
-        with suppress(lf.InvalidArgument, lf.SchemaOutdated, lf.NotSupported):
+        with suppress(lf.InvalidArgument, lf.ProcessorOutdated, lf.NotSupported):
             rng.choice(acts)()
         time.sleep(rng.uniform(0, 0.03))
 

@@ -142,7 +142,7 @@ def test_the_past_needs_no_table_and_makes_none(store: lf.EventStore) -> None:
     fill(store, 20)
     view = store.view(Till)
     assert view.as_of(position=store.head()).count() > 0
-    with pytest.raises(lf.SchemaOutdated, match="no table"):
+    with pytest.raises(lf.ProcessorOutdated, match="no table"):
         view.count()
 
 
@@ -252,7 +252,7 @@ def test_a_fold_that_raises_says_where_and_that_nothing_is_stored(store: lf.Even
     store.append(stream("ann"), [lf.NewEvent(Opened(owner="Ann"), occurred_at=day(9)), late])
     view = store.view(Strict)
     assert view.as_of(position=store.head()).count() == 1
-    with pytest.raises(lf.ProjectionFailed, match="'strict' stopped in front of") as failed:
+    with pytest.raises(lf.ProcessorFailed, match="'strict' stopped in front of") as failed:
         view.as_of(at=day(5))
     assert isinstance(failed.value.__cause__, ValueError)
     assert failed.value.position == store.head()
@@ -345,7 +345,7 @@ def test_without_category_or_key_the_first_category_of_the_log_is_meant(store: l
 
     store.append("One-1", [lf.NewEvent(Opened(owner="x"), occurred_at=day(9))])
     store.append("Two-2", [lf.NewEvent(Opened(owner="x"), occurred_at=day(1))])
-    with pytest.raises(lf.ProjectionFailed, match=r"category 'Two', and those before it of 'One'"):
+    with pytest.raises(lf.ProcessorFailed, match=r"category 'Two', and those before it of 'One'"):
         store.view(Anything).as_of(at=day(5))
 
 

@@ -195,7 +195,7 @@ def test_only_views_of_one_model_are_compared(store: lf.EventStore) -> None:
             view.differences(wrong)
     with pytest.raises(lf.InvalidArgument, match="sample is a whole number"):
         then.compare(then, sample=-1)
-    with pytest.raises(lf.SchemaOutdated, match="no table"):
+    with pytest.raises(lf.ProcessorOutdated, match="no table"):
         then.compare(view)
 
 

@@ -36,7 +36,7 @@ def test_rows_are_there_and_not_beside_the_log(store: lf.EventStore) -> None:
     fill(store, 60)
     store.projector([balances]).catch_up()
     assert rows(store) == folded(store) != {}
-    with pytest.raises(lf.SchemaOutdated, match="no table"):
+    with pytest.raises(lf.ProcessorOutdated, match="no table"):
         lf.View(store.log.database, Balance).find()
     fill_more = store.append("ReadAccount-new", [lf.RawEvent("read.opened", b'{"owner":"new"}')])
     store.projector([balances]).catch_up()

@@ -46,7 +46,7 @@ def deposit(store: lf.EventStore, account: str, *amounts: int) -> int:
     return store.append(stream(account), [Deposited(amount=Decimal(one)) for one in amounts]).position
 
 
-def status(store: lf.EventStore, of: Projection[Sums] = pausing) -> lf.ProjectionStatus:
+def status(store: lf.EventStore, of: Projection[Sums] = pausing) -> lf.ProcessorStatus:
     [found] = store.projector([of]).status()
     return found
 
@@ -59,7 +59,7 @@ def test_nothing_is_applied_while_it_is_paused(store: lf.EventStore, store_url: 
         projector.pause("balances", why="a migration", who="ann")
         paused_at = applied(store)
         store.append(stream("later"), [Opened(owner="later")])
-        with pytest.raises(lf.ProjectionPaused, match=r"paused by ann \(a migration\)"):
+        with pytest.raises(lf.ProcessorPaused, match=r"paused by ann \(a migration\)"):
             projector.catch_up()
         [told] = projector.status()
         assert (told.state, told.position, told.lag_events) == ("paused", paused_at, 1)
@@ -103,7 +103,7 @@ def test_what_stands_still_is_tried_again_when_told_to(store: lf.EventStore, sto
 def test_an_event_can_be_skipped_and_only_that_in_front_of_which_it_stands(store: lf.EventStore) -> None:
     at = deposit(store, "a", 1, 13, 2) - 1
     projector = store.projector([pausing])
-    with pytest.raises(lf.ProjectionFailed):
+    with pytest.raises(lf.ProcessorFailed):
         projector.catch_up()
     with pytest.raises(lf.InvalidArgument, match=f"does not stand still at {at + 1}, but at {at}"):
         projector.skip("sums", position=at + 1, why="x")
@@ -162,7 +162,7 @@ def test_unparking_stops_at_the_next_event_that_fails(store: lf.EventStore) -> N
 
     corrected = projection(Sums, category=CATEGORY, on=[Deposited], name="sums", on_failure="park")(later)
     projector = store.projector([corrected])
-    with pytest.raises(lf.SchemaOutdated, match="have changed"):
+    with pytest.raises(lf.ProcessorOutdated, match="have changed"):
         projector.catch_up()
     projector.accept("sums")
     done = projector.unpark("sums")

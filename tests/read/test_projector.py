@@ -268,7 +268,7 @@ def test_a_failing_event_stops_its_projection_in_front_of_it_and_not_the_others(
     store.append(stream("bob"), [Opened(owner="Bob")])
     projector = Projector(store.log, [names, counted])
     for _ in range(2):
-        with pytest.raises(lf.ProjectionFailed, match=r"'names'.*no name for Eve.*catch up again") as caught:
+        with pytest.raises(lf.ProcessorFailed, match=r"'names'.*no name for Eve.*catch up again") as caught:
             projector.catch_up()
         failure = caught.value
         assert (failure.projection, failure.position, failure.stream, failure.type, failure.others) == (
@@ -299,10 +299,10 @@ def test_what_several_projections_failed_of_is_told_together(store: lf.EventStor
         raise KeyError("second")
 
     store.append(stream("alice"), [Opened(owner="Alice")])
-    with pytest.raises(lf.ProjectionFailed) as caught:
+    with pytest.raises(lf.ProcessorFailed) as caught:
         Projector(store.log, [first, second]).catch_up()
     [other] = caught.value.others
-    assert isinstance(other, lf.ProjectionFailed)
+    assert isinstance(other, lf.ProcessorFailed)
     assert (caught.value.projection, other.projection) == ("first", "second")
     assert "second" in caught.value.__notes__[0]
 
@@ -310,7 +310,7 @@ def test_what_several_projections_failed_of_is_told_together(store: lf.EventStor
 def test_an_event_that_cannot_be_decoded_stops_the_projection(store: lf.EventStore) -> None:
     store.append(stream("alice"), [Opened(owner="Alice"), lf.RawEvent("read.deposited", b'{"amount":"a lot"}')])
     store.append(stream("bob"), [Opened(owner="Bob")])
-    with pytest.raises(lf.ProjectionFailed) as caught:
+    with pytest.raises(lf.ProcessorFailed) as caught:
         Projector(store.log, [balances]).catch_up()
     assert isinstance(caught.value.__cause__, lf.DecodeError)
     assert list(stored(store)) == ["alice"]
@@ -318,7 +318,7 @@ def test_an_event_that_cannot_be_decoded_stops_the_projection(store: lf.EventSto
 
 def test_an_amount_that_does_not_fit_stops_the_projection(store: lf.EventStore) -> None:
     store.append(stream("alice"), [Opened(owner="Alice"), Deposited(amount=Decimal("0.00005"))])
-    with pytest.raises(lf.ProjectionFailed, match=r"Balance.amount of 'alice'.*never rounded"):
+    with pytest.raises(lf.ProcessorFailed, match=r"Balance.amount of 'alice'.*never rounded"):
         Projector(store.log, [balances]).catch_up()
     assert stored(store) == {"alice": Balance("alice", "Alice")}
 
@@ -327,7 +327,7 @@ def test_a_failing_first_event_leaves_the_checkpoint_where_it_was(store: lf.Even
     store.append(stream("alice"), [Deposited(amount=Decimal(1))])
     projector = Projector(store.log, [balances])
     for _ in range(2):
-        with pytest.raises(lf.ProjectionFailed, match="AssertionError"):
+        with pytest.raises(lf.ProcessorFailed, match="AssertionError"):
             projector.catch_up()
     assert checkpoints(store) == [("balances", 1, 0, None)]
 
@@ -371,7 +371,7 @@ def test_a_second_category_stops_a_projection_that_names_none(store: lf.EventSto
     store.append("Mine-3", [Opened(owner="x")])
     store.append("Yours-1", [Opened(owner="x")])
     for _ in range(2):
-        with pytest.raises(lf.ProjectionFailed, match=r"of category 'Yours', and those before it of 'Mine'.*category="):
+        with pytest.raises(lf.ProcessorFailed, match=r"of category 'Yours', and those before it of 'Mine'.*category="):
             Projector(store.log, [counted]).catch_up()
         assert {key: row.events for key, row in stored(store, Counted).items()} == {"1": 1, "2": 1, "3": 1}
 
@@ -423,7 +423,7 @@ def test_a_table_with_other_columns_is_refused_and_reset_rebuilds_it(store: lf.E
     store.append(stream("alice"), [Opened(owner="Alice")])
     Projector(store.log, [before]).catch_up()
     projector = Projector(store.log, [after, balances])
-    with pytest.raises(lf.SchemaOutdated) as caught:
+    with pytest.raises(lf.ProcessorOutdated) as caught:
         projector.catch_up()
     text = str(caught.value)
     for part in ("does not fit After", "column amount is", "added is missing", "gone is bigint", "projector.reset"):
@@ -442,7 +442,7 @@ def test_a_new_version_does_not_count_old_rows_again(store: lf.EventStore) -> No
     fill(store, 20)
     Projector(store.log, [balances]).catch_up()
     projector = Projector(store.log, [newer])
-    with pytest.raises(lf.SchemaOutdated, match=r"made by version 1, and this is version 2.*reset\('balances'\)"):
+    with pytest.raises(lf.ProcessorOutdated, match=r"made by version 1, and this is version 2.*reset\('balances'\)"):
         projector.catch_up()
     assert [row[:2] for row in checkpoints(store)] == [("balances", 1)]
     projector.reset("balances")
@@ -455,7 +455,7 @@ def test_a_table_that_is_gone_without_its_checkpoint_is_told(store: lf.EventStor
     fill(store, 20)
     Projector(store.log, [balances]).catch_up()
     run_sql(store.log.database, f"DROP TABLE {table_of(store)}")
-    with pytest.raises(lf.SchemaOutdated, match=r"is gone, but its checkpoint is not.*reset\('balances'\)"):
+    with pytest.raises(lf.ProcessorOutdated, match=r"is gone, but its checkpoint is not.*reset\('balances'\)"):
         Projector(store.log, [balances]).catch_up()
 
 
@@ -463,9 +463,9 @@ def test_reset_does_not_drop_a_table_that_is_somebody_elses(store: lf.EventStore
     run_sql(store.log.database, f"CREATE TABLE {table_of(store)} (customer TEXT)")
     run_sql(store.log.database, f"INSERT INTO {table_of(store)} VALUES ('precious')")
     projector = Projector(store.log, [balances])
-    with pytest.raises(lf.SchemaOutdated, match="does not fit Balance"):
+    with pytest.raises(lf.ProcessorOutdated, match="does not fit Balance"):
         projector.catch_up()
-    with pytest.raises(lf.SchemaOutdated, match="is not one that the projection 'balances' has made"):
+    with pytest.raises(lf.ProcessorOutdated, match="is not one that the projection 'balances' has made"):
         projector.reset("balances")
     assert run_sql(store.log.database, f"SELECT * FROM {table_of(store)}") == [("precious",)]
     assert checkpoints(store) == []

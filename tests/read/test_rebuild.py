@@ -35,14 +35,14 @@ def live(store: lf.EventStore) -> lf.EventStore:
 
 
 def test_a_new_version_takes_the_place_of_the_old_one(live: lf.EventStore) -> None:
-    with pytest.raises(lf.SchemaOutdated, match=r"made by version 1, and this is version 2.*rebuild\('balances'\)"):
+    with pytest.raises(lf.ProcessorOutdated, match=r"made by version 1, and this is version 2.*rebuild\('balances'\)"):
         live.projector([doubled]).catch_up()
     assert stored(live) == folded(live), "nothing has happened to the rows"
     done = live.projector([doubled]).rebuild("balances", why="amounts count twice", who="ann")
     assert (done.projection, done.version, done.position, done.swapped) == ("balances", 2, live.head(), True)
     assert stored(live) == folded(live, doubled) != folded(live)
     assert versions(live) == {"live": 2, "former": 1}
-    with pytest.raises(lf.SchemaOutdated, match="made by version 2, and this is version 1, older code"):
+    with pytest.raises(lf.ProcessorOutdated, match="made by version 2, and this is version 1, older code"):
         live.projector([balances]).catch_up()
     live.append(stream("later"), [Opened(owner="x"), Deposited(amount=Decimal(1))])
     live.projector([doubled]).catch_up()
@@ -127,16 +127,16 @@ def test_an_empty_log_is_rebuilt_at_once(store: lf.EventStore) -> None:
 
 def test_older_code_does_not_rebuild(live: lf.EventStore) -> None:
     live.projector([doubled]).rebuild("balances")
-    with pytest.raises(lf.SchemaOutdated, match=r"version 2, .* version 1, older code.*rollback\('balances'\)"):
+    with pytest.raises(lf.ProcessorOutdated, match=r"version 2, .* version 1, older code.*rollback\('balances'\)"):
         live.projector([balances]).rebuild("balances")
     assert versions(live) == {"live": 2, "former": 1}
 
 
 def test_changed_code_without_a_new_version_does_not_rebuild(live: lf.EventStore) -> None:
     changed = lf.projection(Balance, category=doubled.category, on=doubled.on, name="balances")(doubled.function)
-    with pytest.raises(lf.SchemaOutdated, match=r"have changed, and its version \(1\) has not: give it version=2"):
+    with pytest.raises(lf.ProcessorOutdated, match=r"have changed, and its version \(1\) has not: give it version=2"):
         live.projector([changed]).rebuild("balances")
-    with pytest.raises(lf.SchemaOutdated, match=r"accept\('balances'\)"):
+    with pytest.raises(lf.ProcessorOutdated, match=r"accept\('balances'\)"):
         live.projector([changed]).catch_up()
     live.projector([changed]).accept("balances", why="I know better", who="ann")
     live.projector([changed]).catch_up()
@@ -145,9 +145,11 @@ def test_changed_code_without_a_new_version_does_not_rebuild(live: lf.EventStore
 
 def test_only_one_rebuild_of_a_projection_is_under_way(live: lf.EventStore) -> None:
     live.projector([doubled]).rebuild("balances", swap=False)
-    with pytest.raises(lf.SchemaOutdated, match=r"rows of version 2 .* are being built already.*abandon\('balances'\)"):
+    with pytest.raises(
+        lf.ProcessorOutdated, match=r"rows of version 2 .* are being built already.*abandon\('balances'\)"
+    ):
         live.projector([statements]).rebuild("balances")
-    with pytest.raises(lf.SchemaOutdated, match=r"changed since its rows of version 2 were begun.*abandon"):
+    with pytest.raises(lf.ProcessorOutdated, match=r"changed since its rows of version 2 were begun.*abandon"):
         live.projector([failing]).rebuild("balances")
 
 
@@ -155,7 +157,7 @@ def test_a_table_that_is_somebody_elses_is_in_the_way(live: lf.EventStore) -> No
     schema = live.log.database.schema
     for name in ("balance__next", "elsewhere"):
         run_sql(live.log.database, f"CREATE TABLE {schema + '.' if schema else ''}{name} (customer TEXT)")
-    with pytest.raises(lf.SchemaOutdated, match="there is a table balance__next already"):
+    with pytest.raises(lf.ProcessorOutdated, match="there is a table balance__next already"):
         live.projector([doubled]).rebuild("balances")
 
     class Elsewhere(lf.ReadModel, table="elsewhere"):
@@ -165,12 +167,12 @@ def test_a_table_that_is_somebody_elses_is_in_the_way(live: lf.EventStore) -> No
     def moved(row: Elsewhere | None, recorded: lf.RecordedEvent) -> Elsewhere:
         return Elsewhere(recorded.stream_id)
 
-    with pytest.raises(lf.SchemaOutdated, match="there is a table elsewhere already"):
+    with pytest.raises(lf.ProcessorOutdated, match="there is a table elsewhere already"):
         live.projector([moved]).rebuild("balances")
     run_sql(live.log.database, f"DROP TABLE {schema + '.' if schema else ''}elsewhere")
     live.projector([moved]).rebuild("balances")
     assert {row.account_id for row in live.view(Elsewhere).find()} >= set(folded(live))
-    with pytest.raises(lf.SchemaOutdated, match="no table"):
+    with pytest.raises(lf.ProcessorOutdated, match="no table"):
         live.view(Balance).find()
     live.projector([balances]).rollback("balances")
     assert stored(live) == folded(live)
@@ -180,12 +182,12 @@ def test_a_fold_that_raises_ends_the_rebuild_and_is_gone_on_with(live: lf.EventS
     live.append(stream("unlucky"), [Opened(owner="x"), Deposited(amount=Decimal(13)), Deposited(amount=Decimal(1))])
     live.projector([balances]).catch_up()
     for _ in range(2):
-        with pytest.raises(lf.ProjectionFailed, match="thirteen") as caught:
+        with pytest.raises(lf.ProcessorFailed, match="thirteen") as caught:
             Projector(live.log, [failing], page_events=10).rebuild("balances", parts=4)
         assert caught.value.position == live.head() - 1
     assert stored(live) == folded(live), "the old rows are live"
     assert [one.failure is not None for one in parts_of(live, "shadow")].count(True) == 1
-    with pytest.raises(lf.SchemaOutdated, match="abandon"):
+    with pytest.raises(lf.ProcessorOutdated, match="abandon"):
         live.projector([doubled]).rebuild("balances")
     live.projector([doubled]).abandon("balances")
     live.projector([doubled]).rebuild("balances")
@@ -227,7 +229,7 @@ def test_a_paused_projection_stays_paused(live: lf.EventStore) -> None:
     live.append(stream("later"), [Opened(owner="x")])
     live.projector([doubled]).rebuild("balances")
     assert stored(live) == folded(live, doubled)
-    with pytest.raises(lf.ProjectionPaused, match="ann"):
+    with pytest.raises(lf.ProcessorPaused, match="ann"):
         live.projector([doubled]).catch_up()
     live.projector([doubled]).resume("balances")
     live.projector([doubled]).catch_up()
@@ -244,7 +246,7 @@ def test_rollback_is_at_once_and_goes_on_from_its_own_checkpoint(live: lf.EventS
     assert "later" not in stored(live)
     live.projector([balances]).catch_up()
     assert stored(live) == folded(live)
-    with pytest.raises(lf.SchemaOutdated, match="this is version 2"):
+    with pytest.raises(lf.ProcessorOutdated, match="this is version 2"):
         projector.catch_up()
     projector.rollback("balances")
     assert stored(live) == before, "and forward again"
@@ -388,6 +390,6 @@ def test_a_worker_that_holds_what_fails_does_not_keep_it(live: lf.EventStore, st
     live.append(stream("unlucky"), [Opened(owner="x"), Deposited(amount=Decimal(13))])
     with running(store_url, failing):
         for _ in range(3):
-            with pytest.raises(lf.ProjectionFailed, match="thirteen"):
+            with pytest.raises(lf.ProcessorFailed, match="thirteen"):
                 live.projector([failing]).rebuild("balances", parts=4)
     assert applied(live) >= 0

@@ -175,7 +175,7 @@ def test_what_the_database_refuses_stops_it_in_front_of_the_very_event(
     store.append(stream("c"), [Deposited(amount=Decimal(3))])
     projector = store.projector([projection])
     for _ in range(2):
-        with pytest.raises(lf.ProjectionFailed, match="not_too_rich") as caught:
+        with pytest.raises(lf.ProcessorFailed, match="not_too_rich") as caught:
             projector.catch_up()
         assert caught.value.position == refused.position
         assert rows(store) == {"a": (300, 2)}
@@ -192,7 +192,7 @@ def test_a_handler_that_raises_stops_it_in_front_of_the_very_event(store: lf.Eve
     store.append(
         stream("a"), [Deposited(amount=Decimal(1)), Deposited(amount=Decimal(2)), Deposited(amount=Decimal(3))]
     )
-    with pytest.raises(lf.ProjectionFailed, match="no two"):
+    with pytest.raises(lf.ProcessorFailed, match="no two"):
         store.projector([Failing()]).catch_up()
     assert rows(store) == {"a": (100, 1)}
 
@@ -225,7 +225,7 @@ def test_a_changed_table_or_handler_without_a_new_version_is_refused(store: lf.E
 
     store.append(stream("a"), [Opened(owner="a")])
     store.projector([made(False)]).catch_up()
-    with pytest.raises(lf.SchemaOutdated, match="other columns"):
+    with pytest.raises(lf.ProcessorOutdated, match="other columns"):
         store.projector([made(True)]).catch_up()
 
 
@@ -258,7 +258,7 @@ def test_what_is_no_statement_stops_it(store: lf.EventStore) -> None:
             return ["INSERT INTO owner_totals"]
 
     store.append(stream("a"), [Opened(owner="a")])
-    with pytest.raises(lf.ProjectionFailed, match="expected a SQLAlchemy statement"):
+    with pytest.raises(lf.ProcessorFailed, match="expected a SQLAlchemy statement"):
         store.projector([Wrong()]).catch_up()
     with pytest.raises(lf.InvalidArgument, match=r"give the projector an instance, Wrong\(\)"):
         store.projector([Wrong])  # type: ignore[list-item]

@@ -18,7 +18,7 @@ from leftfold.follow.checkpoints.partitions import Partitions
 from leftfold.follow.options import Retry
 from leftfold.follow.run.reader import SharedReader
 from leftfold.front.projector import Projector
-from leftfold.log.subscription.cursor import Standing
+from leftfold.log.subscription.cursor import Cursor
 from leftfold.read.model.model import Key, ReadModel
 from leftfold.read.projection.decorator import projection
 from leftfold.read.projection.keyed import Projection
@@ -109,7 +109,7 @@ def test_two_workers_share_the_keys_and_one_takes_over_when_the_other_ends(
 
 def test_a_view_waits_for_what_one_has_written(store: lf.EventStore, store_url: str) -> None:
     view = store.view(Balance)
-    with pytest.raises(lf.SchemaOutdated, match="no projection maintains"):
+    with pytest.raises(lf.ProcessorOutdated, match="no projection maintains"):
         view.wait_for(1)
     store.projector([balances]).catch_up()
     written = store.append(stream("mine"), [Opened(owner="Me")])
@@ -221,7 +221,7 @@ def test_what_several_projections_follow_is_read_once(store: lf.EventStore) -> N
     head = store.head()
     for query in queries * 3:
         for after, limit in ((0, 5), (0, 1000), (head - 3, 1000), (head, 1000)):
-            standing = Standing(store.log, after)
+            standing = Cursor(store.log, after)
             step(standing.head())
             found, _ = step(reader.page(query, standing, limit))
             assert [one.position for one in found] == [
@@ -230,7 +230,7 @@ def test_what_several_projections_follow_is_read_once(store: lf.EventStore) -> N
     assert reader.reads == 1
     store.append(stream("more"), [Opened(owner="more")])
     for query in queries:
-        standing = Standing(store.log, head)
+        standing = Cursor(store.log, head)
         step(standing.head())
         page, is_last = step(reader.page(query, standing, 10))
         assert ([one.position for one in page], is_last) == ([store.head()], True)

@@ -155,7 +155,7 @@ def test_a_fold_that_raises_fails_what_expected_rows_and_is_the_cause() -> None:
 def test_a_failure_that_is_expected_leaves_the_rows_before_it() -> None:
     stopped = given([Opened(owner="Ann"), Closed(), amount("1")], id="ann").project(balances)
     stopped.expect_failure(AssertionError).expect([])
-    stopped.expect_failure(lf.ProjectionFailed)
+    stopped.expect_failure(lf.ProcessorFailed)
     stopped.expect_failure()
     two = given([in_stream(f"{CATEGORY}-1", Opened(owner="1")), in_stream("Other-1", Opened(owner="2"))])
     failed = two.project(of_any_category).expect_failure(lf.InvalidArgument, match="those before it of 'ReadAccount'")

@@ -21,7 +21,7 @@ from leftfold.log.postgresql import retry as persevering
 from leftfold.log.postgresql.log import PostgresqlLog
 from leftfold.log.sqlite import append as sqlite_append
 from leftfold.log.sqlite.log import SqliteLog
-from leftfold.log.subscription.cursor import Standing
+from leftfold.log.subscription.cursor import Cursor
 from leftfold.log.subscription.page_size import PageSize
 
 
@@ -107,10 +107,10 @@ def retry_with_new_ids() -> None:
 def follow_by_maximum_position() -> None:
     """Followers read all that they can see, and remember the greatest position."""
 
-    def read(self: Standing, query: Query, size: PageSize) -> AsyncIterator[list[RecordedEvent]]:
+    def read(self: Cursor, query: Query, size: PageSize) -> AsyncIterator[list[RecordedEvent]]:
         return self._log.read_settled(query, self.position, 2**63 - 1, size)
 
-    Standing.read = read  # type: ignore[method-assign]
+    Cursor.read = read  # type: ignore[method-assign]
 
 
 def answers_mixed_up() -> None:

@@ -17,7 +17,7 @@ from typing import Any, TypeVar
 from leftfold.database.inside import check_outside
 from leftfold.database.protocol import Connection, Dialect, Row, Statement
 from leftfold.database.url import SqliteUrl, Synchronous
-from leftfold.doors.protocol import Signal, Waiting, Worker
+from leftfold.doors.protocol import Executor, Signal, Waiting
 from leftfold.errors import NotSupported, StoreUnavailable
 
 Result = TypeVar("Result")
@@ -31,7 +31,7 @@ _OLDEST = (3, 35, 0)
 class SqliteConnection:
     """A `Connection` over sqlite3. ``run`` takes a whole function to where the connection lives, in one hop."""
 
-    def __init__(self, raw: sqlite3.Connection, worker: Worker, place: str) -> None:
+    def __init__(self, raw: sqlite3.Connection, worker: Executor, place: str) -> None:
         self._raw = raw
         self._worker = worker
         self._place = place
@@ -188,7 +188,7 @@ class SqliteDatabase:
             worker.close()
             raise as_unavailable(error, self._place) or _unusable(error, self._place) from error
 
-    def _opened(self, worker: Worker) -> SqliteConnection:
+    def _opened(self, worker: Executor) -> SqliteConnection:
         return OwnSqliteConnection(_open(self._path, self._synchronous), worker, self._place)
 
 

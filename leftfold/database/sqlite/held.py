@@ -13,8 +13,8 @@ from leftfold.database.held import Held, ended_inside, in_the_drivers_words
 from leftfold.database.protocol import Connection, Row
 from leftfold.database.sqlite.database import SqliteConnection, SqliteDatabase
 from leftfold.database.user_connections import check_kind, driver_connection, is_one_of, not_in_transaction, wrong_kind
-from leftfold.doors.blocking import BlockingWaiting, BlockingWorker
-from leftfold.doors.protocol import Worker
+from leftfold.doors.blocking import BlockingExecutor, BlockingWaiting
+from leftfold.doors.protocol import Executor
 from leftfold.errors import InvalidArgument, StoreUnavailable, TransactionConflict
 
 Result = TypeVar("Result")
@@ -136,7 +136,7 @@ class HeldSqliteDatabase(SqliteDatabase, Held):
                 )
         return connection
 
-    def _driven(self, held: Any) -> tuple[sqlite3.Connection, Worker]:
+    def _driven(self, held: Any) -> tuple[sqlite3.Connection, Executor]:
         """The raw connection, and where its calls run."""
         if self._blocking and isinstance(held, sqlite3.Connection):
             return held, self._in_turn
@@ -148,7 +148,7 @@ class HeldSqliteDatabase(SqliteDatabase, Held):
         raise wrong_kind(held, "sqlite", blocking=self._blocking)
 
 
-class _InTurn(BlockingWorker):
+class _InTurn(BlockingExecutor):
     """Calls run where they are made, and those of several threads one after the other: each is a savepoint."""
 
     def __init__(self, held: Held) -> None:

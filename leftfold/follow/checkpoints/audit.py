@@ -18,7 +18,7 @@ from leftfold.follow.checkpoints.statements import Statements
 
 
 @dataclass(frozen=True, slots=True)
-class Act:
+class AuditEntry:
     """One thing that somebody did to a projection."""
 
     at: datetime
@@ -29,7 +29,7 @@ class Act:
     details: Mapping[str, Any]
 
 
-class Acts:
+class AuditLog:
     """The table of acts in a database."""
 
     def __init__(self, database: Database) -> None:
@@ -47,22 +47,22 @@ class Acts:
             id=str(uuid7()),
             name=name,
             act=act,
-            who=who or whoever(),
+            who=who or user_at_host(),
             why=why,
             details=told,
             now=now,
         )
 
-    async def latest(self, connection: Connection, limit: int = 20) -> list[Act]:
+    async def latest(self, connection: Connection, limit: int = 20) -> list[AuditEntry]:
         """The last ones, the newest first."""
         rows = await self._run(connection, "latest", limit=limit)
         return [
-            Act(moment.from_stored(at), name, act, who, why, msgspec.json.decode(details))
+            AuditEntry(moment.from_stored(at), name, act, who, why, msgspec.json.decode(details))
             for at, name, act, who, why, details in rows
         ]
 
 
-def whoever() -> str:
+def user_at_host() -> str:
     """Who runs this process: user@host."""
     try:
         user = getpass.getuser()

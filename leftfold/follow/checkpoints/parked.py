@@ -40,7 +40,7 @@ class ParkedCount:
     first: int
 
 
-class Parking:
+class ParkedEvents:
     """The table of parked events in a database."""
 
     def __init__(self, database: Database) -> None:

@@ -18,7 +18,7 @@ from leftfold.events import moment
 from leftfold.follow.checkpoints.generation import Generation, Role
 from leftfold.log.buckets import BUCKETS, Buckets, bucket_of
 from leftfold.log.contract import Log
-from leftfold.log.subscription.cursor import Standing
+from leftfold.log.subscription.cursor import Cursor
 
 Place = tuple[str, int, int, int]
 """Projection, generation, first and last bucket."""
@@ -116,9 +116,9 @@ class Partition:
             other.fence,
         )
 
-    def standing_in(self, log: Log) -> Standing:
+    def standing_in(self, log: Log) -> Cursor:
         """A follower's place in the log there."""
-        return Standing(
+        return Cursor(
             log,
             self.position,
             event_id=None if self.event_id is None else UUID(self.event_id),

@@ -23,7 +23,7 @@ from leftfold.events import moment
 from leftfold.follow.checkpoints.partition import Failure, Partition, Place
 from leftfold.follow.checkpoints.statements import Statements
 from leftfold.log.buckets import BUCKETS
-from leftfold.log.subscription.cursor import Standing
+from leftfold.log.subscription.cursor import Cursor
 
 
 class Partitions:
@@ -70,7 +70,7 @@ class Partitions:
         self,
         connection: Connection,
         seen: Partition,
-        to: Standing,
+        to: Cursor,
         *,
         applied: int = 0,
         rate: float | None = None,

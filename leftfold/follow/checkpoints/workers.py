@@ -19,7 +19,7 @@ BURIED_AFTER = 86_400.0
 
 
 @dataclass(frozen=True, slots=True)
-class Member:
+class WorkerRow:
     """A worker. ``serves`` says of each projection that it has why it does not run it, None if it does."""
 
     id: str
@@ -31,7 +31,7 @@ class Member:
     lives: bool
 
 
-class Members:
+class WorkerTable:
     """The table of workers in a database."""
 
     def __init__(self, database: Database) -> None:
@@ -50,15 +50,15 @@ class Members:
         """Forget those that have been dead for long."""
         await self._run(connection, "bury", seconds=-BURIED_AFTER)
 
-    async def all(self, connection: Connection, lease_seconds: float) -> list[Member]:
+    async def all(self, connection: Connection, lease_seconds: float) -> list[WorkerRow]:
         """Every one, the oldest first; it lives if it was seen within the time of a lease."""
         rows: list[tuple[Any, ...]] = await self._run(connection, "all", seconds=-lease_seconds)
         return [
-            Member(id, host, pid, msgspec.json.decode(serves), started, seen, bool(lives))
+            WorkerRow(id, host, pid, msgspec.json.decode(serves), started, seen, bool(lives))
             for id, host, pid, serves, started, seen, lives in rows
         ]
 
 
-def new_member_id() -> str:
+def new_worker_id() -> str:
     """For a worker: where it is, and something of its own."""
     return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"

@@ -16,10 +16,10 @@ import msgspec
 from leftfold.database.protocol import Connection, Database
 from leftfold.errors import InvalidArgument
 from leftfold.events import Query, RecordedEvent, moment
-from leftfold.follow.checkpoints.audit import Acts, whoever
+from leftfold.follow.checkpoints.audit import AuditLog, user_at_host
 from leftfold.follow.checkpoints.generation import Generation, Paused
 from leftfold.follow.checkpoints.generations import Generations
-from leftfold.follow.checkpoints.parked import ParkedEvent, Parking, parked
+from leftfold.follow.checkpoints.parked import ParkedEvent, ParkedEvents, parked
 from leftfold.follow.checkpoints.partition import Failure, Partition
 from leftfold.follow.checkpoints.partitions import Partitions
 from leftfold.log.contract import Log
@@ -46,7 +46,7 @@ class ParkedHandler(Protocol):
         """Apply a key's events in order until one fails: how many were applied, and why the next was not."""
 
 
-class Operating:
+class Acts:
     """Acts on the live generations of processors in a database. Only `unpark` needs their code."""
 
     def __init__(self, log: Log, database: Database) -> None:
@@ -54,8 +54,8 @@ class Operating:
         self._database = database
         self._generations = Generations(database)
         self._partitions = Partitions(database, outside=database is not log.database)
-        self._acts = Acts(database)
-        self._parking = Parking(database)
+        self._acts = AuditLog(database)
+        self._parking = ParkedEvents(database)
 
     async def pause(self, name: str, *, who: str | None, why: str) -> None:
         """Nothing is applied any more when this returns, until `resume`. Once paused, who paused first stays told."""
@@ -67,7 +67,7 @@ class Operating:
                     f"projector.make_async({name!r})"
                 )
             if live.paused is None:
-                paused = Paused(who or whoever(), why, _now())
+                paused = Paused(who or user_at_host(), why, _now())
                 await self._generations.pause(connection, live, paused)
                 await self._partitions.fence(connection, name, live.number)
                 await self._acts.record(connection, name, "pause", who, why, {})

@@ -12,10 +12,10 @@ from leftfold.events import moment
 from leftfold.events.query_text import query_of_text
 from leftfold.follow.checkpoints.generation import Generation, Role
 from leftfold.follow.checkpoints.generations import Generations
-from leftfold.follow.checkpoints.parked import ParkedCount, Parking
+from leftfold.follow.checkpoints.parked import ParkedCount, ParkedEvents
 from leftfold.follow.checkpoints.partition import Failure, Partition
 from leftfold.follow.checkpoints.partitions import Partitions
-from leftfold.follow.checkpoints.workers import Member, Members
+from leftfold.follow.checkpoints.workers import WorkerRow, WorkerTable
 from leftfold.log.contract import Log
 from leftfold.log.select import Range
 
@@ -38,7 +38,7 @@ LATE_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)
-class ProjectionStatus:
+class ProcessorStatus:
     """One generation of a projection.
 
     ``position`` is up to where all of it is applied, ``head`` the log's horizon. ``lag_events`` counts the events that
@@ -71,14 +71,14 @@ class ProjectionStatus:
         )
 
 
-async def status_of(log: Log, database: Database, lease_seconds: float) -> list[ProjectionStatus]:
+async def status_of(log: Log, database: Database, lease_seconds: float) -> list[ProcessorStatus]:
     """Every generation of every projection in a database, by name. Needs no code of the projections."""
     head = await log.head()
     async with database.connection() as connection:
         generations = await Generations(database).all(connection)
         partitions = await Partitions(database).all(connection)
-        members = await Members(database).all(connection, lease_seconds)
-        aside = await Parking(database).count(connection)
+        members = await WorkerTable(database).all(connection, lease_seconds)
+        aside = await ParkedEvents(database).count(connection)
     found = []
     for one in generations:
         parts = [part for part in partitions if (part.name, part.generation) == (one.name, one.number)]
@@ -91,12 +91,12 @@ async def status_of(log: Log, database: Database, lease_seconds: float) -> list[
 def judge(
     generation: Generation,
     parts: Sequence[Partition],
-    members: Sequence[Member],
+    members: Sequence[WorkerRow],
     parked: ParkedCount | None,
     head: int,
     lag_events: int,
     waiting_since: datetime | None,
-) -> ProjectionStatus:
+) -> ProcessorStatus:
     """A pure judgement of what was found."""
     position = head if generation.mode == "inline" else min((part.position for part in parts), default=0)
     lag = max(timedelta(0), datetime.now(UTC) - waiting_since) if waiting_since is not None else timedelta(0)
@@ -105,7 +105,7 @@ def judge(
     owners = tuple(sorted({part.owner for part in parts if part.leased and part.owner is not None}))
     state, reason, remedy = _state(generation, parts, members, failures, lag_events)
     moving = state in ("behind", "building") and rate > 0 and lag_events
-    return ProjectionStatus(
+    return ProcessorStatus(
         generation.name,
         generation.version,
         generation.role,
@@ -127,7 +127,7 @@ def judge(
 def _state(
     generation: Generation,
     parts: Sequence[Partition],
-    members: Sequence[Member],
+    members: Sequence[WorkerRow],
     failures: Sequence[Failure],
     lag_events: int,
 ) -> tuple[State, str | None, str | None]:

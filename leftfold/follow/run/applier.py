@@ -11,7 +11,7 @@ from typing import Any
 from uuid import UUID
 
 from leftfold.database.protocol import Database
-from leftfold.errors import ProjectionFailed
+from leftfold.errors import ProcessorFailed
 from leftfold.events import Query, RecordedEvent, moment
 from leftfold.follow.checkpoints.partition import Failure, Partition
 from leftfold.follow.checkpoints.partitions import Partitions
@@ -19,7 +19,7 @@ from leftfold.follow.options import OnFailure, Retry
 from leftfold.follow.processor import PageHandler
 from leftfold.follow.run.reader import Reader
 from leftfold.log.contract import Log
-from leftfold.log.subscription.cursor import Standing
+from leftfold.log.subscription.cursor import Cursor
 from leftfold.log.subscription.page_size import PageSize
 
 _RATE_WEIGHT = 0.3
@@ -33,7 +33,7 @@ class Applied:
     """What a page has come to: how many events were folded, and what stopped it, if anything."""
 
     events: int
-    failure: ProjectionFailed | None
+    failure: ProcessorFailed | None
 
 
 class Applier:
@@ -99,7 +99,7 @@ class Applier:
         change = await self._handler.prepare(events)
         try:
             moved = await self._write(change, events, is_last, started)
-        except ProjectionFailed as failure:  # the database refuses what an event has led to
+        except ProcessorFailed as failure:  # the database refuses what an event has led to
             at = next(number for number, one in enumerate(events) if one.position == failure.position)
             self._handler.forget()
             change = await self._handler.prepare(events[:at])
@@ -118,7 +118,7 @@ class Applier:
         events: Sequence[RecordedEvent],
         is_last: bool,
         started: float,
-        stopped: ProjectionFailed | None = None,
+        stopped: ProcessorFailed | None = None,
     ) -> Partition | None:
         failure = change.failure or stopped
         standing = self._ahead(change.events, events, is_last and failure is None)
@@ -134,7 +134,7 @@ class Applier:
             self.partition, self._standing = moved, standing
         return moved
 
-    def _ahead(self, done: int, events: Sequence[RecordedEvent], reached: bool) -> Standing:
+    def _ahead(self, done: int, events: Sequence[RecordedEvent], reached: bool) -> Cursor:
         standing = self._standing.copy()
         if reached:
             standing.reached()
@@ -149,7 +149,7 @@ class Applier:
             return events / seconds
         return self.partition.rate + _RATE_WEIGHT * (events / seconds - self.partition.rate)
 
-    def _noted(self, failure: ProjectionFailed | None) -> Failure | None:
+    def _noted(self, failure: ProcessorFailed | None) -> Failure | None:
         """What is kept of a failure; how often it has come, and when it is tried again."""
         if failure is None:
             return None

@@ -15,7 +15,7 @@ from operator import attrgetter
 from leftfold.events import Query, RecordedEvent
 from leftfold.log.buckets import Buckets
 from leftfold.log.contract import Log
-from leftfold.log.subscription.cursor import Standing
+from leftfold.log.subscription.cursor import Cursor
 from leftfold.log.subscription.page_size import PAGE_BYTES, PageSize
 
 WINDOW = 10_000
@@ -28,7 +28,7 @@ _position = attrgetter("position")
 class Reader:
     """Reads for one projection."""
 
-    async def page(self, query: Query, standing: Standing, limit: int, buckets: Buckets | None = None) -> Page:
+    async def page(self, query: Query, standing: Cursor, limit: int, buckets: Buckets | None = None) -> Page:
         """Up to ``limit`` matching events behind where somebody stands, up to the horizon that it has been told; and
         whether there are no more up to there. All but the last may be left out if their streams' ids are not in
         ``buckets``.
@@ -48,7 +48,7 @@ class SharedReader(Reader):
         self.reads = 0
         """How often the window was extended."""
 
-    async def page(self, query: Query, standing: Standing, limit: int, buckets: Buckets | None = None) -> Page:
+    async def page(self, query: Query, standing: Cursor, limit: int, buckets: Buckets | None = None) -> Page:
         position, head = standing.position, standing.horizon
         if head - position > WINDOW or not await self._covers(position, head):
             return await super().page(query, standing, limit, buckets)
@@ -87,7 +87,7 @@ class RememberingReader(Reader):
         self.reads = 0
         """How often the log was read."""
 
-    async def page(self, query: Query, standing: Standing, limit: int, buckets: Buckets | None = None) -> Page:
+    async def page(self, query: Query, standing: Cursor, limit: int, buckets: Buckets | None = None) -> Page:
         asked = standing.position, standing.event_id, standing.epoch, limit
         async with self._turn:
             kept = self._kept.get(asked)

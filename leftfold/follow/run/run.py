@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from leftfold.database.protocol import Database
-from leftfold.errors import ProjectionPaused
+from leftfold.errors import ProcessorPaused
 from leftfold.follow.checkpoints.generation import Generation, Role
 from leftfold.follow.checkpoints.partition import Partition, Place, owns
 from leftfold.follow.checkpoints.partitions import Partitions
@@ -41,14 +41,14 @@ class ProcessorRun:
     async def catch_up(self) -> tuple[int, int]:
         """Apply the events up to the head as of now: how many were folded here, and the position then.
 
-        What a worker holds is left to it, and waited for. `ProjectionFailed`, `EpochChanged`, `SchemaOutdated`,
-        `ProjectionPaused`.
+        What a worker holds is left to it, and waited for. `ProjectionFailed`, `EpochChanged`, `ProcessorOutdated`,
+        `ProcessorPaused`.
         """
         applied, target = 0, await self._log.head()
         while True:
             generation = await self.ready()
             if generation.paused is not None:
-                raise ProjectionPaused(generation.name, generation.paused.who, generation.paused.why)
+                raise ProcessorPaused(generation.name, generation.paused.who, generation.paused.why)
             if generation.mode == "inline":
                 return applied, target
             positions, waits = [], False
@@ -67,7 +67,7 @@ class ProcessorRun:
                 await self._database.sleep(PAUSE)
 
     async def ready(self) -> Generation:
-        """The live generation, if it fits the code; `SchemaOutdated` if it does not."""
+        """The live generation, if it fits the code; `ProcessorOutdated` if it does not."""
         return await self._installation.ready()
 
     async def load(self, generation: Generation) -> list[Partition]:

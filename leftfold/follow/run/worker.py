@@ -13,12 +13,12 @@ from time import monotonic
 from leftfold.checkpoint import EpochChanged
 from leftfold.database.protocol import Database
 from leftfold.doors.protocol import Signal
-from leftfold.errors import SchemaOutdated, StoreUnavailable
+from leftfold.errors import ProcessorOutdated, StoreUnavailable
 from leftfold.follow.checkpoints.generation import Generation
 from leftfold.follow.checkpoints.generations import Generations
 from leftfold.follow.checkpoints.partition import Partition, Place
 from leftfold.follow.checkpoints.partitions import Partitions
-from leftfold.follow.checkpoints.workers import Members, new_member_id
+from leftfold.follow.checkpoints.workers import WorkerTable, new_worker_id
 from leftfold.follow.processor import Installation
 from leftfold.follow.run.applier import Applier
 from leftfold.follow.run.reader import SharedReader
@@ -46,7 +46,7 @@ class Worker:
         page_events: int,
         lease_seconds: float = LEASE_SECONDS,
     ) -> None:
-        self.id = new_member_id()
+        self.id = new_worker_id()
         self.stopping = False
         self._log = log
         self._database = database
@@ -60,7 +60,7 @@ class Worker:
             for name, installation in self._installations.items()
         }
         self._splittable = [processor.name for processor in processors if processor.can_be_split]
-        self._members = Members(database)
+        self._members = WorkerTable(database)
         self._partitions = Partitions(database, outside=database is not log.database)
         self._all_generations = Generations(database)
         self._serves: dict[str, str | None] = {}
@@ -157,7 +157,7 @@ class Worker:
                 continue
             try:
                 generation = await run.ready()
-            except (SchemaOutdated, EpochChanged) as error:
+            except (ProcessorOutdated, EpochChanged) as error:
                 self._refuse(name, error)
                 continue
             if generation.mode == "inline" or generation.paused is not None:

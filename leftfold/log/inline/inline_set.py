@@ -13,7 +13,7 @@ from typing import NamedTuple
 import msgspec
 
 from leftfold.database.protocol import Connection, Database
-from leftfold.errors import SchemaOutdated
+from leftfold.errors import ProcessorOutdated
 
 
 class Member(NamedTuple):
@@ -51,7 +51,7 @@ async def read_inline_set(connection: Connection, database: Database) -> InlineS
     """What the database has recorded."""
     rows = await connection.execute(f"SELECT members FROM {database.table('inline_set')}")
     if not rows:
-        raise SchemaOutdated(
+        raise ProcessorOutdated(
             f"the table {database.table('inline_set')} is empty (restored without its data?), so nobody can tell which "
             "projections are inline: restore its row, or insert ('', '[]') if there were none"
         )
@@ -67,7 +67,7 @@ async def write_inline_set(connection: Connection, database: Database, members: 
     )
 
 
-def outdated(recorded: InlineSet, own: InlineSet) -> SchemaOutdated:
+def outdated(recorded: InlineSet, own: InlineSet) -> ProcessorOutdated:
     """The refusal of a process that maintains another set than the one recorded."""
     parts = [
         f"this store maintains inline {_listed(recorded)}, and this process was connected with {_listed(own)}: what it "
@@ -85,7 +85,7 @@ def outdated(recorded: InlineSet, own: InlineSet) -> SchemaOutdated:
             f"To end that {_listed(foreign)} {'is' if len(foreign) == 1 else 'are'} inline: "
             f"{_calls('make_async', foreign)}"
         )
-    return SchemaOutdated(". ".join(parts))
+    return ProcessorOutdated(". ".join(parts))
 
 
 def _calls(method: str, members: Iterable[Member]) -> str:

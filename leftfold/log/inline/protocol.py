@@ -22,7 +22,7 @@ Rows = Sequence[Any]
 
 
 @dataclass(slots=True)
-class Placed:
+class StoredAppend:
     """An append that the transaction has just stored: its number in the batch, and where and when it stands.
 
     The ``positions`` are those of the whole batch; its own begin behind ``start`` others.
@@ -36,7 +36,7 @@ class Placed:
     recorded: int | str
 
 
-def recorded_events(placed: Iterable[Placed], registry: Registry) -> list[RecordedEvent]:
+def recorded_events(placed: Iterable[StoredAppend], registry: Registry) -> list[RecordedEvent]:
     """The events of appends, in order, as they will be read."""
     return [
         RecordedEvent(
@@ -69,14 +69,17 @@ class Inline(Protocol):
     ) -> tuple[list[list[Row]], Rows]:
         """Run what comes ``first``, which locks the rows that the appends were told to touch, and fetch those.
 
-        `SchemaOutdated` if a table of theirs is gone.
+        `ProcessorOutdated` if a table of theirs is gone.
         """
 
-    def fold(self, placed: Sequence[Placed], rows: Rows) -> list[Statement]:
-        """What brings the rows up to date with what the transaction has stored, in this order. `Refused` undoes it."""
+    def fold(self, placed: Sequence[StoredAppend], rows: Rows) -> list[Statement]:
+        """Statements that bring the rows up to date with what the transaction has stored, in this order.
+
+        `BatchRefused` undoes the transaction.
+        """
 
 
-class Nothing:
+class NoInline:
     """No inline projections."""
 
     members: InlineSet = frozenset()
@@ -93,12 +96,12 @@ class Nothing:
         """Only what comes first."""
         return await connection.execute_all(first), ()
 
-    def fold(self, placed: Sequence[Placed], rows: Rows) -> list[Statement]:
+    def fold(self, placed: Sequence[StoredAppend], rows: Rows) -> list[Statement]:
         """Nothing to do."""
         return []
 
 
-class Refused(Exception):
+class BatchRefused(Exception):
     """Some appends of a batch cannot be kept: the transaction is undone, and the others go once more without them.
 
     ``failures``, by number, are final; who is ``moved`` goes again, too, with other rows to lock.
@@ -109,7 +112,7 @@ class Refused(Exception):
         self.moved = moved
 
 
-class Remaining:
+class Batch:
     """What is still to be appended of a batch, and what has come of the rest."""
 
     def __init__(self, appends: Sequence[Append], inline: Inline) -> None:
@@ -125,7 +128,7 @@ class Remaining:
             self._numbers.append(number)
             self.appends.append(touched)
 
-    def refuse(self, refused: Refused) -> None:
+    def refuse(self, refused: BatchRefused) -> None:
         """Go on without those that have failed."""
         going = []
         for at, (number, append) in enumerate(zip(self._numbers, self.appends, strict=True)):

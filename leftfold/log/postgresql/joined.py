@@ -16,10 +16,10 @@ from psycopg.errors import ProgrammingError
 from leftfold.database.postgresql.connection import PostgresqlConnection
 from leftfold.database.postgresql.held import HeldPostgresqlDatabase
 from leftfold.database.protocol import Row, Statement
-from leftfold.errors import InvalidEvent, NotSupported, SchemaOutdated, TransactionConflict
+from leftfold.errors import InvalidEvent, NotSupported, ProcessorOutdated, TransactionConflict
 from leftfold.log.append import Append, Outcome
 from leftfold.log.condition import AppendCondition
-from leftfold.log.group_commit import Alone
+from leftfold.log.group_commit import Ungrouped
 from leftfold.log.postgresql.log import PostgresqlLog
 from leftfold.log.postgresql.outcomes import Answer, placed
 from leftfold.log.postgresql.parameters import append_parameters
@@ -32,7 +32,7 @@ _COLLIDED, _REFUSED, _NOT_SUPPORTED = 6, 7, 8
 class JoinedPostgresqlLog(PostgresqlLog):
     """`PostgresqlLog` over a connection that a user holds."""
 
-    committing = Alone
+    committing = Ungrouped
 
     def __init__(self, log: PostgresqlLog, held: Any) -> None:
         self._held = HeldPostgresqlDatabase(log._postgresql, held)
@@ -57,7 +57,7 @@ class JoinedPostgresqlLog(PostgresqlLog):
                 [[(statuses, versions, positions, listened, text, *of_events)]] = first
                 answer = Answer(statuses, versions, positions, listened, *of_events)
                 await connection.execute_all(self.inline.fold(list(placed(appends, together, answer)), rows))
-        except (SchemaOutdated, ProgrammingError):
+        except (ProcessorOutdated, ProgrammingError):
             await self._check_inline_set()
             raise
         self._held.listened |= bool(listened)

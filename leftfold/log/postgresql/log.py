@@ -18,16 +18,16 @@ from leftfold.database.postgresql.database import PooledConnection, PostgresqlDa
 from leftfold.database.protocol import Row, Statement
 from leftfold.database.statements import statement
 from leftfold.doors.protocol import Signal
-from leftfold.errors import ConditionFailed, SchemaOutdated, StoreUnavailable
+from leftfold.errors import ConditionFailed, ProcessorOutdated, StoreUnavailable
 from leftfold.events import Query, RecordedEvent, Registry
 from leftfold.log.append import BUSY, Append, AppendResult, Outcome
 from leftfold.log.buckets import bucket_in_sql, tells_buckets
 from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
-from leftfold.log.epochs import Survey, survey_of
+from leftfold.log.epochs import LogState, survey_of
 from leftfold.log.inline.inline_set import InlineSet, outdated, read_inline_set
-from leftfold.log.inline.protocol import Refused, Remaining
-from leftfold.log.postgresql.notifier import Herald
+from leftfold.log.inline.protocol import Batch, BatchRefused
+from leftfold.log.postgresql.notifier import Notifier
 from leftfold.log.postgresql.outcomes import (
     CONDITION_FAILED,
     OUTDATED,
@@ -39,8 +39,8 @@ from leftfold.log.postgresql.outcomes import (
     refusal,
 )
 from leftfold.log.postgresql.parameters import append_one_parameters, append_parameters, is_plain
-from leftfold.log.postgresql.retry import persevere
-from leftfold.log.select import Range, Terms, select_events
+from leftfold.log.postgresql.retry import retry_lost
+from leftfold.log.select import Range, SqlDialect, select_events
 
 Result = TypeVar("Result")
 
@@ -63,8 +63,8 @@ class PostgresqlLog(Log):
         self._postgresql = database
         self._patient = database.waiting.turns(max(1, database.pool_size - 2 * self.lines))
         self._tells_buckets: bool | None = None
-        self._herald = Herald(database.conninfo, str(database.schema), self.audience.wake)
-        self.terms = Terms(
+        self._herald = Notifier(database.conninfo, str(database.schema), self.audience.wake)
+        self.terms = SqlDialect(
             events=database.table("events"),
             event_tags=database.table("event_tags"),
             columns=_COLUMNS,
@@ -132,11 +132,11 @@ class PostgresqlLog(Log):
         So it does when the server's table of locks is full: those of one append may still find room, at the latest when
         it is its turn to wait. Whom an inline projection refuses the others leave behind.
         """
-        remaining = Remaining(appends, self.inline)
+        remaining = Batch(appends, self.inline)
         while going := remaining.appends:
             try:
                 rows = await self._append(going, together=False, wait=wait)
-            except Refused as refused:
+            except BatchRefused as refused:
                 remaining.refuse(refused)
                 continue
             except REFUSALS as error:
@@ -155,11 +155,11 @@ class PostgresqlLog(Log):
     async def append_together(
         self, appends: Sequence[Append], condition: AppendCondition | None = None
     ) -> list[AppendResult]:
-        remaining = Remaining(appends, self.inline)
+        remaining = Batch(appends, self.inline)
         while remaining.failure is None:
             try:
                 rows = await self._append(remaining.appends, together=True, wait=True, condition=condition)
-            except Refused as refused:
+            except BatchRefused as refused:
                 remaining.refuse(refused)
                 continue
             except REFUSALS as error:
@@ -191,7 +191,7 @@ class PostgresqlLog(Log):
         [(position,)] = await self._retried(lambda connection: connection.execute(sql))
         return int(position)
 
-    async def survey(self, position: int) -> Survey:
+    async def survey(self, position: int) -> LogState:
         sql = self._statement("survey")
         [row] = await self._retried(lambda connection: connection.execute(sql, (position,)))
         return survey_of(row)
@@ -247,7 +247,7 @@ class PostgresqlLog(Log):
                 if not together and len(appends) > 1:
                     raise
                 answer = await self._write(ask, wait=wait)
-        except (SchemaOutdated, ProgrammingError):
+        except (ProcessorOutdated, ProgrammingError):
             await self._check_inline_set()
             raise
         if answer.listened is not None:
@@ -255,7 +255,7 @@ class PostgresqlLog(Log):
         return answer.rows()
 
     async def _check_inline_set(self) -> None:
-        """`SchemaOutdated` if it is another one by now, whose tables then need not be there as they were."""
+        """`ProcessorOutdated` if it is another one by now, whose tables then need not be there as they were."""
         if self.inline.digest and (recorded := await self._inline_set()) != self.inline.members:
             raise outdated(recorded, self.inline.members)
 
@@ -266,9 +266,9 @@ class PostgresqlLog(Log):
     async def _write(self, ask: Callable[[PooledConnection], Awaitable[Result]], *, wait: bool) -> Result:
         """Who may have to wait does so on a connection of the pool, which has some left for those who do not."""
         if not wait:
-            return await persevere(self._postgresql.kept, ask, self.database.sleep)
+            return await retry_lost(self._postgresql.kept, ask, self.database.sleep)
         async with self._patient:
-            return await persevere(self._postgresql.pooled, ask, self.database.sleep)
+            return await retry_lost(self._postgresql.pooled, ask, self.database.sleep)
 
     async def _fetch(self, sql: str, parameters: Sequence[object]) -> list[RecordedEvent]:
         return self._recorded(await self._retried(lambda connection: connection.execute_raw(sql, parameters)))
@@ -294,7 +294,7 @@ class PostgresqlLog(Log):
 
     async def _retried(self, ask: Callable[[PostgresqlConnection], Awaitable[Result]]) -> Result:
         """Ask on a connection of the pool."""
-        return await persevere(self._postgresql.connection, ask, self.database.sleep)
+        return await retry_lost(self._postgresql.connection, ask, self.database.sleep)
 
     def _statement(self, name: str) -> str:
         return statement("leftfold.log.postgresql", name, str(self.database.schema))

@@ -32,7 +32,7 @@ _PATIENCE = 1.0
 logger = logging.getLogger("leftfold")
 
 
-class Herald:
+class Notifier:
     """Calls ``on_news``, from its own thread, when something may have come; `tell` tells others."""
 
     def __init__(self, conninfo: str, schema: str, on_news: Callable[[], None]) -> None:

@@ -12,7 +12,7 @@ from psycopg.errors import ProgramLimitExceeded, StatementTooComplex, UniqueViol
 from leftfold.database.protocol import Row
 from leftfold.errors import ConcurrencyError, ConditionFailed, DuplicateEvent, InvalidEvent, LeftfoldError
 from leftfold.log.append import BUSY, Append, AppendResult, Outcome
-from leftfold.log.inline.protocol import Placed
+from leftfold.log.inline.protocol import StoredAppend
 
 REFUSALS = (UniqueViolation, DataError, ProgramLimitExceeded, StatementTooComplex)
 """What the server says of an append, not of itself."""
@@ -72,7 +72,7 @@ def refusal(appends: Sequence[Append], error: psycopg.Error) -> LeftfoldError:
     return InvalidEvent(f"the server refuses the append to {appends[0].stream!r}: {error}")
 
 
-def placed(appends: Sequence[Append], together: bool, answer: Answer) -> Iterator[Placed]:
+def placed(appends: Sequence[Append], together: bool, answer: Answer) -> Iterator[StoredAppend]:
     """The appends that were stored."""
     if answer.event_positions is None or answer.recorded is None:
         return
@@ -80,7 +80,7 @@ def placed(appends: Sequence[Append], together: bool, answer: Answer) -> Iterato
     for number, append in enumerate(appends):
         if answer.statuses[number] == 0 and append.events:
             moment = answer.recorded if together else answer.recorded + number
-            yield Placed(number, append, answer.versions[number], answer.event_positions, start, moment)
+            yield StoredAppend(number, append, answer.versions[number], answer.event_positions, start, moment)
         start += len(append.events)
 
 

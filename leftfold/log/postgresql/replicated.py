@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from leftfold.database.postgresql.replica import Mark, ReplicatedDatabase
 from leftfold.events import Query, RecordedEvent, Registry
-from leftfold.log.epochs import Survey, survey_of
+from leftfold.log.epochs import LogState, survey_of
 from leftfold.log.postgresql.log import PostgresqlLog
 from leftfold.log.select import Range
 
@@ -25,7 +25,7 @@ class ReplicatedLog(PostgresqlLog):
     async def head(self) -> int:
         return (await self.survey(0)).head
 
-    async def survey(self, position: int) -> Survey:
+    async def survey(self, position: int) -> LogState:
         sql = self._statement("survey_marked")
         [row] = await self._retried(lambda connection: connection.execute(sql, (position,)))
         survey = survey_of(row[:5])

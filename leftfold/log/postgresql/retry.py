@@ -18,7 +18,7 @@ Result = TypeVar("Result")
 ATTEMPTS = 6
 
 
-async def persevere(
+async def retry_lost(
     connect: Callable[[], AbstractAsyncContextManager[Connected]],
     ask: Callable[[Connected], Awaitable[Result]],
     sleep: Callable[[float], Awaitable[None]],

@@ -24,12 +24,12 @@ from leftfold.errors import (
     DuplicateEvent,
     InvalidEvent,
     LeftfoldError,
-    SchemaOutdated,
+    ProcessorOutdated,
 )
 from leftfold.events import EncodedEvent, moment
 from leftfold.log.append import Append, AppendResult, Outcome
 from leftfold.log.condition import AppendCondition
-from leftfold.log.inline.protocol import Placed, Refused, Remaining
+from leftfold.log.inline.protocol import Batch, BatchRefused, StoredAppend
 from leftfold.log.select import Range, select_events
 from leftfold.log.sqlite.inline import Inlining
 from leftfold.log.sqlite.statements import TERMS, statement
@@ -57,12 +57,12 @@ def append_independent(
     Hardly ever is an event stored already, so at first nobody looks for their ids: the unique index refuses such a one,
     and all is judged again, with care. What SQLite refuses even then makes each go once more by itself.
     """
-    remaining = Remaining(appends, inlining.inline)
+    remaining = Batch(appends, inlining.inline)
     careful = False
     while going := remaining.appends:
         try:
             return remaining.settle(run(raw, partial(_independent, going, inlining, careful)))
-        except Refused as refused:
+        except BatchRefused as refused:
             remaining.refuse(refused)
         except (sqlite3.DataError, sqlite3.IntegrityError) as error:
             if careful and len(going) == 1:
@@ -77,11 +77,11 @@ def append_together(
     raw: sqlite3.Connection, appends: Sequence[Append], condition: AppendCondition | None, run: Run, inlining: Inlining
 ) -> list[AppendResult]:
     """One transaction; everything, or the first refusal."""
-    remaining = Remaining(appends, inlining.inline)
+    remaining = Batch(appends, inlining.inline)
     while remaining.failure is None:
         try:
             return run(raw, partial(_together, remaining.appends, condition, inlining))
-        except Refused as refused:
+        except BatchRefused as refused:
             remaining.refuse(refused)
         except (sqlite3.DataError, sqlite3.IntegrityError) as error:
             streams = ", ".join(append.stream for append in appends)
@@ -117,7 +117,7 @@ def _outcome(writer: Writer, append: Append, number: int, inlining: Inlining, ca
         try:
             inlining.check(writer.raw, writer.digest)
             return writer.append(append, number)
-        except (ConcurrencyError, ConditionFailed, SchemaOutdated) as refusal:
+        except (ConcurrencyError, ConditionFailed, ProcessorOutdated) as refusal:
             return (None if careful else writer.repeated(append)) or refusal
     except LeftfoldError as refusal:  # raised before anything of this append was inserted
         return refusal
@@ -166,7 +166,7 @@ class Writer:
 
     def __init__(self, raw: sqlite3.Connection) -> None:
         self.raw = raw
-        self.placed: list[Placed] = []
+        self.placed: list[StoredAppend] = []
         """What has been accepted so far."""
         self._now = moment.to_text(datetime.now(UTC))
         self._ticked = False
@@ -245,7 +245,7 @@ class Writer:
             if event.tags:
                 self._tags += [(tag, self._position) for tag in event.tags]
         self.tails[append.stream] = (version, self._position, now)
-        self.placed.append(Placed(number, append, version, range(first, self._position + 1), 0, now))
+        self.placed.append(StoredAppend(number, append, version, range(first, self._position + 1), 0, now))
         return AppendResult(version, self._position)
 
     def flush(self) -> None:

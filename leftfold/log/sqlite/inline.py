@@ -7,10 +7,10 @@ from collections.abc import Sequence
 
 from leftfold.database.protocol import Database
 from leftfold.database.sqlite.database import SqliteConnection
-from leftfold.doors.blocking import BlockingWorker
+from leftfold.doors.blocking import BlockingExecutor
 from leftfold.doors.step import step
 from leftfold.log.inline.inline_set import outdated, read_inline_set
-from leftfold.log.inline.protocol import Inline, Placed
+from leftfold.log.inline.protocol import Inline, StoredAppend
 
 
 class Inlining:
@@ -22,12 +22,12 @@ class Inlining:
         self._place = place
 
     def check(self, raw: sqlite3.Connection, digest: str) -> None:
-        """`SchemaOutdated` if the set in the database is another."""
+        """`ProcessorOutdated` if the set in the database is another."""
         if digest != self.inline.digest:
             recorded = step(read_inline_set(self._over(raw), self._database))
             raise outdated(recorded, self.inline.members)
 
-    def apply(self, raw: sqlite3.Connection, placed: Sequence[Placed]) -> None:
+    def apply(self, raw: sqlite3.Connection, placed: Sequence[StoredAppend]) -> None:
         """Bring the rows up to date with what has just been stored. `Refused` undoes it."""
         if self.inline.digest and placed:
             connection = self._over(raw)
@@ -35,4 +35,4 @@ class Inlining:
             step(connection.execute_all(self.inline.fold(placed, rows)))
 
     def _over(self, raw: sqlite3.Connection) -> SqliteConnection:
-        return SqliteConnection(raw, BlockingWorker(), self._place)
+        return SqliteConnection(raw, BlockingExecutor(), self._place)

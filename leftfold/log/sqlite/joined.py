@@ -7,7 +7,7 @@ from collections.abc import Callable
 from typing import Any, TypeVar
 
 from leftfold.database.sqlite.held import HeldSqliteDatabase, in_savepoint
-from leftfold.log.group_commit import Alone
+from leftfold.log.group_commit import Ungrouped
 from leftfold.log.sqlite.append import Run, Writer
 from leftfold.log.sqlite.log import SqliteLog
 from leftfold.log.sqlite.statements import statement
@@ -28,7 +28,7 @@ def within_transaction(raw: sqlite3.Connection, write: Callable[[Writer], Result
 class JoinedSqliteLog(SqliteLog):
     """`SqliteLog` over a connection that a user holds."""
 
-    committing = Alone
+    committing = Ungrouped
     run: Run = staticmethod(within_transaction)
 
     def __init__(self, log: SqliteLog, held: Any) -> None:

@@ -13,7 +13,7 @@ from leftfold.events import Query, RecordedEvent, Registry
 from leftfold.log.append import Append, AppendResult, Outcome
 from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
-from leftfold.log.epochs import Survey, survey_of
+from leftfold.log.epochs import LogState, survey_of
 from leftfold.log.select import Range, select_events
 from leftfold.log.sqlite.append import Run, append_independent, append_together, in_transaction
 from leftfold.log.sqlite.inline import Inlining
@@ -64,7 +64,7 @@ class SqliteLog(Log):
             [(position,)] = await connection.execute(statement("last_position"))
         return int(position)
 
-    async def survey(self, position: int) -> Survey:
+    async def survey(self, position: int) -> LogState:
         async with self.database.connection() as connection:
             [row] = await connection.execute(statement("survey"), (position,))
         return survey_of(row)

@@ -5,10 +5,10 @@ from __future__ import annotations
 from functools import partial
 
 from leftfold.database import statements as sql
-from leftfold.log.select import Terms
+from leftfold.log.select import SqlDialect
 
 statement = partial(sql.statement, "leftfold.log.sqlite")
-TERMS = Terms(
+TERMS = SqlDialect(
     events="leftfold_events",
     event_tags="leftfold_event_tags",
     columns=(

@@ -17,12 +17,12 @@ from leftfold.errors import InvalidArgument
 from leftfold.events import Query, RecordedEvent
 from leftfold.log.buckets import Buckets
 from leftfold.log.contract import Log, check_range
-from leftfold.log.epochs import Ground, Parting, Survey, epochs_of, parting
+from leftfold.log.epochs import Anchor, Divergence, LogState, epochs_of, parting
 from leftfold.log.select import Range
 from leftfold.log.subscription.page_size import PageSize
 
 
-class Standing:
+class Cursor:
     """One follower's place in a log. What it does not know yet (store, epoch, id) it takes from its first survey.
 
     ``inside`` tells that the place is kept in the store itself, and so goes with it when a copy becomes another store.
@@ -49,18 +49,18 @@ class Standing:
         self._inside = inside
         self._who = who
         self._remedy = remedy
-        self._surveyed: Survey | None = None
+        self._surveyed: LogState | None = None
 
     @staticmethod
-    def behind(log: Log, after: int | Checkpoint) -> Standing:
+    def behind(log: Log, after: int | Checkpoint) -> Cursor:
         """At a bare position, which is believed, or at a checkpoint, which is verified."""
         if isinstance(after, Checkpoint):
-            return Standing(log, after.position, event_id=after.event_id, epoch=after.epoch, store=after.store)
+            return Cursor(log, after.position, event_id=after.event_id, epoch=after.epoch, store=after.store)
         if not isinstance(after, int):
             raise InvalidArgument(
                 f"after is a position or a lf.Checkpoint (from text: Checkpoint.parse), not {after!r}"
             )
-        return Standing(log, after)
+        return Cursor(log, after)
 
     @property
     def checkpoint(self) -> Checkpoint | None:
@@ -96,7 +96,7 @@ class Standing:
         if position < self._seen.head:
             self._surveyed = replace(self._seen, head=position, head_id=event_id)
 
-    def copy(self) -> Standing:
+    def copy(self) -> Cursor:
         """Another one at the same place, to go on by itself."""
         return copy(self)
 
@@ -106,9 +106,9 @@ class Standing:
         return self._seen.head
 
     @property
-    def ground(self) -> Ground | None:
+    def ground(self) -> Anchor | None:
         """The event that it stands on, if it knows one."""
-        return None if self.event_id is None else Ground(self.position, self.event_id)
+        return None if self.event_id is None else Anchor(self.position, self.event_id)
 
     def passed(self, recorded: RecordedEvent) -> None:
         """Everything up to this event has been handed out."""
@@ -120,18 +120,18 @@ class Standing:
             self.position, self.event_id = self._seen.head, self._seen.head_id
 
     @property
-    def _seen(self) -> Survey:
+    def _seen(self) -> LogState:
         assert self._surveyed is not None, "head() comes first"
         return self._surveyed
 
-    def _is_same(self, survey: Survey) -> bool:
+    def _is_same(self, survey: LogState) -> bool:
         return (
             self.store in (None, survey.store)
             and self.epoch in (None, survey.epoch)
             and self.event_id in (None, survey.found_id)
         )
 
-    async def _judge(self, survey: Survey) -> None:
+    async def _judge(self, survey: LogState) -> None:
         """`EpochChanged`, unless an older epoch's checkpoint is of this history too."""
         async with self._log.database.connection() as connection:
             epochs = await epochs_of(connection, self._log.database)
@@ -145,7 +145,7 @@ class Standing:
             raise EpochChanged(self._who, parted.reason, self._remedy or remedy_for(parted), stood, parted.proven)
 
 
-def remedy_for(parted: Parting) -> str:
+def remedy_for(parted: Divergence) -> str:
     """What to do about a checkpoint that is kept outside the store."""
     if parted.proven is None:
         return (

@@ -12,7 +12,7 @@ from leftfold.doors.protocol import Signal
 from leftfold.errors import StoreUnavailable
 from leftfold.events import Query, RecordedEvent
 from leftfold.log.contract import Log
-from leftfold.log.subscription.cursor import Standing
+from leftfold.log.subscription.cursor import Cursor
 from leftfold.log.subscription.page_size import PageSize
 
 HOT_SECONDS = 0.1
@@ -23,7 +23,7 @@ LONGEST_PAUSE = 2.0
 logger = logging.getLogger("leftfold")
 
 
-class Following:
+class SubscriptionEngine:
     """The engine of a subscription: pages of events for ever, until closed. ``position`` is up to where it has gone.
 
     It is woken when something has been appended, here or elsewhere, and looks by itself now and then, because a sign
@@ -36,7 +36,7 @@ class Following:
     def __init__(self, log: Log, query: Query, after: int | Checkpoint) -> None:
         self._closed = False
         self._log = log
-        self._standing = Standing.behind(log, after)
+        self._standing = Cursor.behind(log, after)
         self._query = query
         self._woken: Signal = log.database.signal()
 

@@ -7,7 +7,7 @@ import threading
 from leftfold.doors.protocol import Signal
 
 
-class Audience:
+class Wakeups:
     """A set of signals; any thread may join, leave and wake."""
 
     def __init__(self) -> None:

@@ -22,7 +22,7 @@ from leftfold.errors import InvalidArgument, LeftfoldError
 from leftfold.events import Query
 from leftfold.front.connect import log_at
 from leftfold.front.store import Subscription
-from leftfold.log.subscription.subscription import Following
+from leftfold.log.subscription.subscription import SubscriptionEngine
 from leftfold.ops.command import display
 from leftfold.ops.command.doctor import examine_given, show_epoch, show_repairs
 from leftfold.ops.command.projections import projections
@@ -162,7 +162,7 @@ def tail(
             for recorded in step(latest(log, query, until=position, limit=lines)) if lines else []:
                 display.show_line(console, recorded)
         if follow:
-            with Subscription(Following(log, query, position)) as subscription:
+            with Subscription(SubscriptionEngine(log, query, position)) as subscription:
                 for recorded in subscription:
                     display.show_line(console, recorded)
             return

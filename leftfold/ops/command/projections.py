@@ -14,7 +14,7 @@ from rich.text import Text
 from leftfold.doors.step import step
 from leftfold.errors import InvalidArgument
 from leftfold.follow.checkpoints.generations import Generations
-from leftfold.follow.checkpoints.parked import ParkedEvent, Parking
+from leftfold.follow.checkpoints.parked import ParkedEvent, ParkedEvents
 from leftfold.front.projector import Projector
 from leftfold.ops.command.arguments import AppTarget, Name, ReadModels, Target, Who, Why, projector_of, said
 from leftfold.ops.command.display import plain_table, printable, when
@@ -179,4 +179,4 @@ async def _parked(projector: Projector, name: str) -> list[ParkedEvent]:
         live = await Generations(database).find(connection, name)
         if live is None:
             raise InvalidArgument(f"there is no projection {name!r} in this database")
-        return await Parking(database).all(connection, name, live.number)
+        return await ParkedEvents(database).all(connection, name, live.number)

@@ -10,7 +10,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from leftfold.follow.operate.status import COUNTED, ProjectionStatus
+from leftfold.follow.operate.status import COUNTED, ProcessorStatus
 from leftfold.ops.command.display import plain_table, printable
 
 _STYLES = {
@@ -26,7 +26,7 @@ _STYLES = {
 }
 
 
-def status_table(found: Sequence[ProjectionStatus]) -> RenderableType:
+def status_table(found: Sequence[ProcessorStatus]) -> RenderableType:
     """The table, and the reasons."""
     if not found:
         return Text("no projection has ever run here")
@@ -45,12 +45,12 @@ def status_table(found: Sequence[ProjectionStatus]) -> RenderableType:
     return Group(table, Text(f"\nthe log's head is at position {head:,}", "dim"), *map(_reason, filter(_speaks, found)))
 
 
-def status_json(found: Sequence[ProjectionStatus]) -> str:
+def status_json(found: Sequence[ProcessorStatus]) -> str:
     """The same for programs, one list of objects; times in seconds."""
     return msgspec.json.format(msgspec.json.encode([_plain(one) for one in found])).decode()
 
 
-def _add_row(table: Table, one: ProjectionStatus) -> None:
+def _add_row(table: Table, one: ProcessorStatus) -> None:
     version = "" if one.version == 1 else f" v{one.version}"
     lag = "–" if not one.lag_events else f"{one.lag_events:,}{'+' if one.lag_events >= COUNTED else ''}"
     table.add_row(
@@ -65,11 +65,11 @@ def _add_row(table: Table, one: ProjectionStatus) -> None:
     )
 
 
-def _speaks(one: ProjectionStatus) -> bool:
+def _speaks(one: ProcessorStatus) -> bool:
     return one.reason is not None or one.parked is not None
 
 
-def _reason(one: ProjectionStatus) -> Text:
+def _reason(one: ProcessorStatus) -> Text:
     text = Text(f"\n{printable(one.name)} ", "bold")
     text.append(f"{one.state}", _STYLES[one.state])
     if one.reason is not None:
@@ -98,7 +98,7 @@ def brief(span: timedelta) -> str:
     return " ".join(parts[:2])
 
 
-def _plain(one: ProjectionStatus) -> dict[str, object]:
+def _plain(one: ProcessorStatus) -> dict[str, object]:
     return {
         "projection": one.name,
         "version": one.version,

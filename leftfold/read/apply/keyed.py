@@ -9,9 +9,9 @@ from functools import lru_cache
 from typing import Any
 
 from leftfold.database.protocol import Connection, Database
-from leftfold.errors import ProjectionFailed
+from leftfold.errors import ProcessorFailed
 from leftfold.events import RecordedEvent
-from leftfold.follow.checkpoints.parked import ParkedEvent, Parking, key_text, parked
+from leftfold.follow.checkpoints.parked import ParkedEvent, ParkedEvents, key_text, parked
 from leftfold.follow.processor import Owns
 from leftfold.log.contract import Log
 from leftfold.log.select import Range
@@ -29,7 +29,7 @@ class KeyedChange:
     """How many events of a page were folded, what stopped it, and the rows of its keys before and after."""
 
     events: int
-    failure: ProjectionFailed | None
+    failure: ProcessorFailed | None
     before: Rows
     after: Rows
     parked: Sequence[ParkedEvent] = ()
@@ -53,7 +53,7 @@ class KeyedMaintainer:
         self._database = database
         self._table = table
         self._generation = generation
-        self._parking = Parking(database)
+        self._parking = ParkedEvents(database)
         self._parked_keys: set[str] | None = None
         self._is_ours = None if owns is None else _remembering(projection, owns, _KEYS_TO_A_ROW * cached_rows)
         self._cached_rows = cached_rows

@@ -6,15 +6,15 @@ import logging
 from functools import cached_property
 
 from leftfold.database.protocol import Connection, Database
-from leftfold.errors import InvalidArgument, SchemaOutdated
-from leftfold.follow.checkpoints.audit import Acts
+from leftfold.errors import InvalidArgument, ProcessorOutdated
+from leftfold.follow.checkpoints.audit import AuditLog
 from leftfold.follow.checkpoints.generation import Blueprint, Generation, Mode, Paused
 from leftfold.follow.checkpoints.generations import Generations
 from leftfold.follow.checkpoints.partitions import Partitions
 from leftfold.follow.processor import Owns, PageHandler
 from leftfold.log.contract import Log
 from leftfold.read.apply.maintainers import maintainer_of, tables_of
-from leftfold.read.apply.strike import Striking
+from leftfold.read.apply.removal import GenerationRemoval
 from leftfold.read.projection.kinds import AnyProjection
 from leftfold.read.tables.table import ModelTable
 
@@ -33,8 +33,8 @@ class LiveRows:
         self._projection = projection
         self._cached_rows = cached_rows
         self._tables = tables_of(projection, database, "live")
-        self._striking = Striking(database)
-        self._acts = Acts(database)
+        self._striking = GenerationRemoval(database)
+        self._acts = AuditLog(database)
         self._judged: Generation | None = None
 
     @cached_property
@@ -61,7 +61,7 @@ class LiveRows:
             return await self.generations.find(connection, self._projection.name)
 
     async def ready(self) -> Generation:
-        """The live generation, begun if there is none, and rebuilt if it is marked; `SchemaOutdated` if it does not
+        """The live generation, begun if there is none, and rebuilt if it is marked; `ProcessorOutdated` if it does not
         fit the code. What is returned is the very one that was judged, whatever has taken its place meanwhile."""
         while True:
             live = await self.live()
@@ -70,7 +70,7 @@ class LiveRows:
             try:
                 if await self._made_ready(live):
                     self._judged = live
-            except SchemaOutdated:
+            except ProcessorOutdated:
                 if live == await self.live():  # else its tables were perhaps another's already
                     raise
 
@@ -125,7 +125,7 @@ class LiveRows:
             for table in self._tables:
                 existing = await table.existing(connection)
                 if existing and existing != table.expected():
-                    raise SchemaOutdated(
+                    raise ProcessorOutdated(
                         f"the table {table.name} is not one that the projection {name!r} has made, so it is not "
                         "dropped: drop it yourself, or give the read model another with table=…"
                     )
@@ -135,10 +135,10 @@ class LiveRows:
         return True
 
     async def check_inline(self, connection: Connection) -> None:
-        """`SchemaOutdated` unless appends maintain it, and its table and the code fit."""
+        """`ProcessorOutdated` unless appends maintain it, and its table and the code fit."""
         live = await self.generations.find(connection, self._projection.name)
         if live is None or live.mode != "inline" or not await self._fits(connection, live):
-            raise SchemaOutdated(
+            raise ProcessorOutdated(
                 f"the projection {self._projection.name!r} is recorded as inline, and its rows are not: make it "
                 "asynchronous (projector.make_async), rebuild it (projector.reset, projector.catch_up), and make it "
                 "inline again"
@@ -158,7 +158,7 @@ class LiveRows:
             await self._acts.record(connection, name, "accept", who, why, details)
 
     async def _begin(self) -> None:
-        """Make rows' tables and checkpoint, together; `SchemaOutdated` if only one of them is there already."""
+        """Make rows' tables and checkpoint, together; `ProcessorOutdated` if only one of them is there already."""
         async with self._database.transaction() as connection:
             number = await self.generations.begin(connection, self.blueprint)
             if number is not None:
@@ -177,13 +177,13 @@ class LiveRows:
                     await table.create(connection)
 
     async def _fits(self, connection: Connection, live: Generation) -> bool:
-        """Whether its tables are there; `SchemaOutdated` if they, or the code, are not what made the rows."""
+        """Whether its tables are there; `ProcessorOutdated` if they, or the code, are not what made the rows."""
         self._check_version(live)
         if not await self._check_tables(connection):
             return False
         name, blueprint = live.name, self.blueprint
         if live.fingerprint not in (None, blueprint.fingerprint):
-            raise SchemaOutdated(
+            raise ProcessorOutdated(
                 f"the code or the fields of projection {name!r} have changed, and its version ({live.version}) has "
                 f"not: the rows in {', '.join(one.name for one in self._tables)} are not what this code would have "
                 f"made. Give it version={live.version + 1} and build its rows beside the old ones: "
@@ -202,12 +202,12 @@ class LiveRows:
     def _check_version(self, live: Generation) -> None:
         name, version = live.name, self._projection.version
         if live.version < version:
-            raise SchemaOutdated(
+            raise ProcessorOutdated(
                 f"the rows of projection {name!r} were made by version {live.version}, and this is version {version}: "
                 f"build them beside the old ones, projector.rebuild({name!r}), or at once, projector.reset({name!r})"
             )
         if live.version > version:
-            raise SchemaOutdated(
+            raise ProcessorOutdated(
                 f"the rows of projection {name!r} were made by version {live.version}, and this is version {version}, "
                 "older code: deploy the newer here, too"
             )
@@ -215,9 +215,9 @@ class LiveRows:
     async def _check_tables(self, connection: Connection) -> bool:
         return all([await table.check(connection) for table in self._tables])
 
-    def _unfit(self, table: ModelTable, what: str) -> SchemaOutdated:
+    def _unfit(self, table: ModelTable, what: str) -> ProcessorOutdated:
         name = self._projection.name
-        return SchemaOutdated(
+        return ProcessorOutdated(
             f"the table {table.name} of projection {name!r} (version {self._projection.version}) {what}. Rebuild it "
             f"from history: projector.reset({name!r}), then projector.catch_up()"
         )

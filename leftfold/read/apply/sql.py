@@ -11,13 +11,13 @@ import sqlalchemy as sa
 from sqlalchemy.sql import visitors
 
 from leftfold.database.protocol import Connection, Database, Row
-from leftfold.errors import ProjectionFailed, StoreUnavailable
+from leftfold.errors import ProcessorFailed, StoreUnavailable
 from leftfold.events import RecordedEvent
 from leftfold.follow.checkpoints.generation import Role
 from leftfold.read.model.table_names import SUFFIX
 from leftfold.read.projection.fold import failed
 from leftfold.read.projection.sql import SqlProjection
-from leftfold.read.tables.compiled import Statement, compiled, result_loader
+from leftfold.read.tables.compiled import Compiled, compiled, result_loader
 
 _MOST_COMPILED = 200
 
@@ -27,7 +27,7 @@ class Prepared:
     """The events of a page, and for each that has any the SQL and the parameters that it has led to."""
 
     events: int
-    failure: ProjectionFailed | None
+    failure: ProcessorFailed | None
     page: Sequence[RecordedEvent]
     sql: Sequence[tuple[RecordedEvent, str, Sequence[Any]]] = ()
 
@@ -37,10 +37,10 @@ class Compiler:
 
     def __init__(self, projection: SqlProjection, database: Database, role: Role) -> None:
         self._database = database
-        self._kept: dict[int, tuple[Any, Statement]] = {}
+        self._kept: dict[int, tuple[Any, Compiled]] = {}
         self._in_role = _in_role(projection.tables, role)
 
-    def compiled(self, statement: Any, *, keep: bool) -> Statement:
+    def compiled(self, statement: Any, *, keep: bool) -> Compiled:
         kept = self._kept.get(id(statement))
         if kept is not None:
             return kept[1]

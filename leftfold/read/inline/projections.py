@@ -17,11 +17,11 @@ from zlib import crc32
 import msgspec
 
 from leftfold.database.protocol import Connection, Database, Row, Statement
-from leftfold.errors import InvalidArgument, LeftfoldError, ProjectionFailed, SchemaOutdated
+from leftfold.errors import InvalidArgument, LeftfoldError, ProcessorFailed, ProcessorOutdated
 from leftfold.events import RecordedEvent, Registry, moment
-from leftfold.log.append import Append, Touched
+from leftfold.log.append import Append, RowLocks
 from leftfold.log.inline.inline_set import Member, digest_of
-from leftfold.log.inline.protocol import Placed, Refused, recorded_events
+from leftfold.log.inline.protocol import BatchRefused, StoredAppend, recorded_events
 from leftfold.read.model.definition import Rows
 from leftfold.read.projection.fold import Folded, Page, assign_keys, changes, fold_page
 from leftfold.read.projection.keyed import Projection
@@ -68,7 +68,7 @@ class InlineProjections:
         ]
         return answers[: len(first)], rows
 
-    def fold(self, placed: Sequence[Placed], rows: Sequence[Rows]) -> list[Statement]:
+    def fold(self, placed: Sequence[StoredAppend], rows: Sequence[Rows]) -> list[Statement]:
         """See `leftfold.log.inline.protocol.Inline.fold`."""
         pages = self._pages(placed)
         if _failure_of(pages) is not None or not self._were_told(placed, pages):
@@ -76,7 +76,9 @@ class InlineProjections:
         before = [{key: fetched[key] for key in page.all_keys()} for page, fetched in zip(pages, rows, strict=True)]
         after = [fold_page(*of_one) for of_one in zip(self.projections, pages, before, strict=True)]
         if (failure := _failure_of(after)) is not None:
-            raise Refused(self._failures(placed, before) or {_first_in(failure.stream, placed).number: failure}, {})
+            raise BatchRefused(
+                self._failures(placed, before) or {_first_in(failure.stream, placed).number: failure}, {}
+            )
         statements = []
         for fold, former, folded in zip(self._folds, before, after, strict=True):
             written, deleted = changes(former, folded.rows)
@@ -86,12 +88,12 @@ class InlineProjections:
                 statements.append(fold.table.deleting(deleted))
         return statements
 
-    def _pages(self, placed: Sequence[Placed]) -> list[Page]:
+    def _pages(self, placed: Sequence[StoredAppend]) -> list[Page]:
         """What appends mean to each projection."""
         events = recorded_events(placed, self._registry)
         return [one.page(events) for one in self._folds]
 
-    def _were_told(self, placed: Sequence[Placed], pages: Sequence[Page]) -> bool:
+    def _were_told(self, placed: Sequence[StoredAppend], pages: Sequence[Page]) -> bool:
         """Whether these are the rows that the appends were said to touch, which are locked."""
         return all(
             page.keys == [keys for one in placed for keys in _touched(one.append).keys[at]]
@@ -106,9 +108,9 @@ class InlineProjections:
             if fold.is_keyed
             for key in page.all_keys()
         }
-        return append._replace(touched=Touched(tuple(sorted(locks)), [page.keys for page in pages], tries))
+        return append._replace(touched=RowLocks(tuple(sorted(locks)), [page.keys for page in pages], tries))
 
-    def _misjudged(self, placed: Sequence[Placed]) -> Refused:
+    def _misjudged(self, placed: Sequence[StoredAppend]) -> BatchRefused:
         """Whose rows cannot be told at all, and who touches others than was told, and may try again with these.
 
         What is told anew follows from the version and the moment that came out, too, and never from the position.
@@ -127,9 +129,9 @@ class InlineProjections:
                     moved[one.number] = self._touching(one.append, again, tries + 1)
         if not failures and not moved:  # a key=… that comes out differently each time that it is asked
             failures[placed[0].number] = self._undecided(placed[0])
-        return Refused(failures, moved)
+        return BatchRefused(failures, moved)
 
-    def _failures(self, placed: Sequence[Placed], before: Sequence[Rows]) -> dict[int, LeftfoldError]:
+    def _failures(self, placed: Sequence[StoredAppend], before: Sequence[Rows]) -> dict[int, LeftfoldError]:
         """Which appends do not fold. What comes after one in its stream or its rows is judged again when it is gone."""
         rows = [dict(one) for one in before]
         failures: dict[int, LeftfoldError] = {}
@@ -147,12 +149,12 @@ class InlineProjections:
                 rows = [folded.rows for folded in after]
         return failures
 
-    def _undecided(self, placed: Placed) -> ProjectionFailed:
+    def _undecided(self, placed: StoredAppend) -> ProcessorFailed:
         """The refusal of a key that comes out differently with every attempt."""
         pages, told = self._pages([placed]), _touched(placed.append).keys
         keyed = [at for at, fold in enumerate(self._folds) if fold.is_keyed]
         at = next((at for at in keyed if pages[at].keys != told[at]), keyed[0])
-        return ProjectionFailed(
+        return ProcessorFailed(
             self._folds[at].name,
             None,
             placed.append.stream,
@@ -216,41 +218,41 @@ def _foldable(projection: AnyProjection) -> Projection[Any]:
     return projection
 
 
-def _failure_of(parts: Iterable[Page | Folded]) -> ProjectionFailed | None:
+def _failure_of(parts: Iterable[Page | Folded]) -> ProcessorFailed | None:
     """What stopped the first of them that was stopped, without a position, because there is no event."""
     failure = next((one.failure for one in parts if one.failure is not None), None)
     if failure is None:
         return None
-    refusal = ProjectionFailed(failure.projection, None, failure.stream, failure.type, failure.reason, _REMEDY)
+    refusal = ProcessorFailed(failure.projection, None, failure.stream, failure.type, failure.reason, _REMEDY)
     refusal.__cause__ = failure.__cause__
     return refusal
 
 
 @contextmanager
 def _tables_are_there() -> Iterator[None]:
-    """`SchemaOutdated` if one of them turns out to be gone."""
+    """`ProcessorOutdated` if one of them turns out to be gone."""
     try:
         yield
     except Exception as error:
         if getattr(error, "sqlstate", None) != "42P01" and "no such table" not in str(error):
             raise
-        raise SchemaOutdated(
+        raise ProcessorOutdated(
             f"the table of an inline projection is gone ({str(error).splitlines()[0]}): make the projection "
             "asynchronous (projector.make_async), rebuild it (projector.reset, projector.catch_up), and make it inline "
             "again"
         ) from error
 
 
-def _first_in(stream: str, placed: Sequence[Placed]) -> Placed:
+def _first_in(stream: str, placed: Sequence[StoredAppend]) -> StoredAppend:
     return next(one for one in placed if one.append.stream == stream)
 
 
-def _touched(append: Append) -> Touched:
+def _touched(append: Append) -> RowLocks:
     assert append.touched is not None, "an append is touched before it is placed"
     return append.touched
 
 
-def _provisional(append: Append) -> Placed:
+def _provisional(append: Append) -> StoredAppend:
     """Where it would stand, as far as that is known before: a guess, but for the stream and the events."""
     count = len(append.events)
-    return Placed(0, append, max(append.expected, 0) + count, [0] * count, 0, moment.to_text(datetime.now(UTC)))
+    return StoredAppend(0, append, max(append.expected, 0) + count, [0] * count, 0, moment.to_text(datetime.now(UTC)))

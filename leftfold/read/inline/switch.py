@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from leftfold.database.protocol import Connection, Database
-from leftfold.errors import InvalidArgument, NotSupported, SchemaOutdated
-from leftfold.follow.checkpoints.audit import Acts
+from leftfold.errors import InvalidArgument, NotSupported, ProcessorOutdated
+from leftfold.follow.checkpoints.audit import AuditLog
 from leftfold.follow.checkpoints.generation import Generation
 from leftfold.follow.checkpoints.generations import Generations
-from leftfold.follow.checkpoints.parked import Parking
+from leftfold.follow.checkpoints.parked import ParkedEvents
 from leftfold.follow.checkpoints.partitions import Partitions
 from leftfold.follow.run.run import ProcessorRun
 from leftfold.log.contract import Log
@@ -27,7 +27,7 @@ from leftfold.log.inline.inline_set import (
     read_inline_set,
     write_inline_set,
 )
-from leftfold.log.subscription.cursor import Standing
+from leftfold.log.subscription.cursor import Cursor
 from leftfold.log.subscription.page_size import PAGE_EVENTS
 from leftfold.log.transaction import transaction
 from leftfold.read.apply.live import LiveRows
@@ -46,14 +46,14 @@ async def make_inline(log: Log, database: Database, projection: AnyProjection, w
     async with _alone(log) as (joined, connection, recorded):
         former = _named(recorded, member.name)
         if former is not None and former != member:
-            raise SchemaOutdated(
+            raise ProcessorOutdated(
                 f"version {former.version} of the projection {former.name!r} is inline: make it asynchronous first, "
                 f"projector.make_async({former.name!r}), then rebuild it, and make version {member.version} inline"
             )
         if former is None:
             await _begin(joined, connection, projection)
             await write_inline_set(connection, log.database, recorded | {member})
-            await Acts(log.database).record(
+            await AuditLog(log.database).record(
                 connection, member.name, "make_inline", who, why, {"version": member.version}
             )
 
@@ -67,11 +67,11 @@ async def make_async(log: Log, name: str, who: str | None, why: str) -> None:
         if (member := _named(recorded, name)) is not None:
             await _end(joined, connection, live)
             await write_inline_set(connection, log.database, recorded - {member})
-            await Acts(log.database).record(connection, name, "make_async", who, why, {"version": member.version})
+            await AuditLog(log.database).record(connection, name, "make_async", who, why, {"version": member.version})
 
 
 async def establish(log: Log, inline: InlineProjections) -> None:
-    """Maintain these inline, if they are what the database has recorded; `SchemaOutdated` if not.
+    """Maintain these inline, if they are what the database has recorded; `ProcessorOutdated` if not.
 
     In an empty log with an empty set there is nothing to catch up with: then they are recorded.
     """
@@ -118,7 +118,7 @@ async def _begin(log: Log, connection: Connection, projection: AnyProjection) ->
     await partitions.keep_out(connection)
     await partitions.fence(connection, live.name, live.number)
     await run.catch_up()
-    if aside := await Parking(log.database).keys(connection, live.name, live.number):
+    if aside := await ParkedEvents(log.database).keys(connection, live.name, live.number):
         raise InvalidArgument(
             f"events of {len(aside)} keys of the projection {live.name!r} are set aside, so these rows are behind: "
             f"projector.unpark({live.name!r}) first"
@@ -131,7 +131,7 @@ async def _end(log: Log, connection: Connection, live: Generation) -> None:
     """Give it a checkpoint, at the head."""
     partitions = Partitions(log.database)
     survey = await log.survey(0)
-    standing = Standing(log, survey.head, event_id=survey.head_id, epoch=survey.epoch, inside=True)
+    standing = Cursor(log, survey.head, event_id=survey.head_id, epoch=survey.epoch, inside=True)
     await partitions.begin(connection, live.name, live.number)
     [whole] = await partitions.load(connection, live.name, live.number)
     await partitions.move(connection, whole, standing)

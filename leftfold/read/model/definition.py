@@ -12,7 +12,7 @@ import msgspec
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
 
-from leftfold.errors import InvalidArgument, SchemaOutdated
+from leftfold.errors import InvalidArgument, ProcessorOutdated
 from leftfold.read.model.composites import DocumentType
 from leftfold.read.model.fields import Field, fields_of
 from leftfold.read.model.table_names import _table_name
@@ -109,7 +109,7 @@ class Definition:
                     if values[at] is not None:
                         values[at] = convert(values[at])
             except ValueError as error:
-                raise SchemaOutdated(
+                raise ProcessorOutdated(
                     f"the table {self.name} holds in its column {self.fields[at].name} what {model.__name__} cannot "
                     f"have today: {error}. Rebuild it: projector.rebuild(name)"
                 ) from error

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from leftfold.errors import InvalidArgument, ProjectionFailed
+from leftfold.errors import InvalidArgument, ProcessorFailed
 from leftfold.events import RecordedEvent
 from leftfold.read.model.definition import Rows
 from leftfold.read.projection.keyed import Projection
@@ -21,7 +21,7 @@ class Page:
 
     events: Sequence[RecordedEvent]
     keys: Sequence[Sequence[Any]]
-    failure: ProjectionFailed | None
+    failure: ProcessorFailed | None
 
     def all_keys(self) -> list[Any]:
         """Every key once, in the order of their first events."""
@@ -37,7 +37,7 @@ class Folded:
 
     events: int
     rows: Rows
-    failure: ProjectionFailed | None
+    failure: ProcessorFailed | None
     parked: Sequence[tuple[Any, RecordedEvent, Exception | None]] = ()
 
 
@@ -110,9 +110,9 @@ def changes(before: Rows, after: Rows) -> tuple[list[Any], list[Any]]:
     return [row for _, row in changed if row is not None], [key for key, row in changed if row is None]
 
 
-def failed(projection: str, recorded: RecordedEvent, error: Exception) -> ProjectionFailed:
+def failed(projection: str, recorded: RecordedEvent, error: Exception) -> ProcessorFailed:
     """The error for an event that could not be applied."""
     reason = str(error) if isinstance(error, InvalidArgument) else f"{type(error).__name__}: {error}"
-    failure = ProjectionFailed(projection, recorded.position, recorded.stream, recorded.type, reason)
+    failure = ProcessorFailed(projection, recorded.position, recorded.stream, recorded.type, reason)
     failure.__cause__ = error
     return failure

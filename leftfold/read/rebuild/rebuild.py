@@ -17,7 +17,7 @@ from leftfold.database.protocol import Database
 from leftfold.errors import NotSupported, StoreUnavailable
 from leftfold.follow.checkpoints.generation import Generation
 from leftfold.follow.checkpoints.partition import Partition, Place
-from leftfold.follow.checkpoints.workers import new_member_id
+from leftfold.follow.checkpoints.workers import new_worker_id
 from leftfold.follow.run.reader import RememberingReader
 from leftfold.follow.run.run import ProcessorRun
 from leftfold.log.buckets import BUCKETS
@@ -27,11 +27,11 @@ from leftfold.read.apply.maintainers import tables_of
 from leftfold.read.model.table_names import SUFFIX
 from leftfold.read.projection.keyed import Projection
 from leftfold.read.projection.kinds import AnyProjection
-from leftfold.read.rebuild.lanes import Lanes, Until, is_retried, to_the_head
 from leftfold.read.rebuild.patience import FIRST_PATIENCE, LONGEST_PATIENCE, PAUSE, Busy, in_the_way
 from leftfold.read.rebuild.progress import Pace, Phase, RebuildProgress, progress
 from leftfold.read.rebuild.side_by_side import RebuildComparison, SideBySide
 from leftfold.read.rebuild.succession import REBUILD, Held, ShadowGone, Succession
+from leftfold.read.rebuild.workers import RebuildWorkers, Until, is_retried, to_the_head
 
 _TICK = 0.2
 _SWAP_SECONDS = 60.0
@@ -75,7 +75,7 @@ class Rebuild:
         who: str | None,
         why: str,
     ) -> None:
-        self._id = REBUILD + new_member_id()
+        self._id = REBUILD + new_worker_id()
         self._log = log
         self._database = database
         self._projection = projection
@@ -92,7 +92,7 @@ class Rebuild:
         self._succession = Succession(log, database)
         self._pace = Pace()
         self._held: set[Place] = set()
-        self._lanes: Lanes | None = None
+        self._lanes: RebuildWorkers | None = None
         self._events = 0.0
         self._over = False
 
@@ -144,7 +144,7 @@ class Rebuild:
     async def _build(self, shadow: Generation, until: Until = to_the_head) -> int:
         """Until the new rows have caught up with what was there at first, and are within a page of the head now."""
         goal = await self._log.head()
-        lanes = self._lanes = Lanes(
+        lanes = self._lanes = RebuildWorkers(
             self._log, self._database, self._run, shadow, self._id, self._lease_seconds, self._count, until
         )
         try:

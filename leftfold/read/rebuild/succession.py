@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from typing import Literal
 
 from leftfold.database.protocol import Connection, Database
-from leftfold.errors import InvalidArgument, NotSupported, SchemaOutdated
-from leftfold.follow.checkpoints.audit import Acts
+from leftfold.errors import InvalidArgument, NotSupported, ProcessorOutdated
+from leftfold.follow.checkpoints.audit import AuditLog
 from leftfold.follow.checkpoints.generation import Blueprint, Generation, Role
 from leftfold.follow.checkpoints.generations import Generations
 from leftfold.follow.checkpoints.partition import Partition
 from leftfold.follow.checkpoints.partitions import Partitions
 from leftfold.log.contract import Log
-from leftfold.read.apply.strike import Striking
+from leftfold.read.apply.removal import GenerationRemoval
 from leftfold.read.model.table_names import SUFFIX
 from leftfold.read.rebuild.patience import Busy, impatiently, insistently
-from leftfold.read.rebuild.user_indexes import Attached
+from leftfold.read.rebuild.user_indexes import UserIndexes
 from leftfold.read.tables.catalog import lock_tables, rename_table, table_exists
 from leftfold.read.tables.table import ModelTable
 
@@ -64,14 +64,14 @@ class Succession:
         self._database = database
         self._generations = Generations(database)
         self._partitions = Partitions(database, outside=database is not log.database)
-        self._striking = Striking(database)
-        self._attached = Attached(database)
-        self._acts = Acts(database)
+        self._striking = GenerationRemoval(database)
+        self._attached = UserIndexes(database)
+        self._acts = AuditLog(database)
 
     async def begin(
         self, blueprint: Blueprint, tables: Sequence[ModelTable], parts: int, who: str | None, why: str
     ) -> Generation:
-        """The shadow of this code, begun if it is not there; `SchemaOutdated` if it must not be, or another is."""
+        """The shadow of this code, begun if it is not there; `ProcessorOutdated` if it must not be, or another is."""
         name = blueprint.name
         while True:
             async with self._database.transaction() as connection:
@@ -225,11 +225,11 @@ class Succession:
         await self._partitions.fence(connection, generation.name, generation.number)
 
     async def _check_free(self, connection: Connection, live: Generation | None, tables: Sequence[str]) -> None:
-        """`SchemaOutdated` if somebody else's table has the name of one that is to be live."""
+        """`ProcessorOutdated` if somebody else's table has the name of one that is to be live."""
         own = () if live is None else live.tables or tables
         for name in sorted(set(tables) - set(own)):
             if await table_exists(connection, self._database, name):
-                raise SchemaOutdated(
+                raise ProcessorOutdated(
                     f"there is a table {name} already that no projection has made: drop it, or give the read model "
                     "another with table=…"
                 )
@@ -252,33 +252,33 @@ def _check_is_there(shadow: Generation, found: Generation | None) -> None:
 def _check_is_the_same(shadow: Generation, code: Blueprint) -> None:
     """Of the same version and code, so that whoever asks may go on building it."""
     if shadow.version != code.version:
-        raise SchemaOutdated(
+        raise ProcessorOutdated(
             f"rows of version {shadow.version} of projection {code.name!r} are being built already, and this is "
             f"version {code.version}: let that end, or abandon them, projector.abandon({code.name!r})"
         )
     if shadow.rebuild is not None:
-        raise SchemaOutdated(
+        raise ProcessorOutdated(
             f"the rows of projection {code.name!r} that are being built do not follow from the log any more "
             f"({shadow.rebuild}): abandon them, projector.abandon({code.name!r}), and rebuild again"
         )
     if shadow.fingerprint != code.fingerprint:
-        raise SchemaOutdated(
+        raise ProcessorOutdated(
             f"the code or the fields of projection {code.name!r} have changed since its rows of version {code.version} "
             f"were begun to be built: abandon them, projector.abandon({code.name!r}), and rebuild again"
         )
 
 
 def _check_may_follow(live: Generation, code: Blueprint | Generation) -> None:
-    """`SchemaOutdated` if rows of that code must not take the place of the live ones."""
+    """`ProcessorOutdated` if rows of that code must not take the place of the live ones."""
     _check_is_async(live)
     if live.version > code.version:
-        raise SchemaOutdated(
+        raise ProcessorOutdated(
             f"the live rows of projection {live.name!r} were made by version {live.version}, and this is version "
             f"{code.version}, older code: to go back to rows that are still kept, projector.rollback({live.name!r}); "
             f"to build them anew, give this code a version from {live.version + 1}"
         )
     if live.version == code.version and live.fingerprint not in (None, code.fingerprint):
-        raise SchemaOutdated(
+        raise ProcessorOutdated(
             f"the code or the fields of projection {live.name!r} have changed, and its version ({live.version}) has "
             f"not: give it version={live.version + 1}, so that workers of either know which rows are theirs"
         )

@@ -38,7 +38,7 @@ Index = tuple[bool, str]
 """Whether it is unique, and what of: ``USING btree (owner)``, ``(owner)``."""
 
 
-class Attached:
+class UserIndexes:
     """In one database."""
 
     def __init__(self, database: Database) -> None:

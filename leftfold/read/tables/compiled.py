@@ -25,7 +25,7 @@ def sqlalchemy_dialect(name: Dialect) -> sa.Dialect:
     return dialect
 
 
-class Statement:
+class Compiled:
     """A compiled statement. Tables without a schema are those in ``schema``."""
 
     def __init__(self, clause: ClauseElement, dialect: Dialect, schema: str | None = None) -> None:
@@ -54,9 +54,9 @@ class Statement:
         return convert(value) if convert else value
 
 
-def compiled(clause: ClauseElement, database: Database) -> Statement:
+def compiled(clause: ClauseElement, database: Database) -> Compiled:
     """For a database, in whose own schema are the tables that have none."""
-    return Statement(clause, database.dialect, database.schema)
+    return Compiled(clause, database.dialect, database.schema)
 
 
 def result_loader(kinds: Sequence[TypeEngine[Any]], dialect: Dialect) -> Callable[[Sequence[Any]], tuple[Any, ...]]:

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateIndex, CreateTable
 
 from leftfold.database.protocol import Connection, Database
-from leftfold.errors import SchemaOutdated
+from leftfold.errors import ProcessorOutdated
 from leftfold.follow.checkpoints.generation import Role
 from leftfold.read.model.table_names import SUFFIX
 from leftfold.read.tables.catalog import existing_columns, name_is_free
@@ -40,7 +40,7 @@ class SqlTable:
         existing, expected = await self.existing(connection), self.expected()
         if existing and existing != expected:
             differing = [name for name in {**expected, **existing} if existing.get(name) != expected.get(name)]
-            raise SchemaOutdated(
+            raise ProcessorOutdated(
                 f"the table {self.name} has other columns than its projection's: "
                 + "; ".join(
                     f"{name} is {existing.get(name, 'missing')}, expected {expected.get(name, 'no such column')}"

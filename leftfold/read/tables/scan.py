@@ -11,7 +11,7 @@ from leftfold.database.protocol import Database, Row
 from leftfold.follow.checkpoints.generation import Role
 from leftfold.read.model.definition import Definition
 from leftfold.read.model.table_names import SUFFIX
-from leftfold.read.tables.compiled import Statement, compiled
+from leftfold.read.tables.compiled import Compiled, compiled
 
 _PAGE_ROWS = 1_000
 
@@ -19,7 +19,7 @@ _PAGE_ROWS = 1_000
 class Run(Protocol):
     """Runs a statement with values for its parameters, on a connection of its choice."""
 
-    async def __call__(self, statement: Statement, /, **values: Any) -> list[Row]: ...
+    async def __call__(self, statement: Compiled, /, **values: Any) -> list[Row]: ...
 
 
 async def in_key_order(run: Run, database: Database, definition: Definition, role: Role = "live") -> AsyncIterator[Any]:

@@ -15,7 +15,7 @@ import sqlalchemy as sa
 from sqlalchemy.schema import CreateTable
 
 from leftfold.database.protocol import Connection, Database, Statement
-from leftfold.errors import SchemaOutdated
+from leftfold.errors import ProcessorOutdated
 from leftfold.follow.checkpoints.generation import Role
 from leftfold.read.model.definition import Definition, Rows
 from leftfold.read.model.table_names import SUFFIX
@@ -101,10 +101,10 @@ class ReadTable(ABC):
         return not await connection.execute(f"SELECT 1 FROM {self.name} LIMIT 1")
 
     async def check(self, connection: Connection) -> bool:
-        """Whether the table is there; `SchemaOutdated` if its columns are not the model's."""
+        """Whether the table is there; `ProcessorOutdated` if its columns are not the model's."""
         existing, expected = await self.existing(connection), self.expected()
         if existing and existing != expected:
-            raise SchemaOutdated(
+            raise ProcessorOutdated(
                 f"the table {self.name} does not fit {self.definition.model.__name__}: "
                 f"{'; '.join(_differences(existing, expected))}. Rebuild it from history: give the projection its next "
                 "version= and projector.rebuild(name), or projector.reset(name), then projector.catch_up()"
@@ -155,7 +155,7 @@ class ModelTable(Protocol):
         """The columns that the database has; none if there is no table."""
 
     async def check(self, connection: Connection) -> bool:
-        """Whether it is there; `SchemaOutdated` if its columns are not the model's."""
+        """Whether it is there; `ProcessorOutdated` if its columns are not the model's."""
 
     async def create(self, connection: Connection) -> None:
         """Create it."""

@@ -20,7 +20,7 @@ from leftfold.database.sqlite.database import SqliteDatabase
 from leftfold.database.url import SqliteUrl
 from leftfold.errors import InvalidArgument
 from leftfold.log.contract import Log
-from leftfold.log.epochs import Survey
+from leftfold.log.epochs import LogState
 from leftfold.log.select import Range
 from leftfold.read.projection.keyed import Projection
 from leftfold.read.tables.tables import table_in
@@ -75,7 +75,7 @@ class History:
         with self._lock:
             self._kept.clear()
 
-    async def _survey(self, position: int, asked: AsOf) -> Survey:
+    async def _survey(self, position: int, asked: AsOf) -> LogState:
         """A look at the log; `InvalidArgument` if it does not reach as far as is asked about."""
         survey = await self._log.survey(position)
         if asked.position is not None and asked.position > survey.head:
@@ -85,7 +85,7 @@ class History:
             )
         return survey
 
-    async def _still_holds(self, known: Past, projection: Projection[Any], survey: Survey) -> bool:
+    async def _still_holds(self, known: Past, projection: Projection[Any], survey: LogState) -> bool:
         """Whether the events that count are still the same ones; if so, what is new need not be looked at again."""
         at, id = known.ground
         if survey.found_id != id or survey.head < at:
@@ -101,7 +101,7 @@ class History:
         self,
         projection: Projection[Any],
         asked: AsOf,
-        survey: Survey,
+        survey: LogState,
         limit_rows: int,
         progress: Progress | None,
     ) -> Past:

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from leftfold.errors import NotSupported, ProjectionFailed
+from leftfold.errors import NotSupported, ProcessorFailed
 from leftfold.events import RecordedEvent
 from leftfold.log.contract import Log
 from leftfold.log.select import Range
@@ -34,7 +34,7 @@ Progress = Callable[[Replayed], Any]
 
 def fold_onto(
     projection: Projection[Any], rows: dict[Any, Any], events: Sequence[RecordedEvent], home: str | None
-) -> ProjectionFailed | None:
+) -> ProcessorFailed | None:
     """Fold events onto rows by key, which are changed in place; what stopped it, if anything. Pure otherwise.
 
     ``home`` is the only category allowed, None if any is.
@@ -54,7 +54,7 @@ async def replay(
 ) -> dict[Any, Any]:
     """The rows, by key, that the events which count make, up to the position ``until``, at or below the horizon.
 
-    `ProjectionFailed` if the fold raises; `NotSupported` as soon as there are more than ``limit_rows``.
+    `ProcessorFailed` if the fold raises; `NotSupported` as soon as there are more than ``limit_rows``.
     """
     query = projection.query(log.registry)
     home = await first_category(log, projection, until)
@@ -91,13 +91,13 @@ def too_many(projection: Projection[Any], limit_rows: int) -> NotSupported:
     )
 
 
-def _unlike_the_live_one(failure: ProjectionFailed, asked: AsOf) -> ProjectionFailed:
+def _unlike_the_live_one(failure: ProcessorFailed, asked: AsOf) -> ProcessorFailed:
     """The same failure, told about a replay, which has no checkpoint to go on from."""
     hint = "" if asked.at is None else (
         ". With at=, an event counts by when it occurred: if one was told about later than others that rest on it, the "
         "fold meets these without it"
     )  # fmt: skip
-    return ProjectionFailed(
+    return ProcessorFailed(
         failure.projection,
         failure.position,
         failure.stream,

@@ -14,13 +14,13 @@ from sqlalchemy.sql.visitors import iterate
 from leftfold.database.protocol import Database, Row
 from leftfold.database.sqlite.database import SqliteDatabase
 from leftfold.database.url import SqliteUrl
-from leftfold.errors import InvalidArgument, LeftfoldError, NotSupported, SchemaOutdated, StoreUnavailable
+from leftfold.errors import InvalidArgument, LeftfoldError, NotSupported, ProcessorOutdated, StoreUnavailable
 from leftfold.read.model.definition import definition_of
 from leftfold.read.model.model import ReadModel
 from leftfold.read.projection.decorator import projection_of
 from leftfold.read.projection.keyed import Projection
 from leftfold.read.tables.comparison import Comparison, Difference, compare_rows, differences
-from leftfold.read.tables.compiled import Statement, compiled, result_loader
+from leftfold.read.tables.compiled import Compiled, compiled, result_loader
 from leftfold.read.tables.scan import in_key_order
 from leftfold.read.tables.tables import table_in
 from leftfold.read.view.as_of import as_of
@@ -161,7 +161,7 @@ class AsyncView(Generic[Model]):
         """Every row in the order of keys, in keyset pages."""
         return in_key_order(self._run, self._database, self._definition)
 
-    def _statement(self, select: sa.Select[Any]) -> Statement:
+    def _statement(self, select: sa.Select[Any]) -> Compiled:
         """Compiled, if it means the same on both back ends."""
         check_amounts(select)
         return compiled(select, self._database)
@@ -173,7 +173,7 @@ class AsyncView(Generic[Model]):
         """
         await wait_for(self._database, self._definition.name, position, timeout)
 
-    async def _run(self, statement: Statement, /, **values: Any) -> list[Row]:
+    async def _run(self, statement: Compiled, /, **values: Any) -> list[Row]:
         sql, parameters = statement.bind(**values)
         try:
             async with self._database.connection() as connection:
@@ -192,7 +192,7 @@ class AsyncView(Generic[Model]):
             ) from error
         async with self._database.connection() as connection:
             if not await self._table.check(connection):
-                raise SchemaOutdated(
+                raise ProcessorOutdated(
                     f"there is no table {self._table.name} for {self._model.__name__} yet: the projector makes it. Run "
                     "store.projector([…]).catch_up() with its projection first"
                 ) from error
@@ -226,7 +226,7 @@ class AsyncPastView(AsyncView[Model]):
                 f"to {position}: wait with the view of now"
             )
 
-    def _statement(self, select: sa.Select[Any]) -> Statement:
+    def _statement(self, select: sa.Select[Any]) -> Compiled:
         others = {one.name for one in iterate(select) if isinstance(one, sa.TableClause)} - {self._definition.name}
         if others:
             names = ", ".join(sorted(others))
@@ -236,7 +236,7 @@ class AsyncPastView(AsyncView[Model]):
             )
         return super()._statement(select)
 
-    async def _run(self, statement: Statement, /, **values: Any) -> list[Row]:
+    async def _run(self, statement: Compiled, /, **values: Any) -> list[Row]:
         if self._past_of is None:
             raise StoreUnavailable(f"this view of the past ({self._told}) is closed: ask for it again with as_of(…)")
         return await super()._run(statement, **values)

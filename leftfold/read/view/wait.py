@@ -5,7 +5,7 @@ from __future__ import annotations
 from time import monotonic
 
 from leftfold.database.protocol import Database
-from leftfold.errors import InvalidArgument, ProjectionBehind, SchemaOutdated
+from leftfold.errors import InvalidArgument, ProcessorOutdated, ProjectionBehind
 from leftfold.follow.checkpoints.generation import Generation
 from leftfold.follow.checkpoints.generations import Generations
 from leftfold.follow.checkpoints.partitions import Partitions
@@ -24,7 +24,7 @@ async def wait_for(database: Database, table: str, position: int, timeout: float
         async with database.connection() as connection:
             live = [one for one in await generations.all(connection) if one.role == "live" and table in one.tables]
             if not live:
-                raise SchemaOutdated(f"no projection maintains the table {table} yet: run its projector first")
+                raise ProcessorOutdated(f"no projection maintains the table {table} yet: run its projector first")
             parts = [part for one in live for part in await partitions.load(connection, one.name, one.number)]
         if all(one.mode == "inline" for one in live):
             return

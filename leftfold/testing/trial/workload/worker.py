@@ -1,9 +1,9 @@
 """A process of the trial: callers and followers at two stores, one through each door. It lives until it is killed.
 
-``python -m leftfold.testing.trial.workload.worker SETTING``: it says ``open`` when it has begun. On stdin it is told
-``quiet``, whereupon its callers end and it says ``quiet``; then ``until POSITION``, whereupon its followers go on as far as that
-and the process ends. ``fail CODE AFTER TIMES`` and ``heal`` are for the disk under an SQLite file. When stdin closes,
-whoever started it is gone, and it goes too.
+``python -m leftfold.testing.trial.workload.worker SETTING`` says ``open`` when it has begun. Its stdin takes ``quiet``:
+its callers end, and it says ``quiet``. Then ``until POSITION``: its followers go on as far as that, and the process
+ends. ``fail CODE AFTER TIMES`` and ``heal`` are for the disk under an SQLite file. When stdin closes, the parent is
+gone, and the process ends, too.
 """
 
 from __future__ import annotations

@@ -27,7 +27,7 @@ async def to_the_head() -> Partition | None:
     return None
 
 
-class Lanes:
+class RebuildWorkers:
     """``async with lanes:`` they run, and have ended behind it. ``woken`` is set when something has changed."""
 
     def __init__(
