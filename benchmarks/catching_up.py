@@ -51,7 +51,7 @@ def catch_up_with_workers(url: str, events: int, workers: int) -> float:
             process.start()
         try:
             ready.wait(PATIENCE)
-            projector.settle(SETTLED_SECONDS)
+            projector.drain(SETTLED_SECONDS)
         finally:
             done.set()
             for process in processes:

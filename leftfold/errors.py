@@ -152,7 +152,7 @@ class ProcessorPaused(LeftfoldError):
         self.who = who
         self.why = why
         super().__init__(
-            f"projection {projection!r} was paused by {who} ({why}): `leftfold projections resume URL {projection}` "
+            f"projection {projection!r} was paused by {who} ({why}): `leftfold resume module:app {projection}` "
             "lets it run again"
         )
 

@@ -26,7 +26,7 @@ def test_the_code_runs_and_the_commands_know_its_app(tmp_path: Path) -> None:
         "Customer(customer_id='ann', total=Decimal('12.5000'), payments=1)",
         "Customer(customer_id='ann', total=Decimal('20.0000'), payments=2)",
     ]
-    told = run(tmp_path, "-m", "leftfold", "projections", "status", "shop:app")
+    told = run(tmp_path, "-m", "leftfold", "status", "shop:app")
     assert "PaymentsByDay" in told
     assert "customers" in told
 

@@ -2,32 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
+from functools import partial
 from types import TracebackType
-from typing import Any, Self, TypeVar, overload
+from typing import Any, Self, TypeVar
 
-from leftfold import expected as expectation
 from leftfold.checkpoint import Checkpoint
 from leftfold.database.protocol import Database
 from leftfold.events import Query, RecordedEvent
+from leftfold.follow.processors import AsyncProcessors
 from leftfold.follow.run.worker import LEASE_SECONDS
-from leftfold.front.async_transaction import AsyncTransaction, AsyncTransactionBlock, each_recorded
+from leftfold.front.async_log_face import AsyncLogFace
+from leftfold.front.async_transaction import AsyncTransaction, AsyncTransactionBlock
 from leftfold.front.close import close_both
-from leftfold.log.append import AppendResult, Write
-from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
-from leftfold.log.decision import Decision, read_decision
 from leftfold.log.subscription.subscription import SubscriptionEngine
+from leftfold.read.apply.unpark import parked_rows
 from leftfold.read.model.model import ReadModel
 from leftfold.read.projection.kinds import AnyProjection
 from leftfold.read.projector import AsyncProjector
 from leftfold.read.view.history import History
 from leftfold.read.view.view import AsyncView
 from leftfold.write.aggregate import Aggregate
-from leftfold.write.decider import Decider
-from leftfold.write.decider_repository import AsyncDeciderRepository
-from leftfold.write.repository import AsyncRepository
-from leftfold.write.retry import DEFAULT_ATTEMPTS
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
 State = TypeVar("State")
@@ -35,12 +31,19 @@ Model = TypeVar("Model", bound=ReadModel)
 Command = TypeVar("Command")
 
 
-class AsyncEventStore:
+class AsyncEventStore(AsyncLogFace):
     """A store for asyncio. Made by `leftfold.connect_async`; open it with ``async with``, or ``await store.open()``."""
 
-    def __init__(self, log: Log, opening: Callable[[], Awaitable[None]], read_models: Database | None = None) -> None:
-        self.log = log
+    def __init__(
+        self,
+        log: Log,
+        opening: Callable[[], Awaitable[None]],
+        read_models: Database | None = None,
+        projections: Iterable[AnyProjection] = (),
+    ) -> None:
+        super().__init__(log)
         self._read_models = read_models or log.database
+        self._projections = {projection.name: projection for projection in projections}
         self._history = History(log)
         self._opening = opening
 
@@ -49,89 +52,26 @@ class AsyncEventStore:
         await self._opening()
         return self
 
-    async def append(
-        self,
-        stream: str,
-        events: Iterable[Any],
-        *,
-        expected: int = expectation.ANY,
-        metadata: Mapping[str, Any] | None = None,
-        condition: AppendCondition | None = None,
-    ) -> AppendResult:
-        """Append events to a stream, all or nothing; see `EventStore.append`."""
-        return await self.log.append(stream, events, expected=expected, metadata=metadata, condition=condition)
-
-    async def append_all(
-        self,
-        writes: Iterable[Write],
-        *,
-        metadata: Mapping[str, Any] | None = None,
-        condition: AppendCondition | None = None,
-    ) -> list[AppendResult]:
-        """Append to several streams in one transaction, all or nothing; see `EventStore.append_all`."""
-        return await self.log.append_all(writes, metadata=metadata, condition=condition)
-
-    async def decision(self, query: Query) -> Decision:
-        """Every committed event that matches, and a condition for the append; see `EventStore.decision`."""
-        return await read_decision(self.log, query)
-
-    def read(
-        self,
-        stream: str,
-        *,
-        after: int = 0,
-        until: int | None = None,
-        limit: int | None = None,
-        backwards: bool = False,
-    ) -> AsyncIterator[RecordedEvent]:
-        """The committed events of a stream; see `EventStore.read`."""
-        return each_recorded(self.log.read_stream(stream, after=after, until=until, limit=limit, backwards=backwards))
-
-    def read_all(
-        self,
-        query: Query = Query.ALL,
-        *,
-        after: int = 0,
-        until: int | None = None,
-        limit: int | None = None,
-        backwards: bool = False,
-    ) -> AsyncIterator[RecordedEvent]:
-        """The events of the log that match, up to the horizon; see `EventStore.read_all`."""
-        return each_recorded(self.log.read_log(query, after=after, until=until, limit=limit, backwards=backwards))
-
     def subscribe(self, query: Query = Query.ALL, *, after: int | Checkpoint = 0) -> AsyncSubscription:
         """Every matching event after a position, for ever; see `EventStore.subscribe`."""
-        return AsyncSubscription(SubscriptionEngine(self.log, query, after))
-
-    async def head(self) -> int:
-        """The horizon: the position of the last event that is settled; 0 in an empty log."""
-        return await self.log.head()
+        return AsyncSubscription(SubscriptionEngine(self._log, query, after))
 
     async def checkpoint(self) -> Checkpoint:
         """The head as a checkpoint; see `EventStore.checkpoint`."""
-        return (await self.log.survey(0)).checkpoint
-
-    @overload
-    def repository(
-        self, of: Decider[State, Command, Any], *, attempts: int = DEFAULT_ATTEMPTS
-    ) -> AsyncDeciderRepository[State, Command]: ...
-
-    @overload
-    def repository(
-        self, of: type[AggregateType], *, attempts: int = DEFAULT_ATTEMPTS
-    ) -> AsyncRepository[AggregateType]: ...
-
-    def repository(self, of: Any, *, attempts: int = DEFAULT_ATTEMPTS) -> Any:
-        """The aggregates of a class, or the states of a decider; see `EventStore.repository`."""
-        if isinstance(of, Decider):
-            return AsyncDeciderRepository(self.log, of, attempts=attempts)
-        return AsyncRepository(self.log, of, attempts=attempts)
+        return (await self._log.survey(0)).checkpoint
 
     def projector(
         self, projections: Iterable[AnyProjection], *, lease_seconds: float = LEASE_SECONDS
     ) -> AsyncProjector:
         """Something that maintains these projections; see `EventStore.projector`."""
-        return AsyncProjector(self.log, projections, database=self._read_models, lease_seconds=lease_seconds)
+        projector = AsyncProjector(self._log, projections, database=self._read_models, lease_seconds=lease_seconds)
+        self._projections |= projector.projections
+        return projector
+
+    @property
+    def processors(self) -> AsyncProcessors:
+        """Everything that follows this store's log: where it stands, and acts on it; see `EventStore.processors`."""
+        return AsyncProcessors(self._log, self._read_models, partial(parked_rows, self._read_models, self._projections))
 
     def view(self, model: type[Model]) -> AsyncView[Model]:
         """A read model, to ask questions of; see `EventStore.view`."""
@@ -139,7 +79,7 @@ class AsyncEventStore:
 
     def transaction(self) -> AsyncTransactionBlock:
         """Several appends and SQL of your own in one transaction; see `EventStore.transaction`."""
-        return AsyncTransactionBlock(self.log)
+        return AsyncTransactionBlock(self._log)
 
     def using(self, connection: Any) -> AsyncTransaction:
         """Appends inside a transaction that you hold, and commit; see `EventStore.using`.
@@ -147,12 +87,12 @@ class AsyncEventStore:
         ``connection`` is a psycopg AsyncConnection, an aiosqlite Connection, or a SQLAlchemy AsyncConnection or
         AsyncSession through one of these drivers.
         """
-        return AsyncTransaction(self.log.joined(connection))
+        return AsyncTransaction(self._log.joined(connection))
 
     async def close(self) -> None:
         """Close every connection, and end the subscriptions. Views of the past stay usable."""
         self._history.forget()
-        await close_both(self.log, self._read_models)
+        await close_both(self._log, self._read_models)
 
     async def __aenter__(self) -> Self:
         return await self.open()

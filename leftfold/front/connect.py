@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
 from leftfold.database.protocol import Database
@@ -22,6 +23,7 @@ from leftfold.log.sqlite.log import SqliteLog
 from leftfold.read.inline.projections import InlineProjections
 from leftfold.read.inline.switch import establish, rows_elsewhere
 from leftfold.read.projection.keyed import Projection
+from leftfold.read.projection.kinds import AnyProjection
 from leftfold.schema import Policy, migrate
 
 
@@ -46,15 +48,29 @@ def connect(
     so each event is still applied exactly once. leftfold's tables are made there too, as ``migrate`` says.
     ``inline`` are the projections that every append maintains in its own transaction, so that views show their rows as
     soon as it returns. They must be those that are recorded in the database, or appends are refused: an empty log
-    records them by itself, later `Projector.make_inline` and `make_async` change them.
+    records them by itself, later `Projector.switch` changes them.
 
     Errors: `InvalidArgument` (the URL, or no replica of it), `StoreUnavailable` (server, password, file),
     `SchemaOutdated`, `ProcessorOutdated` (the inline projections), `MissingExtra`.
     """
+    return connected(url, migrate, registry, replica, read_models, inline)
+
+
+def connected(
+    url: str,
+    migrate: Policy,
+    registry: Registry,
+    replica: str | None,
+    read_models: str | None,
+    inline: Iterable[Projection[Any]],
+    projections: Iterable[AnyProjection] = (),
+) -> EventStore:
+    """The open store of `connect`, which knows these projections, too."""
     log = log_at(url, registry, blocking=True, replica=replica)
     beside = _read_models_at(read_models, url, blocking=True)
+    inline = tuple(inline)
     step(_open(log, migrate, url, beside, read_models, _inline(log, inline, beside)))
-    return EventStore(log, beside)
+    return EventStore(log, beside, (*inline, *projections))
 
 
 def connect_async(
@@ -67,10 +83,25 @@ def connect_async(
     inline: Iterable[Projection[Any]] = (),
 ) -> AsyncEventStore:
     """The async twin of `connect`: ``async with lf.connect_async(url) as store``, or ``await store.open()``."""
+    return connecting(url, migrate, registry, replica, read_models, inline)
+
+
+def connecting(
+    url: str,
+    migrate: Policy,
+    registry: Registry,
+    replica: str | None,
+    read_models: str | None,
+    inline: Iterable[Projection[Any]],
+    projections: Iterable[AnyProjection] = (),
+) -> AsyncEventStore:
+    """The store of `connect_async`, not yet open, which knows these projections, too."""
     log = log_at(url, registry, blocking=False, replica=replica)
     beside = _read_models_at(read_models, url, blocking=False)
+    inline = tuple(inline)
     maintained = _inline(log, inline, beside)
-    return AsyncEventStore(log, lambda: _open(log, migrate, url, beside, read_models, maintained), beside)
+    opening = partial(_open, log, migrate, url, beside, read_models, maintained)
+    return AsyncEventStore(log, opening, beside, (*inline, *projections))
 
 
 def log_at(url: str, registry: Registry = default_registry, *, blocking: bool, replica: str | None = None) -> Log:

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from typing import Any, NoReturn
+from typing import Any
 
 from leftfold.database.held import Held
 from leftfold.database.inside import check_outside, inside
 from leftfold.database.protocol import Row
-from leftfold.errors import InvalidArgument, NotSupported
+from leftfold.errors import InvalidArgument
 from leftfold.log.contract import Log
 
 
@@ -56,11 +56,3 @@ async def execute(joined: Log, sql: Any, parameters: Sequence[Any]) -> list[Row]
             "statements run on its own connections and sessions, which store.using(connection) joins"
         )
     return await held_in(joined).execute(sql, parameters)
-
-
-def refuse_to_follow() -> NoReturn:
-    """A subscription never ends, and a transaction must."""
-    raise NotSupported(
-        "a subscription inside a transaction would keep it open for ever, and hold other followers back: "
-        "subscribe with the store"
-    )

@@ -7,27 +7,21 @@ the page began, somebody else has applied these events: nothing is written, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from time import monotonic
-from typing import Any
+from typing import Literal
 
 from leftfold.arguments import positive
 from leftfold.checkpoint import EpochChanged
 from leftfold.database.protocol import Database
 from leftfold.errors import InvalidArgument, LeftfoldError, ProcessorFailed, ProcessorOutdated, ProcessorPaused
-from leftfold.follow.checkpoints.audit import AuditEntry, AuditLog
-from leftfold.follow.checkpoints.partition import Failure
-from leftfold.follow.operate.acts import Acts, Unparked
-from leftfold.follow.operate.status import ProcessorStatus, status_of
 from leftfold.follow.run.run import ProcessorRun
 from leftfold.follow.run.worker import LEASE_SECONDS, Worker
 from leftfold.log.contract import Log
 from leftfold.log.subscription.page_size import PAGE_EVENTS
 from leftfold.read.apply.live import LiveRows
-from leftfold.read.apply.unpark import ParkedRows
-from leftfold.read.inline.switch import make_async, make_inline
-from leftfold.read.projection.keyed import Projection
+from leftfold.read.inline.switch import to_background, to_inline
 from leftfold.read.projection.kinds import AnyProjection, by_name
 from leftfold.read.rebuild.rebuild import Rebuild, Rebuilt, Watch
 from leftfold.read.rebuild.succession import Succession
@@ -70,16 +64,15 @@ class AsyncProjector:
         self._page_events = positive(page_events, "page_events")
         self._cached_rows = positive(cached_rows, "cached_rows")
         self._lease_seconds = lease_seconds
-        self._operating = Acts(log, self._database)
         self._succession = Succession(log, self._database)
         self._runs: dict[str, ProcessorRun] = {}
         self._worker: Worker | None = None
         self._stopped = False
 
     @property
-    def database(self) -> Database:
-        """Where rows and checkpoints are."""
-        return self._database
+    def projections(self) -> Mapping[str, AnyProjection]:
+        """What it maintains, by name."""
+        return self._projections
 
     async def catch_up(self) -> list[CaughtUp]:
         """Apply every event up to the head as of now; what was done for each projection, in order.
@@ -103,7 +96,7 @@ class AsyncProjector:
             raise _together(failures)
         return done
 
-    async def settle(self, timeout: float = 10.0) -> None:
+    async def drain(self, timeout: float = 10.0) -> None:
         """Return when everything is applied, also what was appended meanwhile: for tests, in place of sleeping.
 
         Errors are those of `catch_up`; TimeoutError if there is more to do after ``timeout`` seconds.
@@ -120,7 +113,7 @@ class AsyncProjector:
         """Apply what comes, for ever: one of any number of workers, who share the projections among them.
 
         Ends after `stop`. A projection that fails stands still in front of the event, or does what its ``on_failure``
-        says; one whose table or code does not fit is not run here; `status` tells of both.
+        says. One whose table or code does not fit is not run here. `EventStore.processors` tells of both.
         """
         if self._worker is not None:
             raise InvalidArgument("this projector is running already: make another for another worker")
@@ -144,39 +137,6 @@ class AsyncProjector:
             self._stopped = True
         else:
             self._worker.stop()
-
-    async def status(self) -> list[ProcessorStatus]:
-        """Where every projection in the database stands, also those that are not this projector's; see `State`."""
-        return await status_of(self._log, self._database, self._lease_seconds)
-
-    async def pause(self, name: str, *, why: str, who: str | None = None) -> None:
-        """Let nothing be applied any more, from when this returns until `resume`. ``who`` is by default user@host."""
-        await self._operating.pause(name, who=who, why=why)
-
-    async def resume(self, name: str, *, why: str = "", who: str | None = None) -> None:
-        """Let a projection run again after `pause`."""
-        await self._operating.resume(name, who=who, why=why)
-
-    async def retry(self, name: str, *, why: str = "", who: str | None = None) -> list[Failure]:
-        """Let workers try the events again in front of which a projection stands still; what these are."""
-        return await self._operating.retry(name, who=who, why=why)
-
-    async def skip(self, name: str, *, position: int, why: str, who: str | None = None) -> Failure:
-        """Go on behind the event in front of which a projection stands still, without ever applying it."""
-        return await self._operating.skip(name, who=who, why=why, position=position)
-
-    async def unpark(self, name: str, *, key: Any = None, why: str = "", who: str | None = None) -> Unparked:
-        """Apply what a projection has set aside, of one key or of all; a key whose event fails again keeps the rest."""
-        projection = self._named(name)
-        if not isinstance(projection, Projection):
-            raise InvalidArgument(f"projection {name!r} has no keys: nothing of it is ever set aside")
-        handler = ParkedRows(self._database, projection)
-        return await self._operating.unpark(name, handler, who=who, why=why, key=key)
-
-    async def acts(self, limit: int = 20) -> list[AuditEntry]:
-        """What was done to projections, by whom and why, the latest first."""
-        async with self._database.connection() as connection:
-            return await AuditLog(self._database).latest(connection, limit)
 
     async def rebuild(
         self,
@@ -236,25 +196,29 @@ class AsyncProjector:
         self._runs.pop(name, None)
         await self._rows(self._projections[name]).reset(who=who, why=why)
 
-    async def make_inline(self, name: str, *, why: str = "", who: str | None = None) -> None:
-        """Have every append maintain a projection from now on, in its own transaction; nothing is lost or doubled.
+    async def switch(
+        self, name: str, *, to: Literal["inline", "background"], why: str = "", who: str | None = None
+    ) -> None:
+        """Have appends maintain a projection, or projectors again; nothing is lost or doubled.
 
-        It is caught up first, and then, while appends wait, to the very head. When this returns they are refused
-        (`ProcessorOutdated`) unless their process has connected with ``inline=[…]`` of exactly the projections that are
-        inline: connect anew, with this store, too. `ProcessorFailed`: it does not get that far, and nothing has
-        changed. `InvalidArgument`: it cannot be inline, or events of it are set aside. `NotSupported`: its rows are in
-        another database. `StoreUnavailable`: appends in flight take longer than ten seconds.
+        To ``"inline"`` it is caught up first and then, while appends wait, to the very head. From then on every append
+        maintains it in its own transaction. After either switch appends are refused (`ProcessorOutdated`) unless their
+        process has connected with ``inline=[…]`` of exactly the projections that are inline: connect anew, with this
+        store, too. `ProcessorFailed`: it does not get that far, and nothing has changed. `InvalidArgument`: it cannot
+        be inline. `InvalidState`: events of it are set aside. `NotSupported`: its rows are in another database.
+        `StoreUnavailable`: appends in flight take longer than ten seconds.
         """
-        await make_inline(self._log, self._database, self._named(name), who, why)
+        if to == "inline":
+            await to_inline(self._log, self._database, self._named(name), who, why)
+        elif to == "background":
+            await to_background(self._log, name, who, why)
+        else:
+            raise InvalidArgument(f"a projection is switched to 'inline' or 'background', not to {to!r}")
 
-    async def make_async(self, name: str, *, why: str = "", who: str | None = None) -> None:
-        """Have projectors maintain it again, which go on from here; what else holds is said of `make_inline`."""
-        await make_async(self._log, name, who, why)
-
-    async def accept(self, name: str, *, why: str = "", who: str | None = None) -> None:
+    async def accept_changes(self, name: str, *, why: str = "", who: str | None = None) -> None:
         """Take a projection's rows for those of today's code: what has changed in it makes no difference to them."""
         self._named(name)
-        await self._rows(self._projections[name]).accept(who=who, why=why)
+        await self._rows(self._projections[name]).accept_changes(who=who, why=why)
 
     def _named(self, name: str) -> AnyProjection:
         if name not in self._projections:

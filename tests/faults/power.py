@@ -94,7 +94,7 @@ class PoweredStore:
     def _one_caller(self, disk: VolatileDisk) -> None:
         """A session through the sync door; closing it moves the WAL into the file."""
         with lf.connect(self._url, registry=registry) as store:
-            step(_checkpoint_often(store.log))
+            step(_checkpoint_often(store._log))
             for _ in range(self._chance.randint(1, 40)):
                 call = self._call(self._chance.choice([1, 1, 1, 2]))
                 if len(call.writes) == 1:
@@ -114,7 +114,7 @@ class PoweredStore:
                 self._acknowledge(call, result, disk)
 
         async with lf.connect_async(self._url, registry=registry) as store:
-            await _checkpoint_often(store.log)
+            await _checkpoint_often(store._log)
             outcomes = await asyncio.gather(*(write(store) for _ in range(4)), return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):

@@ -77,8 +77,8 @@ def opened(urls: tuple[str, str]) -> Iterator[tuple[lf.EventStore, Replica]]:
 
 
 def replica_of(store: lf.EventStore | lf.AsyncEventStore) -> Replica:
-    assert isinstance(store.log, ReplicatedLog)
-    return store.log.replica
+    assert isinstance(store._log, ReplicatedLog)
+    return store._log.replica
 
 
 def wait_for_database(server: ThrowawayReplica, name: str) -> None:
@@ -167,7 +167,7 @@ def test_an_event_that_is_visible_before_it_is_flushed_is_not_skipped(urls: tupl
     with opened(urls) as (store, replica), psycopg.connect(urls[0].partition("?")[0], autocommit=True) as other:
         for turn in range(5):
             with other.transaction():
-                append_by_hand(other, store.log.database.schema, f"Thing-{turn}", 1)
+                append_by_hand(other, store._log.database.schema, f"Thing-{turn}", 1)
                 other.execute("SET LOCAL synchronous_commit = off")
             assert len(list(store.read_all())) == turn + 1
             assert len(list(store.read(f"Thing-{turn}"))) == 1
@@ -186,10 +186,10 @@ def test_a_statement_that_conflicts_with_recovery_is_asked_of_the_primary(
     with opened(urls) as (store, replica):
         store.append("Thing-a", counted(1))
         list(store.read_all())
-        assert isinstance(store.log, ReplicatedLog)
-        mark = store.log._mark
+        assert isinstance(store._log, ReplicatedLog)
+        mark = store._log._mark
         assert mark is not None
-        events = store.log.database.table("events")
+        events = store._log.database.table("events")
         with ThreadPoolExecutor(1) as threads:
             slow = threads.submit(lambda: step(replica.rows(mark, f"SELECT pg_sleep(20) FROM {events}", ())))
             wait_for_statement(urls[1], "%pg_sleep%")

@@ -158,8 +158,8 @@ def test_a_key_or_a_fold_that_is_not_pure_ends_in_a_refusal(connect: Open, looki
                 *(store.append(f"Walk-{one}", counted(1)) for one in range(5)), return_exceptions=True
             ):
                 assert isinstance(outcome, lf.ProcessorFailed)
-        looking.projector([]).make_async("counting")
-        looking.projector([moody]).make_inline("moody")
+        looking.projector([]).switch("counting", to="background")
+        looking.projector([moody]).switch("moody", to="inline")
         async with connect(inline=[moody]) as store, asyncio.timeout(60):
             outcomes = await asyncio.gather(
                 *(store.append(f"Thing-{one}", counted(1)) for one in range(5)), return_exceptions=True
@@ -192,7 +192,7 @@ def test_a_row_is_locked_by_one_number_however_its_key_is_written(looking: lf.Ev
     def many(row: Many | None, recorded: lf.RecordedEvent) -> Many:
         raise AssertionError
 
-    told = InlineProjections(looking.log.database, registry, [many])
+    told = InlineProjections(looking._log.database, registry, [many])
     locks = []
     for number in range(len(forms)):  # noqa: B007 - the key sees it
         touched = told.touch(an_append("Thing-a", counted(1))).touched
@@ -203,8 +203,8 @@ def test_a_row_is_locked_by_one_number_however_its_key_is_written(looking: lf.Ev
 
 def test_a_row_of_a_stream_needs_no_lock_of_its_own(looking: lf.EventStore) -> None:
     append = an_append("Thing-a", counted(3))
-    assert InlineProjections(looking.log.database, registry, [tallies]).touch(append) is append
-    touched = InlineProjections(looking.log.database, registry, ALL).touch(append).touched
+    assert InlineProjections(looking._log.database, registry, [tallies]).touch(append) is append
+    touched = InlineProjections(looking._log.database, registry, ALL).touch(append).touched
     assert touched is not None
     assert len(touched.locks) == 4  # three shares and a day
 

@@ -64,7 +64,7 @@ def test_others_of_a_batch_are_not_told_each_others_refusal(inline: lf.EventStor
                 an_append("Thing-a", facts),
                 an_append("Thing-c", counted(1)),
             ]
-            refused, repeated, also = await other.log.append_batch(appends)
+            refused, repeated, also = await other._log.append_batch(appends)
             assert isinstance(refused, lf.ProcessorOutdated)
             assert isinstance(also, lf.ProcessorOutdated)
             assert isinstance(repeated, lf.AppendResult)
@@ -85,7 +85,7 @@ def test_another_set_is_refused_at_the_door(inline: lf.EventStore, store_url: st
         lf.connect(store_url, registry=registry, inline=[]).close()
         return
     with pytest.raises(
-        lf.ProcessorOutdated, match=r"To end that .* inline: store.projector\(\[…\]\).make_async\('days'\)"
+        lf.ProcessorOutdated, match=r"To end that .* inline: store.projector\(\[…\]\).switch\('days', to='background'\)"
     ):
         lf.connect(store_url, registry=registry, inline=others)
     lf.connect(store_url, registry=registry, inline=reversed(ALL)).close()
@@ -99,12 +99,13 @@ def test_the_door_says_how_to_begin_in_a_log_that_has_events(connect: Open, look
             async with connect(inline=[tallies, shares]):
                 raise AssertionError
         assert "store maintains inline nothing" in str(refused.value)
-        assert "store.projector([…]).make_inline('shares'), store.projector([…]).make_inline('tallies')" in str(
-            refused.value
+        assert (
+            "store.projector([…]).switch('shares', to='inline'), store.projector([…]).switch('tallies', to='inline')"
+            in str(refused.value)
         )
         projector = looking.projector([tallies, shares])
-        projector.make_inline("shares")
-        projector.make_inline("tallies")
+        projector.switch("shares", to="inline")
+        projector.switch("tallies", to="inline")
         async with connect(inline=[tallies, shares]) as store:
             await store.append("Thing-a", counted(2))
         assert_exact(looking, [tallies, shares])
@@ -145,9 +146,9 @@ def test_what_cannot_be_inline_is_refused_before_anything_is_opened(store_url: s
     with lf.connect(store_url, read_models=f"sqlite:///{tmp_path}/other.db", registry=registry) as store:
         store.append("Thing-a", counted(1))
         with pytest.raises(lf.NotSupported, match="another database than the log"):
-            store.projector([tallies]).make_inline("tallies")
+            store.projector([tallies]).switch("tallies", to="inline")
     with lf.connect(store_url, registry=registry) as store, pytest.raises(lf.InvalidArgument, match="neither category"):
-        store.projector([mixing]).make_inline("mixing")
+        store.projector([mixing]).switch("mixing", to="inline")
 
 
 def test_other_code_under_the_same_version_is_refused_at_the_door(inline: lf.EventStore, store_url: str) -> None:
@@ -162,7 +163,7 @@ def test_other_code_under_the_same_version_is_refused_at_the_door(inline: lf.Eve
 def drop_tallies(url: str) -> None:
     async def drop() -> None:
         async with lf.connect_async(url) as store, store.transaction() as tx:
-            schema = store.log.database.schema
+            schema = store._log.database.schema
             await tx.execute(f"DROP TABLE {f'{schema}.' if schema else ''}tally")
 
     asyncio.run(drop())
@@ -172,7 +173,7 @@ def drop_tallies(url: str) -> None:
 def test_an_outdated_process_is_told_so_even_if_a_table_of_its_own_is_gone(
     inline: lf.EventStore, looking: lf.EventStore, store_url: str, way: Callable[[Any], Any]
 ) -> None:
-    looking.projector([tallies]).make_async("tallies")
+    looking.projector([tallies]).switch("tallies", to="background")
     drop_tallies(store_url)
     with pytest.raises(
         lf.ProcessorOutdated, match=r"maintains inline days .*, shares .*, and this process was connected"
@@ -185,28 +186,28 @@ def test_a_table_that_is_gone_is_told(inline: lf.EventStore, store_url: str) -> 
     drop_tallies(store_url)
     with pytest.raises(lf.ProcessorOutdated, match="recorded as inline, and its rows are not"):
         lf.connect(store_url, registry=registry, inline=ALL)
-    with pytest.raises(lf.ProcessorOutdated, match=r"table of an inline projection is gone \(.*tally.*make_async"):
+    with pytest.raises(lf.ProcessorOutdated, match=r"table of an inline projection is gone \(.*tally.*switch"):
         inline.append("Thing-a", counted(1))
     assert len(list(inline.read_all())) == 1
 
     projector = inline.projector([tallies])
-    projector.make_async("tallies")
+    projector.switch("tallies", to="background")
     projector.reset("tallies")
-    projector.make_inline("tallies")
+    projector.switch("tallies", to="inline")
     inline.append("Thing-a", counted(1))
     assert_exact(inline)
 
 
 def test_acts_that_would_part_the_rows_from_the_log_are_refused(inline: lf.EventStore, looking: lf.EventStore) -> None:
     projector = looking.projector(ALL)
-    with pytest.raises(lf.InvalidArgument, match="make it asynchronous before they are rebuilt"):
+    with pytest.raises(lf.InvalidState, match="make it asynchronous before they are rebuilt"):
         projector.reset("tallies")
-    with pytest.raises(lf.InvalidArgument, match="cannot be paused"):
-        projector.pause("tallies", why="to see")
+    with pytest.raises(lf.InvalidState, match="cannot be paused"):
+        looking.processors.pause("tallies", why="to see")
     assert [(one.projection, one.events, one.position) for one in projector.catch_up()] == [
         (one.name, 0, looking.head()) for one in ALL
     ]
-    assert {one.state for one in projector.status()} == {"inline"}
+    assert {one.state for one in looking.processors.status()} == {"inline"}
     looking.view(Tally).wait_for(looking.head(), timeout=0)
     assert_exact(looking)
 
@@ -235,7 +236,7 @@ def test_a_snapshot_from_before_the_switch_does_not_slip_past_it(postgres_url: s
         store.append("Thing-a", counted(1))
         held.isolation_level = IsolationLevel.REPEATABLE_READ
         held.execute("SELECT count(*) FROM pg_class")
-        store.projector([tallies]).make_inline("tallies")
+        store.projector([tallies]).switch("tallies", to="inline")
         with pytest.raises(lf.TransactionConflict):
             store.using(held).append("Thing-a", counted(1))
         held.rollback()

@@ -31,8 +31,8 @@ def test_there_and_back_no_event_is_lost_or_doubled(store: lf.EventStore, store_
     store.append("Thing-a", counted(3))
     for turn in range(3):
         for one in ALL:
-            projector.make_inline(one.name)
-            projector.make_inline(one.name)  # it is already
+            projector.switch(one.name, to="inline")
+            projector.switch(one.name, to="inline")  # it is already
         assert_exact(store)
         with lf.connect(store_url, registry=registry, inline=ALL) as inline:
             inline.append("Thing-a", counted(2, turn))
@@ -40,8 +40,8 @@ def test_there_and_back_no_event_is_lost_or_doubled(store: lf.EventStore, store_
             assert_exact(store)
             assert [one.events for one in projector.catch_up()] == [0, 0, 0]
             for one in ALL:
-                projector.make_async(one.name)
-                projector.make_async(one.name)
+                projector.switch(one.name, to="background")
+                projector.switch(one.name, to="background")
             with pytest.raises(lf.ProcessorOutdated, match="maintains inline nothing"):
                 inline.append("Thing-a", counted(1))
         store.append("Thing-a", counted(1))
@@ -60,7 +60,7 @@ def test_a_page_that_was_being_applied_at_the_switch_is_not_applied(
         change = await prepare(self, events)
         monkeypatch.setattr(KeyedMaintainer, "prepare", prepare)
         with lf.connect(store_url, registry=registry) as other:
-            other.projector([tallies]).make_inline("tallies")
+            other.projector([tallies]).switch("tallies", to="inline")
         with lf.connect(store_url, registry=registry, inline=[tallies]) as inline:
             inline.append("Thing-a", counted(2))
         return change
@@ -75,13 +75,13 @@ def test_a_projection_that_cannot_be_brought_to_the_head_stays_as_it_is(store: l
     store.append("Thing-a", [*counted(2), *counted(1, BAD), *counted(2)])
     projector = store.projector([strict_tallies])
     with pytest.raises(lf.ProcessorFailed, match="unlucky"):
-        projector.make_inline("tallies")
+        projector.switch("tallies", to="inline")
     store.append("Thing-b", counted(1))
     assert stored(store, Tally) == {"a": Tally("a", 2, 3, 2)}
-    [status] = projector.status()
+    [status] = store.processors.status()
     assert status.state == "failing"
-    projector.skip("tallies", position=3, why="unlucky")
-    projector.make_inline("tallies")
+    store.processors.skip("tallies", position=3, why="unlucky")
+    projector.switch("tallies", to="inline")
     assert stored(store, Tally) == {"a": Tally("a", 4, 6, 5), "b": Tally("b", 1, 1, 1)}
 
 
@@ -96,17 +96,17 @@ def test_rows_that_are_behind_because_events_are_set_aside_cannot_be_inline(stor
 
     store.append("Thing-a", counted(1, BAD))
     projector = store.projector([parking])
-    with pytest.raises(lf.InvalidArgument, match=r"events of 1 keys .* are set aside.*unpark\('tallies'\)"):
-        projector.make_inline("tallies")
+    with pytest.raises(lf.InvalidState, match=r"events of 1 keys .* are set aside.*unpark\('tallies'\)"):
+        projector.switch("tallies", to="inline")
     fails[0] = False
-    projector.unpark("tallies", why="it is lucky now")
-    projector.make_inline("tallies")
+    store.processors.unpark("tallies", why="it is lucky now")
+    projector.switch("tallies", to="inline")
     assert_exact(store, [tallies])
 
 
 def test_another_version_takes_over_through_asynchronous(store: lf.EventStore, store_url: str) -> None:
     store.append("Thing-a", counted(2))
-    store.projector([tallies]).make_inline("tallies")
+    store.projector([tallies]).switch("tallies", to="inline")
 
     @lf.projection(Tally, category="Thing", on=["conformance.counted"], name="tallies", version=2)
     def twice(row: Tally | None, recorded: lf.RecordedEvent) -> Tally:
@@ -118,10 +118,10 @@ def test_another_version_takes_over_through_asynchronous(store: lf.EventStore, s
         lf.connect(store_url, registry=registry, inline=[twice])
     projector = store.projector([twice])
     with pytest.raises(lf.ProcessorOutdated, match="version 1"):
-        projector.make_inline("tallies")
-    projector.make_async("tallies")
+        projector.switch("tallies", to="inline")
+    projector.switch("tallies", to="background")
     projector.reset("tallies")
-    projector.make_inline("tallies")
+    projector.switch("tallies", to="inline")
     with lf.connect(store_url, registry=registry, inline=[twice]) as inline:
         inline.append("Thing-a", counted(1))
         assert stored(inline, Tally) == {"a": Tally("a", events=6)}
@@ -134,16 +134,16 @@ def test_a_switch_does_not_wait_for_ever_for_an_append(postgres_url: str, monkey
         with other.transaction() as tx:
             tx.append("Thing-a", counted(1))
             with pytest.raises(lf.StoreUnavailable, match="lock_timeout"):
-                store.projector([tallies]).make_inline("tallies")
-        store.projector([tallies]).make_inline("tallies")
+                store.projector([tallies]).switch("tallies", to="inline")
+        store.projector([tallies]).switch("tallies", to="inline")
         assert_exact(store, [tallies])
 
 
 def test_a_projection_that_is_not_the_projectors_is_not_switched(store: lf.EventStore) -> None:
     with pytest.raises(lf.InvalidArgument, match="no projection 'days' here"):
-        store.projector([tallies]).make_inline("days")
+        store.projector([tallies]).switch("days", to="inline")
     with pytest.raises(lf.InvalidArgument, match="no projection 'days' in this database"):
-        store.projector([tallies]).make_async("days")
+        store.projector([tallies]).switch("days", to="background")
 
 
 @contextmanager
@@ -185,7 +185,7 @@ def test_switching_while_writers_append_and_a_worker_runs(store: lf.EventStore, 
                 continue
 
     def states() -> dict[str, str]:
-        return {one.name: one.state for one in store.projector(SWITCHED).status()}
+        return {one.name: one.state for one in store.processors.status()}
 
     with lf.connect(store_url, registry=registry) as other:
         projector = other.projector(SWITCHED, lease_seconds=0.5)
@@ -196,7 +196,7 @@ def test_switching_while_writers_append_and_a_worker_runs(store: lf.EventStore, 
                 for turn in range(8):
                     name = SWITCHED[turn % 2].name
                     seen = sum(written)
-                    (switcher.make_async if states()[name] == "inline" else switcher.make_inline)(name)
+                    switcher.switch(name, to="background" if states()[name] == "inline" else "inline")
                     while sum(written) < seen + 20:
                         ended.wait(0.002)
             finally:

@@ -26,7 +26,7 @@ def inline(store_url: str) -> Iterator[lf.EventStore]:
 
 
 def table(store: lf.EventStore) -> str:
-    schema = store.log.database.schema
+    schema = store._log.database.schema
     return f"{schema}.tally" if schema else "tally"
 
 

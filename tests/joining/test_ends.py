@@ -93,7 +93,7 @@ def test_an_error_with_which_sqlite_undoes_everything_cannot_be_passed_over(sqli
 
 
 def test_a_constraint_that_is_judged_at_commit_undoes_everything(store: lf.EventStore, store_url: str) -> None:
-    table = store.log.database.table("lines")
+    table = store._log.database.table("lines")
     within(
         store,
         run(f"CREATE TABLE {table} (n int PRIMARY KEY, next int REFERENCES {table} DEFERRABLE INITIALLY DEFERRED)"),
@@ -113,7 +113,7 @@ def test_a_constraint_that_is_judged_at_commit_undoes_everything(store: lf.Event
 
 
 def test_a_serialization_failure_of_the_commit_is_a_conflict_of_the_transaction(on_postgresql: lf.EventStore) -> None:
-    table = on_postgresql.log.database.table("notes")
+    table = on_postgresql._log.database.table("notes")
     within(on_postgresql, run(f"CREATE TABLE {table} (n int)"))
     together = threading.Barrier(2, timeout=20)
 
@@ -209,7 +209,7 @@ def test_what_a_savepoint_raises_comes_out_also_when_there_is_no_transaction_any
 
 def test_statements_of_ones_own_fail_with_the_drivers_errors(on_postgresql: lf.EventStore, postgres_url: str) -> None:
     """Our remedies are for our own tables."""
-    table = on_postgresql.log.database.table("notes")
+    table = on_postgresql._log.database.table("notes")
     within(on_postgresql, run(f"CREATE TABLE {table} (n int)"))
     with psycopg.connect(conninfo(postgres_url)) as connection:
         connection.execute(f"LOCK TABLE {table}")
@@ -306,7 +306,7 @@ def test_threads_that_share_a_transaction_take_turns(store: lf.EventStore) -> No
 
 def test_the_end_waits_for_the_call_of_another_thread(on_postgresql: lf.EventStore, postgres_url: str) -> None:
     """It would otherwise go on, on a connection that belongs to others then."""
-    table = on_postgresql.log.database.table("notes")
+    table = on_postgresql._log.database.table("notes")
     within(on_postgresql, run(f"CREATE TABLE {table} (n int)"))
     leaving = threading.Event()
     with psycopg.connect(conninfo(postgres_url), autocommit=True) as gate, ThreadPoolExecutor(2) as threads:

@@ -26,7 +26,7 @@ def url(request: pytest.FixtureRequest) -> str:
 
 
 def notes(store: lf.EventStore | lf.AsyncEventStore) -> str:
-    return store.log.database.table("notes")
+    return store._log.database.table("notes")
 
 
 def counted_notes(store: lf.EventStore) -> int:

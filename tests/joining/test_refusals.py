@@ -438,8 +438,8 @@ def test_aggregates_are_loaded_and_saved_inside_the_transaction(store: lf.EventS
 
 
 def test_followers_of_this_process_are_woken_by_the_commit(store: lf.EventStore) -> None:
-    woken = store.log.database.signal()
-    store.log.audience.join(woken)
+    woken = store._log.database.signal()
+    store._log.audience.join(woken)
     with store.transaction() as tx:
         tx.append("Thing-a", [Counted(1)])
         assert not woken_within(woken, 0)

@@ -81,7 +81,7 @@ def check(outcome: Outcome, append: Append, model: Model) -> None:
 def test_a_batch_is_judged_as_one_append_after_the_other(store_url: str, seed: int) -> None:
     chance, as_a_whole = random.Random(seed), 0
     with lf.connect(store_url, registry=registry) as store:
-        log = store.log
+        log = store._log
         for _ in range(BATCHES):
             turn, model = next(_turns), Model()
             for _ in range(3):
@@ -125,7 +125,7 @@ def test_conditions_are_judged_in_a_batch_however_many_keys_it_asks_for(store_ur
             )
             for number, seat in enumerate(seats)
         ]
-        outcomes = step(store.log.append_batch(batch))
+        outcomes = step(store._log.append_batch(batch))
         assert [type(one) for one in outcomes] == [lf.AppendResult] * 185 + [lf.ConditionFailed] * 2
         assert [one.position for one in outcomes[185:]] == [6, 184]  # type: ignore[union-attr]
 
@@ -139,7 +139,7 @@ def test_each_stream_of_a_batch_gets_its_own_next_version(store_url: str) -> Non
                 if turn == 1 and count_of:
                     store.append(f"Thing{name}", [event for _ in range(count_of) for event in tagged()])
             batch = [an_append(f"Thing{name}", tagged()) for name in names]
-            results = step(store.log.append_batch(batch, wait=False))
+            results = step(store._log.append_batch(batch, wait=False))
             assert [one.version for one in results if isinstance(one, lf.AppendResult)] == [
                 turn + count_of for count_of in range(len(names))
             ]

@@ -81,12 +81,12 @@ def fill(store: lf.EventStore) -> None:
 
 def walk(store: lf.EventStore, query: lf.Query, part: Buckets, limit: int) -> Iterator[list[str]]:
     after, head = 0, store.head()
-    while page := step(store.log.read_log_page(query, Range(after, head, limit, buckets=part))):
+    while page := step(store._log.read_log_page(query, Range(after, head, limit, buckets=part))):
         yield [one.stream for one in page]
         after = page[-1].position
 
 
 async def tells(store: lf.EventStore) -> bool:
     """Servers before 18 do not."""
-    async with store.log.database.connection() as connection:
+    async with store._log.database.connection() as connection:
         return await tells_buckets(connection)

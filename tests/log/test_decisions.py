@@ -25,14 +25,14 @@ def test_a_late_writer_that_holds_the_horizon_back_again_takes_nothing_from_a_de
         ):
             for number in range(1, 7):
                 await store.append(f"Course-{number}", tagged("seat:1"))
-            head = store.log.head
+            head = store._log.head
 
             async def then_be_late() -> int:
                 position = await head()
                 await late.execute(HOLD_BACK.format(schema=url.schema).encode())
                 return position
 
-            store.log.head = then_be_late  # type: ignore[method-assign]
+            store._log.head = then_be_late  # type: ignore[method-assign]
             decision = await store.decision(lf.Query.of(tags=["seat:1"]))
             assert await head() == 2, "it is held back"
             assert [one.position for one in decision.events] == [1, 2, 3, 4, 5, 6]

@@ -52,7 +52,7 @@ async def watched(url: str, kind: DoorKind) -> AsyncIterator[tuple[Door, Log, li
     """A store, its log, and the batches that its line sends."""
     async with open_door(url, kind, registry=registry) as door:
         assert isinstance(door, AsyncDoor | SyncDoor)
-        log, batches = door._store.log, list[Sequence[Append]]()
+        log, batches = door._store._log, list[Sequence[Append]]()
         append_batch = log.append_batch
 
         async def watch(appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:

@@ -82,7 +82,7 @@ def listeners(url: str) -> list[int]:
 def has_a_listener(url: str) -> bool:
     """Whether an append would tell."""
     with lf.connect(url, registry=registry) as store, psycopg.connect(url.partition("?")[0]) as connection:
-        [(heard,)] = connection.execute(f"SELECT {store.log.database.schema}.listened_v1()").fetchall()
+        [(heard,)] = connection.execute(f"SELECT {store._log.database.schema}.listened_v1()").fetchall()
         return bool(heard)
 
 
@@ -95,7 +95,7 @@ def wait_until_listening(url: str) -> None:
 
 def test_the_writer_wakes_followers_of_its_own_process(store_url: str) -> None:
     with lf.connect(store_url, registry=registry) as store:
-        store.log.poll_seconds = NEVER
+        store._log.poll_seconds = NEVER
         with reading(store) as [reader]:
             for turn in range(1, 6):
                 store.append("Thing-a", counted(1, turn))
@@ -104,7 +104,7 @@ def test_the_writer_wakes_followers_of_its_own_process(store_url: str) -> None:
 
 def test_a_notification_wakes_the_followers_of_another_process(postgres_url: str) -> None:
     with two_stores(postgres_url) as (listening, store):
-        listening.log.poll_seconds = NEVER
+        listening._log.poll_seconds = NEVER
         with reading(listening) as [reader]:
             wait_until_listening(postgres_url)
             for turn in range(1, 6):
@@ -123,7 +123,7 @@ def test_on_sqlite_a_cheap_poll_finds_what_other_connections_wrote(sqlite_url: s
 def test_many_subscriptions_of_one_store_share_one_listener(postgres: ThrowawayPostgres) -> None:
     url = postgres.create_database()
     with lf.connect(url, registry=registry) as store:
-        store.log.poll_seconds = NEVER
+        store._log.poll_seconds = NEVER
         with reading(store, 20) as readers:
             wait_until_listening(url)
             assert len(listeners(url)) == 1
@@ -154,7 +154,7 @@ def test_when_the_listener_dies_the_poll_delivers_and_it_comes_back(postgres: Th
             store.append("Thing-a", counted(1, turn))
             reader.wait_for(turn)
         wait_until_listening(url)
-        listening.log.poll_seconds = NEVER
+        listening._log.poll_seconds = NEVER
         time.sleep(0.3)  # the pause that was begun before
         store.append("Thing-a", counted(1))
         reader.wait_for(4)
@@ -178,7 +178,7 @@ def test_after_a_restart_of_the_server_subscriptions_resume_exactly() -> None:
 
 def test_closing_is_prompt_however_long_the_poll(store_url: str) -> None:
     with lf.connect(store_url, registry=registry) as store:
-        store.log.poll_seconds = NEVER
+        store._log.poll_seconds = NEVER
         with reading(store, 5):
             time.sleep(0.1)
 
@@ -247,7 +247,7 @@ def test_a_process_with_very_many_files_is_notified(postgres: ThrowawayPostgres)
         with ExitStack() as files, two_stores(url) as (listening, store):
             for _ in range(1_100):
                 files.enter_context(open(os.devnull))
-            listening.log.poll_seconds = NEVER
+            listening._log.poll_seconds = NEVER
             with reading(listening) as [reader]:
                 wait_until_listening(url)
                 store.append("Thing-a", counted(1))
@@ -265,7 +265,7 @@ def test_an_append_is_acknowledged_though_no_herald_can_be_started(
             patch.setattr(os, "pipe", _no_more_files)
             assert store.append("Thing-a", counted(1)).version == 1
             reader.wait_for(1)
-        listening.log.poll_seconds = NEVER
+        listening._log.poll_seconds = NEVER
         time.sleep(0.3)  # the pauses that were begun before
         store.append("Thing-a", counted(1))
         reader.wait_for(2)

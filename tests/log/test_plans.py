@@ -59,7 +59,7 @@ def _visited(plan: dict[str, Any]) -> float:
 def test_postgresql_looks_at_few_rows_for_a_rare_event(postgres_url: str, analyzed: bool) -> None:
     with lf.connect(postgres_url) as store:
         fill(store)
-        log = store.log
+        log = store._log
         assert isinstance(log, PostgresqlLog)
         schema = log.database.schema
         database = postgres_url.partition("?")[0]

@@ -21,7 +21,7 @@ from tests.read.test_restored import lose_events, position_of
 def test_the_doctor_tells_who_the_store_is(store_url: str) -> None:
     with lf.connect(store_url) as store:
         fill(store, 5)
-        Projector(store.log, [balances]).catch_up()
+        Projector(store._log, [balances]).catch_up()
         identity = store.checkpoint().store
     said = shown("doctor", store_url)
     assert f"store {identity}, in epoch 1" in said
@@ -65,7 +65,7 @@ def test_a_checkpoint_from_elsewhere_is_judged(store_url: str) -> None:
         beyond = store.checkpoint()
         lose_events(store, position_of(store, 10))
         good = store.checkpoint()
-        step(begin_epoch(store.log.database, "restored", new_store=False))
+        step(begin_epoch(store._log.database, "restored", new_store=False))
     assert "a follower may go on" in shown("doctor", store_url, "--checkpoint", str(good))
     ran = leftfold("doctor", store_url, "--checkpoint", str(beyond))
     assert ran.returncode == 1
@@ -78,7 +78,7 @@ def test_a_checkpoint_from_elsewhere_is_judged(store_url: str) -> None:
 def test_a_copy_that_lives_on_is_another_store(store_url: str) -> None:
     with lf.connect(store_url) as store:
         fill(store, 20)
-        Projector(store.log, [balances]).catch_up()
+        Projector(store._log, [balances]).catch_up()
         theirs = store.checkpoint()
     shown("doctor", store_url, "--new-identity", "--reason", "a copy for the auditors")
     with lf.connect(store_url) as store:
@@ -87,7 +87,7 @@ def test_a_copy_that_lives_on_is_another_store(store_url: str) -> None:
             next(store.subscribe(after=theirs))
         assert stopped.value.proven == store.checkpoint(), "up to the copy it is the same history"
         fill(store, 5, seed=3)
-        Projector(store.log, [balances]).catch_up()
+        Projector(store._log, [balances]).catch_up()
         assert stored(store) == folded(store)
 
 
@@ -96,12 +96,12 @@ def test_a_running_follower_is_told_of_a_new_epoch_by_nothing_but_what_it_lost(s
         fill(store, 5)
         for _ in store.read_all():
             next(subscription)
-        step(begin_epoch(store.log.database, "the other server took over", new_store=False))
+        step(begin_epoch(store._log.database, "the other server took over", new_store=False))
         store.append("Thing-a", [lf.RawEvent("thing.made", b"{}")])
         assert next(subscription).type == "thing.made"
         assert subscription.checkpoint is not None
         assert subscription.checkpoint.epoch == 2
-        step(begin_epoch(store.log.database, "another store", new_store=True))
+        step(begin_epoch(store._log.database, "another store", new_store=True))
         with pytest.raises(lf.EpochChanged, match="another store"):
             next(subscription)
 
@@ -109,7 +109,7 @@ def test_a_running_follower_is_told_of_a_new_epoch_by_nothing_but_what_it_lost(s
 def test_what_must_be_rebuilt_is_said_and_then_done(store_url: str) -> None:
     with lf.connect(store_url) as store:
         fill(store, 30)
-        Projector(store.log, [balances]).catch_up()
+        Projector(store._log, [balances]).catch_up()
         lose_events(store, position_of(store, 20))
         marks = checkpoints(store)
     ran = leftfold("doctor", store_url)
@@ -119,14 +119,14 @@ def test_what_must_be_rebuilt_is_said_and_then_done(store_url: str) -> None:
     assert "to do: have the rows of projection 'balances' (version 1) rebuilt" in planned
     assert "--yes does it" in planned
     with lf.connect(store_url) as store, pytest.raises(lf.EpochChanged):
-        Projector(store.log, [balances]).catch_up()
+        Projector(store._log, [balances]).catch_up()
     said = shown("doctor", store_url, "--repair", "--yes")
     assert "done: have the rows of" in said
     assert "is to be rebuilt" in said
     assert "nothing to repair" in shown("doctor", store_url, "--repair")
     with lf.connect(store_url) as store:
         assert checkpoints(store) == marks
-        Projector(store.log, [balances]).catch_up()
+        Projector(store._log, [balances]).catch_up()
         assert stored(store) == folded(store)
     assert "stands on events of this log" in shown("doctor", store_url)
 
@@ -134,7 +134,7 @@ def test_what_must_be_rebuilt_is_said_and_then_done(store_url: str) -> None:
 def test_a_sequence_behind_the_last_event_is_moved(postgres_url: str) -> None:
     with lf.connect(postgres_url) as store:
         fill(store, 10)
-        run_sql(store.log.database, f"SELECT setval('{store.log.database.table('position')}', 2)")
+        run_sql(store._log.database, f"SELECT setval('{store._log.database.table('position')}', 2)")
     ran = leftfold("doctor", postgres_url)
     assert ran.returncode == 1
     assert "the sequence stands at 2" in ran.stdout
@@ -147,7 +147,7 @@ def test_a_sequence_behind_the_last_event_is_moved(postgres_url: str) -> None:
 def test_a_store_that_lost_its_identity_gets_another(store_url: str) -> None:
     with lf.connect(store_url) as store:
         fill(store, 5)
-        run_sql(store.log.database, f"DELETE FROM {store.log.database.table('epochs')}")
+        run_sql(store._log.database, f"DELETE FROM {store._log.database.table('epochs')}")
         with pytest.raises(lf.InvalidState, match="--new-identity"):
             store.checkpoint()
     assert leftfold("doctor", store_url).returncode == 1
@@ -171,11 +171,11 @@ def test_no_event_falls_between_two_epochs(postgres_url: str) -> None:
     """An append that is in flight is waited for, so whatever the old epoch wrote is at or below its end."""
     with lf.connect(postgres_url) as store:
         fill(store, 3)
-        schema = store.log.database.schema
+        schema = store._log.database.schema
         with psycopg.connect(postgres_url.partition("?")[0]) as slow:
             slow.execute(f"INSERT INTO {schema}.events SELECT nextval('{schema}.position'), 'Slow-a', 1, "
                          "gen_random_uuid(), 'slow', 1, '{}', '{}', '{}', now(), now()".encode())  # fmt: skip
-            begun = threading.Thread(target=lambda: step(begin_epoch(store.log.database, "why not", new_store=False)))
+            begun = threading.Thread(target=lambda: step(begin_epoch(store._log.database, "why not", new_store=False)))
             begun.start()
             begun.join(0.3)
             assert begun.is_alive(), "it waits"
@@ -183,7 +183,7 @@ def test_no_event_falls_between_two_epochs(postgres_url: str) -> None:
         begun.join(30)
 
         async def epochs() -> list[int]:
-            async with store.log.database.connection() as connection:
-                return [one.position for one in await epochs_of(connection, store.log.database)]
+            async with store._log.database.connection() as connection:
+                return [one.position for one in await epochs_of(connection, store._log.database)]
 
         assert step(epochs())[-1] == list(store.read_all())[-1].position

@@ -25,16 +25,16 @@ def test_the_process_of_an_open_transaction_that_has_appended_is_told(postgres_u
         psycopg.connect(conninfo(postgres_url)) as bystander,
     ):
         bystander.execute("CREATE TEMPORARY TABLE busy AS SELECT 1")
-        assert step(holders(store.log)) == []
+        assert step(holders(store._log)) == []
         store.using(connection).append("Thing-a", [Counted(1)])
         store.using(connection).append("Thing-b", [Counted(1)])
-        [holder] = step(holders(store.log))
+        [holder] = step(holders(store._log))
         assert (holder.pid, holder.gid) == (connection.info.backend_pid, None)
         assert (holder.application, holder.state) == ("till 7", "idle in transaction")
         assert holder.seconds is not None
         assert 0 <= holder.seconds < 60
         connection.rollback()
-        assert step(holders(store.log)) == []
+        assert step(holders(store._log)) == []
 
 
 def test_the_doctor_names_it(postgres_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -77,7 +77,7 @@ def test_a_prepared_transaction_has_no_process_and_is_told_by_its_name() -> None
             connection.tpc_prepare()
             store.append("Thing-b", [Counted(2)])
             assert list(store.read_all()) == []
-            [holder] = step(holders(store.log))
+            [holder] = step(holders(store._log))
             assert (holder.pid, holder.gid) == (None, "forgotten")
             assert holder.remedy == "COMMIT PREPARED or ROLLBACK PREPARED 'forgotten'"
             connection.tpc_commit()

@@ -16,11 +16,13 @@ from tests.ops.app_of_tests import Count, Parks, Thing
 from tests.processes import Process, command, leftfold
 
 APP = "tests.ops.app_of_tests:app"
+PROCESSOR_COMMANDS = {"status", "pause", "resume", "retry", "skip", "parked", "unpark", "audit"}
 WELL = "tests.ops.app_of_tests:well"
 
 
 def ran(url: str, *arguments: str, **more: str) -> subprocess.CompletedProcess[str]:
-    return leftfold("projections", *arguments, OPS_URL=url, **more)
+    group = () if arguments[0] in PROCESSOR_COMMANDS else ("projections",)
+    return leftfold(*group, *arguments, OPS_URL=url, **more)
 
 
 def said(url: str, *arguments: str, **more: str) -> str:
@@ -34,7 +36,7 @@ def worker(url: str, app: str = APP) -> Process:
 
 
 def states(url: str) -> dict[str, Any]:
-    return {one["projection"]: one for one in json.loads(said(url, "status", url, "--json"))}
+    return {one["processor"]: one for one in json.loads(said(url, "status", url, "--json"))}
 
 
 def eventually(holds: Callable[[], bool], what: str, seconds: float = 30) -> None:
@@ -55,7 +57,7 @@ def store(store_url: str) -> Iterator[lf.EventStore]:
 def test_a_worker_runs_an_app_until_sigterm_and_status_tells_of_everything(
     store: lf.EventStore, store_url: str
 ) -> None:
-    assert "no projection has ever run here" in said(store_url, "status", store_url)
+    assert "no processor has ever run here" in said(store_url, "status", store_url)
     with worker(store_url) as process:
         eventually(lambda: len(states(store_url)) == 4, "it begins")
         eventually(lambda: states(store_url)["count"]["state"] == "current", "it catches up")
@@ -70,9 +72,9 @@ def test_a_worker_runs_an_app_until_sigterm_and_status_tells_of_everything(
             assert lines[name].split()[1] == state
         assert "paused by ann" in text
         assert "thirteen brings bad luck" in text
-        assert "leftfold projections retry" in text
+        assert "leftfold retry" in text
         assert "set aside since position" in text
-        assert lines["projection"].split()[:4] == ["projection", "state", "position", "lag"]
+        assert lines["processor"].split()[:4] == ["processor", "state", "position", "lag"]
         assert ran(store_url, "status", store_url, "--check").returncode == 1
         process.send(signal.SIGTERM)
         ended = process.wait(20)
@@ -124,17 +126,17 @@ def test_what_failed_is_skipped_and_what_is_set_aside_is_applied(store: lf.Event
         assert "still aside" in said(store_url, "unpark", APP, "parks", "--why", "once more")
         assert "7 applied" in said(store_url, "unpark", APP, "parks", "--why", "corrected", OPS_CORRECTED="1")
         assert sum(row.n for row in store.view(Parks).find()) == 40
-    acts = said(store_url, "acts", store_url)
+    acts = said(store_url, "audit", store_url)
     assert [word in acts for word in ("skip", "bob", "an accident", "unpark", "corrected")] == [True] * 5
 
 
 def test_what_cannot_be_done_is_said_in_a_line(store: lf.EventStore, store_url: str) -> None:
     for arguments, words in (
-        (("pause", store_url, "nothing", "--why", "x"), "there is no projection 'nothing'"),
+        (("pause", store_url, "nothing", "--why", "x"), "there is no processor 'nothing'"),
         (("pause", store_url, "nothing", "--why", " "), "say why with --why"),
         (("status", "tests.ops.nowhere:app"), "there is no module"),
         (("status", "tests.ops.app_of_tests:nothing"), "it has app, well"),
-        (("unpark", store_url, "parks"), "needs the projection's code"),
+        (("unpark", store_url, "parks"), "needs the processor's code"),
     ):
         done = ran(store_url, *arguments)
         assert done.returncode == 1, arguments

@@ -53,7 +53,7 @@ def test_rows_are_compared_swapped_rolled_back_and_dropped(store: lf.EventStore,
     said(store_url, "rollback", NEWER, "count")
     assert "no rollback before the next swap" in said(store_url, "drop-former", store_url, "count")
     assert total(store) == NEW
-    acts = said(store_url, "acts", store_url)
+    acts = said(store_url, "audit", store_url)
     assert [word in acts for word in ("rebuild", "big ones", "ann", "swap", "rollback", "too big", "drop_former")] == [
         True
     ] * 7
@@ -72,12 +72,14 @@ def test_what_is_being_built_is_told_of_and_dropped(store: lf.EventStore, store_
 
 def test_changed_code_is_accepted_where_it_makes_no_difference(store: lf.EventStore, store_url: str) -> None:
     changed = lf.projection(Count, category="Thing", on=[Thing], name="count")(lambda row, recorded: row)
-    store.projector([changed]).accept("count")
+    store.projector([changed]).accept_changes("count")
     with pytest.raises(lf.ProcessorOutdated, match="accept"):
         store.projector([count]).catch_up()
-    assert "are taken for those of this code" in said(store_url, "accept", APP, "count", "--why", "renamed a name")
+    assert "are taken for those of this code" in said(
+        store_url, "accept-changes", APP, "count", "--why", "renamed a name"
+    )
     store.projector([count]).catch_up()
-    assert "renamed a name" in said(store_url, "acts", store_url)
+    assert "renamed a name" in said(store_url, "audit", store_url)
 
 
 def test_a_deployment_takes_over_from_running_workers(store: lf.EventStore, store_url: str) -> None:
@@ -114,7 +116,7 @@ def test_a_rebuild_without_the_code_is_refused(store: lf.EventStore, store_url: 
         (("rebuild", NEWER, "nothing"), "nothing"),
         (("rollback", store_url, "count"), "has no former rows to go back to"),
         (("abandon", store_url, "count"), "has no rows that are being built"),
-        (("accept", NEWER, "count", "--why", "x"), r"projector.rebuild('count')"),
+        (("accept-changes", NEWER, "count", "--why", "x"), r"projector.rebuild('count')"),
     ):
         done = ran(store_url, *arguments)
         assert done.returncode == 1, arguments

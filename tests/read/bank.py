@@ -88,7 +88,7 @@ def stored(store: lf.EventStore, model: type[Any] = Balance) -> dict[str, Any]:
     """The rows as the table has them, read without a view."""
     from leftfold.front.view import View
 
-    return {row.account_id: row for row in View(store.log.database, model).find()}
+    return {row.account_id: row for row in View(store._log.database, model).find()}
 
 
 def run_sql(database: Database, sql: str) -> list[tuple[Any, ...]]:
@@ -101,9 +101,9 @@ def run_sql(database: Database, sql: str) -> list[tuple[Any, ...]]:
 
 def checkpoints(store: lf.EventStore) -> list[tuple[Any, ...]]:
     """Name, version, position and event id of every checkpoint."""
-    table = store.log.database.table
+    table = store._log.database.table
     return run_sql(
-        store.log.database,
+        store._log.database,
         f"SELECT c.name, p.version, c.position, c.event_id FROM {table('partitions')} c JOIN {table('projections')} p "
         "ON p.name = c.name AND p.generation = c.generation ORDER BY c.name, p.version, c.first",
     )

@@ -188,9 +188,9 @@ def work(url: str, fate: Fate) -> Never:
     """A worker's life."""
     try:
         with lf.connect(url, migrate="never") as store:
-            database: Any = FatefulDatabase(store.log.database, fate)
-            store.log.database = database
-            lf.Projector(store.log, [balances], database=database, page_events=PAGE, lease_seconds=LEASE).run()
+            database: Any = FatefulDatabase(store._log.database, fate)
+            store._log.database = database
+            lf.Projector(store._log, [balances], database=database, page_events=PAGE, lease_seconds=LEASE).run()
     except BaseException:
         import traceback
 
@@ -204,7 +204,7 @@ def race(url: str, seed: int) -> Counter[str]:
     with lf.connect(url) as store:
         history = History(rng)
         history.append(store, 40)
-        lf.Projector(store.log, [balances]).reset("balances")
+        lf.Projector(store._log, [balances]).reset("balances")
     keeper = Keeper(seed, [url] * WORKERS, bear)  # while this process has no connections
     counts: Counter[str] = Counter()
     try:
@@ -213,13 +213,13 @@ def race(url: str, seed: int) -> Counter[str]:
                 history.append(store, rng.randrange(1, 12))
                 time.sleep(0.04)
                 counts["snapshots"] += 1
-                counts["rows"] += judge(url, store.log)
+                counts["rows"] += judge(url, store._log)
             keeper.let_live()
             until = time.monotonic() + DEADLINE
             while lowest(url) < store.head():
                 time.sleep(0.01)
                 assert time.monotonic() < until, f"seed {seed}: never caught up"
-            counts["rows"] += judge(url, store.log)
+            counts["rows"] += judge(url, store._log)
     finally:
         deaths = keeper.end()
         assert not deaths["ended"], f"{deaths['ended']} workers have ended by themselves"

@@ -50,10 +50,10 @@ def live_as(kind: str, url: str, fate: Fate, seed: int) -> Never:
     logging.disable()  # workers say again and again that their code does not fit
     try:
         with lf.connect(url, migrate="never") as store:
-            database: Any = FatefulDatabase(store.log.database, fate)
-            store.log.database = database
+            database: Any = FatefulDatabase(store._log.database, fate)
+            store._log.database = database
             code = CODE[1 if kind == "old" else 3]
-            projector = lf.Projector(store.log, [code], database=database, page_events=PAGE, lease_seconds=LEASE)
+            projector = lf.Projector(store._log, [code], database=database, page_events=PAGE, lease_seconds=LEASE)
             if kind == "people":
                 decide(projector, rng)
             projector.run()
@@ -123,7 +123,7 @@ def race(url: str, seed: int) -> Counter[str]:
     with lf.connect(url) as store:
         history = History(rng)
         history.append(store, 60)
-        lf.Projector(store.log, [balances]).catch_up()
+        lf.Projector(store._log, [balances]).catch_up()
     keeper = Keeper(seed, KINDS, lambda kind, rng, _: bear(url, kind, rng))  # while this process has no connections
     counts: Counter[str] = Counter()
     try:
@@ -131,18 +131,18 @@ def race(url: str, seed: int) -> Counter[str]:
             for _ in range(ROUNDS):
                 history.append(store, rng.randrange(1, 12))
                 time.sleep(0.1)
-                counts += judge(url, store.log)
+                counts += judge(url, store._log)
     finally:
         deaths = keeper.end()
         assert deaths["ended"] == 0, f"{deaths['ended']} processes have ended by themselves"
     with lf.connect(url) as store:  # what is left is good to go on with
-        lf.Projector(store.log, [statements], lease_seconds=LEASE).rebuild("balances", parts=2)
-        counts += judge(url, store.log)
-        rows, expected = store.view(Statement).find(), whole(store.log, 3)
+        lf.Projector(store._log, [statements], lease_seconds=LEASE).rebuild("balances", parts=2)
+        counts += judge(url, store._log)
+        rows, expected = store.view(Statement).find(), whole(store._log, 3)
         assert {row.account_id: kept(row) for row in rows} == expected
-        lf.Projector(store.log, [statements]).rollback("balances")
-        counts += judge(url, store.log)
-        counts += Counter(act.act for act in store.projector([statements]).acts(10_000))
+        lf.Projector(store._log, [statements]).rollback("balances")
+        counts += judge(url, store._log)
+        counts += Counter(act.act for act in store.processors.audit(limit=10_000))
     return counts + deaths
 
 

@@ -132,7 +132,7 @@ def test_all_that_is_given_must_hold(store: lf.EventStore) -> None:
 
 def test_as_of_the_head_is_what_the_projector_has_made(store: lf.EventStore) -> None:
     fill(store, 150)
-    Projector(store.log, [tills]).catch_up()
+    Projector(store._log, [tills]).catch_up()
     view = store.view(Till)
     past = view.as_of(position=store.head())
     assert past.find() == view.find() == [row for _, row in sorted(folded(store, tills).items())]
@@ -148,7 +148,7 @@ def test_the_past_needs_no_table_and_makes_none(store: lf.EventStore) -> None:
 
 def test_the_same_questions_are_answered_in_the_same_way(store: lf.EventStore) -> None:
     fill(store, 120)
-    Projector(store.log, [tills]).catch_up()
+    Projector(store._log, [tills]).catch_up()
     view = store.view(Till)
     past: View[Till] = view.as_of(position=store.head())
     c = Till.c
@@ -364,7 +364,7 @@ def test_keys_of_every_kind_come_back(store: lf.EventStore) -> None:
     for number in range(5):
         event = Deposited(amount=Decimal(number).scaleb(-4))
         store.append(stream("ann"), [lf.NewEvent(event, occurred_at=day(number % 2), tags=[f"n:{number}"])])
-    Projector(store.log, [wide]).catch_up()
+    Projector(store._log, [wide]).catch_up()
     view = store.view(Wide)
     past = view.as_of(position=store.head())
     assert past.find() == view.find()
@@ -389,7 +389,7 @@ def test_other_tables_are_not_in_a_view_of_the_past(store: lf.EventStore) -> Non
 
 def test_a_view_without_a_log_has_no_past(store: lf.EventStore) -> None:
     with pytest.raises(lf.InvalidArgument, match=r"no log to replay: ask store\.view\(Till\)\.as_of"):
-        View(store.log.database, Till).as_of(position=0)
+        View(store._log.database, Till).as_of(position=0)
     with pytest.raises(lf.InvalidArgument, match="no log to replay"):
         store.view(Till).as_of(position=0).as_of(position=0)
 
@@ -488,8 +488,8 @@ def test_what_is_kept_is_bounded_in_number_and_rows(store: lf.EventStore) -> Non
     for number in range(6):
         store.append(stream(f"{number}"), [Opened(owner="x")])
     positions = [one.position for one in store.read_all()]
-    history = History(store.log, kept=3, kept_rows=9)
-    replays = Replays(View(store.log.database, Till, history))
+    history = History(store._log, kept=3, kept_rows=9)
+    replays = Replays(View(store._log.database, Till, history))
     for position in positions[:3]:
         replays.as_of(position=position)
     assert kept_rows(history) == [1, 2, 3]
@@ -498,16 +498,16 @@ def test_what_is_kept_is_bounded_in_number_and_rows(store: lf.EventStore) -> Non
     assert kept_rows(history) == [3, 1, 4], "the one that nobody has asked for longest is gone"
     replays.as_of(position=positions[5])
     assert kept_rows(history) == [6], "6 + 4 would be more than 9 rows"
-    small = History(store.log, kept_rows=5)
+    small = History(store._log, kept_rows=5)
     for _ in range(2):
-        assert View(store.log.database, Till, small).as_of(position=positions[5]).count() == 6
+        assert View(store._log.database, Till, small).as_of(position=positions[5]).count() == 6
     assert kept_rows(small) == [], "too large to keep"
 
 
 def test_the_rows_leave_memory_with_the_last_who_uses_them(store: lf.EventStore) -> None:
     store.append(stream("ann"), [Opened(owner="Ann")])
-    history = History(store.log, kept_rows=0)
-    view = View(store.log.database, Till, history)
+    history = History(store._log, kept_rows=0)
+    view = View(store._log.database, Till, history)
 
     def opened() -> tuple[PastView[Till], weakref.ref[Any]]:
         past = view.as_of(position=store.head())
@@ -571,7 +571,7 @@ def test_an_async_view_of_the_past_takes_its_thread_with_it(store_url: str) -> N
 
     async def run() -> None:
         async with lf.connect_async(store_url) as store:
-            view = AsyncView(store.log.database, Till, History(store.log, kept=0))
+            view = AsyncView(store._log.database, Till, History(store._log, kept=0))
             before = in_memory()
             for milliseconds in range(20):
                 asking = asyncio.create_task(view.as_of(at=day(12)))

@@ -60,10 +60,10 @@ def store(store_url: str) -> Iterator[lf.EventStore]:
 
 def save(store: lf.EventStore, rows: list[Any]) -> ReadTable:
     """Create the table of the rows' model, if it is not there, and write them."""
-    table = table_in(store.log.database, definition_of(rows[0].__class__))
+    table = table_in(store._log.database, definition_of(rows[0].__class__))
 
     async def run() -> None:
-        async with store.log.database.transaction() as connection:
+        async with store._log.database.transaction() as connection:
             if not await table.check(connection):
                 await table.create(connection)
             await table.write(connection, rows)
@@ -74,7 +74,7 @@ def save(store: lf.EventStore, rows: list[Any]) -> ReadTable:
 
 def fetch(store: lf.EventStore, table: ReadTable, keys: list[Any]) -> dict[Any, Any]:
     async def run() -> dict[Any, Any]:
-        async with store.log.database.connection() as connection:
+        async with store._log.database.connection() as connection:
             return await table.fetch(connection, keys)
 
     return step(run())
@@ -86,7 +86,7 @@ def test_every_value_comes_back_equal(store: lf.EventStore) -> None:
     for row in rows:
         check(row)
     table = save(store, rows)
-    view = View(store.log.database, Everything)
+    view = View(store._log.database, Everything)
     fetched = fetch(store, table, [*(row.id for row in rows), "unknown"])
     assert fetched.pop("unknown") is None
     assert list(fetched.values()) == rows
@@ -96,7 +96,7 @@ def test_every_value_comes_back_equal(store: lf.EventStore) -> None:
 
 def test_what_comes_back_has_the_declared_types_and_digits(store: lf.EventStore) -> None:
     save(store, [PLAIN.replace(amount=Decimal(7), ratio=3)])
-    row = View(store.log.database, Everything).get("plain")
+    row = View(store._log.database, Everything).get("plain")
     assert row is not None
     for one in definition_of(Everything).fields:
         value = getattr(row, one.name)
@@ -110,7 +110,7 @@ def test_a_written_row_replaces_the_one_before_it(store: lf.EventStore) -> None:
     table = save(store, [PLAIN.replace(text="new", maybe=Decimal(1))])
     save(store, [PLAIN.replace(text="newer", maybe=None)])
     assert fetch(store, table, ["plain"]) == {"plain": PLAIN.replace(text="newer", maybe=None)}
-    assert View(store.log.database, Everything).count() == 2
+    assert View(store._log.database, Everything).count() == 2
 
 
 def test_rows_of_several_keys_are_fetched_replaced_and_deleted_by_all_of_them(store: lf.EventStore) -> None:
@@ -129,11 +129,11 @@ def test_rows_of_several_keys_are_fetched_replaced_and_deleted_by_all_of_them(st
     assert fetch(store, table, [key, missing]) == {key: first, missing: None}
 
     async def delete() -> None:
-        async with store.log.database.transaction() as connection:
+        async with store._log.database.transaction() as connection:
             await table.delete(connection, [key, missing])
 
     step(delete())
-    view = View(store.log.database, Slot)
+    view = View(store._log.database, Slot)
     assert sorted(view.find(), key=repr) == sorted(others, key=repr)
     assert view.get((first.day, first.room, 2**62, first.price)) == others[0]
 
@@ -142,7 +142,7 @@ def test_decimals_compare_order_and_sum_to_the_last_digit(store: lf.EventStore) 
     texts = ["0.1000", "0.2000", "0.3000", "-0.0001", "922337203600000.0001", "70000.0002", "10", "9", "-10"]
     amounts = [Decimal(text) for text in texts]
     save(store, [PLAIN.replace(id=f"{at}", amount=amount) for at, amount in enumerate(amounts)])
-    view = View(store.log.database, Everything)
+    view = View(store._log.database, Everything)
     column = Everything.c.amount
     assert [row.amount for row in view.find(order_by=column)] == sorted(amounts)
     assert [row.amount for row in view.find(order_by=column.desc())] == sorted(amounts, reverse=True)
@@ -163,9 +163,9 @@ def test_decimals_compare_order_and_sum_to_the_last_digit(store: lf.EventStore) 
 
 def test_a_sum_that_sqlite_cannot_hold_is_refused_not_wrong(store: lf.EventStore) -> None:
     save(store, [PLAIN.replace(id="a", amount=LARGEST), PLAIN.replace(id="b", amount=LARGEST)])
-    view = View(store.log.database, Everything)
+    view = View(store._log.database, Everything)
     select = sa.select(sa.func.sum(Everything.c.amount))
-    if store.log.database.dialect == "sqlite":
+    if store._log.database.dialect == "sqlite":
         with pytest.raises(lf.NotSupported, match="does not fit the 64 bits"):
             view.select(select)
     else:
@@ -174,7 +174,7 @@ def test_a_sum_that_sqlite_cannot_hold_is_refused_not_wrong(store: lf.EventStore
 
 def test_sums_of_nothing_and_of_groups(store: lf.EventStore) -> None:
     save(store, [PLAIN.replace(id=f"{n}", number=n, kind="ab"[n % 2], maybe=Decimal(n) / 8) for n in range(1, 6)])
-    view = View(store.log.database, Everything)
+    view = View(store._log.database, Everything)
     c = Everything.c
     by_kind = sa.select(c.kind, sa.func.sum(c.maybe), sa.func.sum(c.number), sa.func.count()).group_by(c.kind)
     assert view.select(by_kind.order_by(c.kind)) == [("a", Decimal("0.75"), 6, 2), ("b", Decimal("1.125"), 9, 3)]
@@ -189,7 +189,7 @@ def test_sums_of_nothing_and_of_groups(store: lf.EventStore) -> None:
 def test_texts_are_ordered_by_code_point(store: lf.EventStore) -> None:
     texts = ["", " a", "A", "B", "Z", "_", "a", "aa", "b", "z", "Ä", "ä", "ﬀ", "😀", "a b", "a-b", "ab"]
     save(store, [PLAIN.replace(id=f"{at}", text=text) for at, text in enumerate(texts)])
-    view = View(store.log.database, Everything)
+    view = View(store._log.database, Everything)
     assert [row.text for row in view.find(order_by=Everything.c.text)] == sorted(texts)
     for limit in texts:
         assert view.count(Everything.c.text < limit) == sum(text < limit for text in texts)
@@ -199,7 +199,7 @@ def test_texts_are_ordered_by_code_point(store: lf.EventStore) -> None:
 def test_keys_are_ordered_by_code_point_where_nothing_else_is_said(store: lf.EventStore) -> None:
     keys = ["b", "a", "B", "ä", "10", "9", "😀", "Z"]
     save(store, [PLAIN.replace(id=key) for key in keys])
-    assert [row.id for row in View(store.log.database, Everything).find()] == sorted(keys)
+    assert [row.id for row in View(store._log.database, Everything).find()] == sorted(keys)
 
 
 def test_moments_and_days_are_ordered_by_time_whatever_their_zone(store: lf.EventStore) -> None:
@@ -213,7 +213,7 @@ def test_moments_and_days_are_ordered_by_time_whatever_their_zone(store: lf.Even
         noon.replace(microsecond=1),
     ]
     save(store, [PLAIN.replace(id=f"{n}", moment=one, day=one.date()) for n, one in enumerate(moments)])
-    view = View(store.log.database, Everything)
+    view = View(store._log.database, Everything)
     assert [row.moment for row in view.find(order_by=Everything.c.moment)] == sorted(moments)
     for limit in moments:
         assert view.count(Everything.c.moment > limit) == sum(one > limit for one in moments)
@@ -223,7 +223,7 @@ def test_moments_and_days_are_ordered_by_time_whatever_their_zone(store: lf.Even
 def test_none_is_lower_than_every_value(store: lf.EventStore) -> None:
     values = [None, Decimal(-5), None, Decimal(5)]
     save(store, [PLAIN.replace(id=f"{n}", maybe=value) for n, value in enumerate(values)])
-    view = View(store.log.database, Everything)
+    view = View(store._log.database, Everything)
     column = Everything.c.maybe
     assert [row.maybe for row in view.find(order_by=column)] == [None, None, -5, 5]
     assert [row.maybe for row in view.find(order_by=column.desc())] == [5, -5, None, None]
@@ -242,7 +242,7 @@ def test_the_other_kinds_compare_alike(store: lf.EventStore) -> None:
             ),
         ],
     )
-    view = View(store.log.database, Everything)
+    view = View(store._log.database, Everything)
     c = Everything.c
     for condition in (
         c.truth,
@@ -281,7 +281,7 @@ def test_the_other_kinds_compare_alike(store: lf.EventStore) -> None:
 def test_a_query_for_what_a_column_cannot_hold_is_refused(store: lf.EventStore, condition: Any, message: str) -> None:
     save(store, [PLAIN])
     with pytest.raises(lf.InvalidArgument, match=message):
-        View(store.log.database, Everything).find(condition(Everything.c))
+        View(store._log.database, Everything).find(condition(Everything.c))
 
 
 @pytest.mark.parametrize(
@@ -306,7 +306,7 @@ def test_a_query_for_what_a_column_cannot_hold_is_refused(store: lf.EventStore, 
 )
 def test_an_expression_that_would_move_the_point_is_refused_on_both(store: lf.EventStore, expression: Any) -> None:
     save(store, [PLAIN])
-    view = View(store.log.database, Everything)
+    view = View(store._log.database, Everything)
     with pytest.raises(lf.NotSupported, match="does not mean the same"):
         view.select(sa.select(expression(Everything.c)))
     with pytest.raises(lf.NotSupported, match="does not mean the same"):
@@ -317,7 +317,7 @@ def test_an_expression_that_would_move_the_point_is_refused_on_both(store: lf.Ev
 
 def test_expressions_that_keep_the_point_are_not_refused(store: lf.EventStore) -> None:
     save(store, [PLAIN, PLAIN.replace(id="second", amount=Decimal(100), truth=False)])
-    view = View(store.log.database, Everything)
+    view = View(store._log.database, Everything)
     c = Everything.c
     zero = sa.literal(Decimal(0), c.amount.type)
     [values] = view.select(
@@ -339,7 +339,7 @@ def test_expressions_that_keep_the_point_are_not_refused(store: lf.EventStore) -
 def test_the_context_of_the_caller_does_not_round(store: lf.EventStore) -> None:
     with localcontext(prec=3):
         save(store, [PLAIN.replace(amount=LARGEST)])
-        row = View(store.log.database, Everything).get("plain")
+        row = View(store._log.database, Everything).get("plain")
         assert row is not None
         assert str(row.amount) == str(LARGEST)
 
@@ -360,6 +360,6 @@ def test_a_choice_that_is_no_more_is_told_by_column_and_model(store: lf.EventSto
 
     save(store, [Before("a", "frozen")])
     with pytest.raises(lf.ProcessorOutdated, match=r"column kind what Today cannot have today.*'frozen'.*rebuild"):
-        View(store.log.database, Today).get("a")
+        View(store._log.database, Today).get("a")
     with pytest.raises(lf.ProcessorOutdated, match=r"column status is missing, expected text.* not null"):
-        View(store.log.database, After).get("a")
+        View(store._log.database, After).get("a")

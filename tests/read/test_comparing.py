@@ -150,7 +150,7 @@ def test_a_comparison_reads_well() -> None:
 
 def test_then_and_now_differ_as_their_rows_do(store: lf.EventStore, monkeypatch: pytest.MonkeyPatch) -> None:
     fill(store, 200, accounts=30)
-    Projector(store.log, [purses]).catch_up()
+    Projector(store._log, [purses]).catch_up()
     now = store.view(Purse)
     rows = now.find()
     for page_rows in (1_000, 7, 1):
@@ -252,7 +252,7 @@ def test_python_orders_keys_as_both_databases_do(
         return model(*pairs[recorded.version - 1])
 
     store.append(stream("ann"), [Opened(owner="Ann")] * len(pairs))
-    Projector(store.log, [ordered]).catch_up()
+    Projector(store._log, [ordered]).catch_up()
     view: View[Any] = store.view(model)
     found = view.find()
     assert found == sorted((model(*pair) for pair in pairs), key=key_order(definition_of(model)))

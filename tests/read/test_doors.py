@@ -51,9 +51,9 @@ def test_async_projectors_and_views_do_the_same(store_url: str) -> None:
 
     async def run() -> None:
         async with lf.connect_async(store_url) as store:
-            projectors = [AsyncProjector(store.log, [balances], page_events=9) for _ in range(3)]
+            projectors = [AsyncProjector(store._log, [balances], page_events=9) for _ in range(3)]
             await asyncio.gather(*(projector.catch_up() for projector in projectors))
-            view = AsyncView(store.log.database, Balance)
+            view = AsyncView(store._log.database, Balance)
             rows = await view.find(order_by=Balance.c.account_id)
             assert {row.account_id: row for row in rows} == expected
             assert await view.count() == len(expected)
@@ -73,7 +73,7 @@ def test_a_cancelled_run_leaves_nothing_half_done(store_url: str) -> None:
 
     async def run() -> None:
         async with lf.connect_async(store_url) as store:
-            projector = AsyncProjector(store.log, [balances], page_events=3)
+            projector = AsyncProjector(store._log, [balances], page_events=3)
             for milliseconds in range(0, 30, 3):
                 task = asyncio.create_task(projector.catch_up())
                 await asyncio.wait([task], timeout=milliseconds / 1000)
@@ -96,8 +96,8 @@ class KillingDatabase(DyingDatabase):
 def project_and_die(url: str, lives: int) -> None:
     """What the killed process runs."""
     with lf.connect(url) as store:
-        store.log.database = KillingDatabase(store.log.database, lives, after_commit=False)
-        Projector(store.log, [balances], page_events=10).catch_up()
+        store._log.database = KillingDatabase(store._log.database, lives, after_commit=False)
+        Projector(store._log, [balances], page_events=10).catch_up()
 
 
 def test_a_process_killed_with_its_page_written_and_not_committed_loses_and_doubles_nothing(store_url: str) -> None:
@@ -111,13 +111,13 @@ def test_a_process_killed_with_its_page_written_and_not_committed_loses_and_doub
             assert ended.returncode == -signal.SIGKILL, ended.stderr
             positions.append(checkpoints(store)[0][2])
         assert positions == [0, 20], "the first died in its first page, the second in its third"
-        Projector(store.log, [balances]).catch_up()
+        Projector(store._log, [balances]).catch_up()
         assert stored(store) == folded(store)
 
 
 def test_a_projector_in_memory_needs_but_one_connection() -> None:
     with lf.connect("sqlite://") as store:
         fill(store, 60)
-        Projector(store.log, [balances], page_events=7).catch_up()
+        Projector(store._log, [balances], page_events=7).catch_up()
         assert stored(store) == folded(store)
-        assert step(AsyncView(store.log.database, Balance).count()) == len(folded(store))
+        assert step(AsyncView(store._log.database, Balance).count()) == len(folded(store))

@@ -47,7 +47,7 @@ def deposit(store: lf.EventStore, account: str, *amounts: int) -> int:
 
 
 def status(store: lf.EventStore, of: Projection[Sums] = pausing) -> lf.ProcessorStatus:
-    [found] = store.projector([of]).status()
+    [found] = store.processors.status()
     return found
 
 
@@ -56,45 +56,44 @@ def test_nothing_is_applied_while_it_is_paused(store: lf.EventStore, store_url: 
     projector = store.projector([balances])
     with running(store_url):
         eventually(lambda: applied(store) == store.head(), "it catches up")
-        projector.pause("balances", why="a migration", who="ann")
+        store.processors.pause("balances", why="a migration", who="ann")
         paused_at = applied(store)
         store.append(stream("later"), [Opened(owner="later")])
         with pytest.raises(lf.ProcessorPaused, match=r"paused by ann \(a migration\)"):
             projector.catch_up()
-        [told] = projector.status()
+        [told] = store.processors.status()
         assert (told.state, told.position, told.lag_events) == ("paused", paused_at, 1)
         assert "paused by ann" in str(told.reason)
         assert not told.is_healthy
         with pytest.raises(lf.ProjectionBehind, match="paused by ann"):
             store.view(balances.model).wait_for(store.head(), timeout=0.01)
         assert applied(store) == paused_at
-        projector.resume("balances", why="done")
+        store.processors.resume("balances", why="done")
         eventually(lambda: applied(store) == store.head(), "it goes on")
     assert stored(store) == folded(store)
-    assert [(one.act, one.projection, one.why) for one in projector.acts()] == [
+    assert [(one.act, one.processor, one.why) for one in store.processors.audit()] == [
         ("resume", "balances", "done"),
         ("pause", "balances", "a migration"),
     ]
-    assert projector.acts()[1].who == "ann"
+    assert store.processors.audit()[1].who == "ann"
 
 
 def test_what_stands_still_is_tried_again_when_told_to(store: lf.EventStore, store_url: str) -> None:
     global broken
     at = deposit(store, "a", 1, 13, 2) - 1
-    projector = store.projector([pausing])
     with running(store_url, pausing):
         eventually(lambda: bool(parts(store, "sums")) and parts(store, "sums")[0].failure is not None, "it fails")
         told = status(store)
         assert (told.state, told.lag_events) == ("failing", 2)
         assert "thirteen" in str(told.reason)
-        assert "leftfold projections retry" in str(told.remedy)
-        [failure] = projector.retry("sums", why="look again")
+        assert "leftfold retry" in str(told.remedy)
+        [failure] = store.processors.retry("sums", why="look again")
         assert failure.position == at
         eventually(
             lambda: parts(store, "sums")[0].failure is not None and applied(store, "sums") < at, "it fails again"
         )
         broken = False
-        projector.retry("sums", why="corrected")
+        store.processors.retry("sums", why="corrected")
         eventually(lambda: applied(store, "sums") == store.head(), "it goes on")
         assert status(store).state == "current"
     assert stored(store, Sums)["a"].seen == (1, 2, 3)
@@ -105,12 +104,12 @@ def test_an_event_can_be_skipped_and_only_that_in_front_of_which_it_stands(store
     projector = store.projector([pausing])
     with pytest.raises(lf.ProcessorFailed):
         projector.catch_up()
-    with pytest.raises(lf.InvalidArgument, match=f"does not stand still at {at + 1}, but at {at}"):
-        projector.skip("sums", position=at + 1, why="x")
-    projector.skip("sums", position=at, why="a mistake of the import", who="bob")
+    with pytest.raises(lf.InvalidState, match=f"does not stand still at {at + 1}, but at {at}"):
+        store.processors.skip("sums", position=at + 1, why="x")
+    store.processors.skip("sums", position=at, why="a mistake of the import", who="bob")
     projector.catch_up()
     assert stored(store, Sums)["a"].seen == (1, 3)
-    act = projector.acts()[0]
+    act = store.processors.audit()[0]
     assert (act.act, act.who, act.why, act.details["position"]) == ("skip", "bob", "a mistake of the import", at)
 
 
@@ -133,19 +132,19 @@ def test_a_key_is_set_aside_and_the_others_go_on(store: lf.EventStore, in_memory
         deposit(store, "b", 6)
         store.projector([setting_aside]).catch_up()
         assert {key: row.seen for key, row in stored(store, Sums).items()} == {"a": (1,), "b": (1, 2)}
-        done = projector.unpark("sums", why="look again")
+        done = store.processors.unpark("sums", why="look again")
         assert (done.applied, done.left) == (0, 4)
         broken = False
-        with pytest.raises(lf.InvalidArgument, match="nothing is parked for 'b'"):
-            projector.unpark("sums", key="b")
-        done = projector.unpark("sums", key="a", why="corrected")
+        with pytest.raises(lf.InvalidState, match="nothing is parked for 'b'"):
+            store.processors.unpark("sums", key="b")
+        done = store.processors.unpark("sums", key="a", why="corrected")
         assert (done.applied, done.left) == (4, 0)
         assert {key: row.seen for key, row in stored(store, Sums).items()} == {"a": (1, 2, 3, 4, 5), "b": (1, 2)}
         deposit(store, "a", 7)
         projector.catch_up()
         assert stored(store, Sums)["a"].seen == (1, 2, 3, 4, 5, 6)
-        with pytest.raises(lf.InvalidArgument, match="nothing is parked of"):
-            projector.unpark("sums")
+        with pytest.raises(lf.InvalidState, match="nothing is parked of"):
+            store.processors.unpark("sums")
 
 
 def test_unparking_stops_at_the_next_event_that_fails(store: lf.EventStore) -> None:
@@ -164,22 +163,22 @@ def test_unparking_stops_at_the_next_event_that_fails(store: lf.EventStore) -> N
     projector = store.projector([corrected])
     with pytest.raises(lf.ProcessorOutdated, match="have changed"):
         projector.catch_up()
-    projector.accept("sums")
-    done = projector.unpark("sums")
+    projector.accept_changes("sums")
+    done = store.processors.unpark("sums")
     assert (done.applied, done.left) == (2, 2)
     assert stored(store, Sums)["a"].seen == (1, 2)
     failing.clear()
-    assert projector.unpark("sums").left == 0
+    assert store.processors.unpark("sums").left == 0
     assert stored(store, Sums)["a"].seen == (1, 2, 3, 4)
 
 
 def test_acts_on_what_is_not_there_are_refused(store: lf.EventStore) -> None:
     projector = store.projector([pausing])
-    with pytest.raises(lf.InvalidArgument, match="no projection 'sums' in this database; there are: none"):
-        projector.pause("sums", why="x")
+    with pytest.raises(lf.InvalidArgument, match="no processor 'sums' in this database; there are: none"):
+        store.processors.pause("sums", why="x")
     projector.catch_up()
-    with pytest.raises(lf.InvalidArgument, match="does not stand still in front of any event"):
-        projector.retry("sums")
+    with pytest.raises(lf.InvalidState, match="does not stand still in front of any event"):
+        store.processors.retry("sums")
 
 
 def test_status_tells_who_runs_it_and_who_does_not(store: lf.EventStore, store_url: str) -> None:
@@ -187,12 +186,12 @@ def test_status_tells_who_runs_it_and_who_does_not(store: lf.EventStore, store_u
     store.projector([pausing]).catch_up()
     told = status(store)
     assert (told.state, told.lag_events, told.reason) == ("orphaned", 0, "no worker runs it")
-    with running(store_url, pausing) as projector:
+    with running(store_url, pausing):
         eventually(lambda: status(store).state == "current", "it is run")
         eventually(lambda: len(status(store).owners) == 1, "it is taken over")
         deposit(store, "a", 2)
         eventually(lambda: status(store).position == store.head(), "it follows")
-        assert projector.status()[0].is_healthy
+        assert store.processors.status()[0].is_healthy
     assert status(store).state == "orphaned"
 
 

@@ -19,7 +19,7 @@ from leftfold.follow.checkpoints.partitions import Partitions
 
 def test_no_fence_comes_again_for_a_bucket(store_url: str) -> None:
     with lf.connect(store_url) as store:
-        database = store.log.database
+        database = store._log.database
         partitions = Partitions(database)
         rng = random.Random(1)
         seen: dict[int, list[int]] = defaultdict(list)
@@ -57,7 +57,7 @@ def test_no_fence_comes_again_for_a_bucket(store_url: str) -> None:
 def test_a_lock_is_on_those_too_that_a_split_makes_while_it_is_waited_for(postgres_url: str) -> None:
     """Else a second split, in the middle of a swap, would make one whose fence the swap does not raise."""
     with lf.connect(postgres_url) as store:
-        database = store.log.database
+        database = store._log.database
         partitions = Partitions(database)
         splitting, locked, over = Event(), Event(), Event()
 

@@ -42,7 +42,7 @@ def store(store_url: str) -> Iterator[lf.EventStore]:
 
 
 def table_of(store: lf.EventStore, name: str = "balance") -> str:
-    schema = store.log.database.schema
+    schema = store._log.database.schema
     return f"{schema}.{name}" if schema else name
 
 
@@ -52,9 +52,9 @@ def last_id(store: lf.EventStore) -> str:
 
 def test_the_rows_are_what_a_plain_fold_makes(store: lf.EventStore) -> None:
     fill(store, 120)
-    [done] = Projector(store.log, [balances]).catch_up()
+    [done] = Projector(store._log, [balances]).catch_up()
     assert (done.projection, done.position) == ("balances", store.head())
-    assert done.events == sum(1 for _ in store.read_all(balances.query(store.log.registry)))
+    assert done.events == sum(1 for _ in store.read_all(balances.query(store._log.registry)))
     assert stored(store) == folded(store)
     assert checkpoints(store) == [("balances", 1, store.head(), last_id(store))]
 
@@ -63,25 +63,25 @@ def test_page_and_cache_sizes_make_no_difference(store: lf.EventStore) -> None:
     fill(store, 90)
     expected = folded(store)
     for page_events, cached_rows in ((1, 1), (2, 3), (7, 2), (10_000, 1)):
-        projector = Projector(store.log, [balances], page_events=page_events, cached_rows=cached_rows)
+        projector = Projector(store._log, [balances], page_events=page_events, cached_rows=cached_rows)
         projector.reset("balances")
         projector.catch_up()
         assert stored(store) == expected
 
 
 def test_a_second_run_applies_only_what_is_new(store: lf.EventStore) -> None:
-    projector = Projector(store.log, [balances])
+    projector = Projector(store._log, [balances])
     store.append(stream("alice"), [Opened(owner="Alice"), Deposited(amount=Decimal(5))])
     assert projector.catch_up()[0].events == 2
     assert projector.catch_up()[0].events == 0
     store.append(stream("alice"), [Deposited(amount=Decimal(7))])
     assert projector.catch_up()[0].events == 1
-    assert Projector(store.log, [balances]).catch_up()[0].events == 0
+    assert Projector(store._log, [balances]).catch_up()[0].events == 0
     assert stored(store)["alice"].amount == Decimal(12)
 
 
 def test_an_empty_log_makes_an_empty_table(store: lf.EventStore) -> None:
-    [done] = Projector(store.log, [balances]).catch_up()
+    [done] = Projector(store._log, [balances]).catch_up()
     assert (done.events, done.position) == (0, 0)
     assert stored(store) == {}
     assert checkpoints(store) == [("balances", 1, 0, None)]
@@ -90,65 +90,65 @@ def test_an_empty_log_makes_an_empty_table(store: lf.EventStore) -> None:
 def test_the_checkpoint_moves_past_events_that_nobody_asked_for(store: lf.EventStore) -> None:
     for number in range(3):
         store.append(f"Noise-{number}", [Opened(owner="nobody")])
-    [done] = Projector(store.log, [balances]).catch_up()
+    [done] = Projector(store._log, [balances]).catch_up()
     assert (done.events, done.position) == (0, store.head())
     assert checkpoints(store) == [("balances", 1, store.head(), last_id(store))]
 
 
 def test_rows_and_checkpoint_dropped_and_rebuilt_are_equal(store: lf.EventStore) -> None:
     fill(store, 120)
-    projector = Projector(store.log, [balances], page_events=11)
+    projector = Projector(store._log, [balances], page_events=11)
     projector.catch_up()
     rows, marks = stored(store), checkpoints(store)
     assert rows
-    run_sql(store.log.database, f"DROP TABLE {table_of(store)}")
+    run_sql(store._log.database, f"DROP TABLE {table_of(store)}")
     for own in ("partitions", "projections"):
-        run_sql(store.log.database, f"DELETE FROM {store.log.database.table(own)}")
+        run_sql(store._log.database, f"DELETE FROM {store._log.database.table(own)}")
     projector.catch_up()
     assert (stored(store), checkpoints(store)) == (rows, marks)
     projector.reset("balances")
     assert stored(store) == {}
     assert checkpoints(store) == [("balances", 1, 0, None)]
-    Projector(store.log, [balances]).catch_up()
+    Projector(store._log, [balances]).catch_up()
     assert (stored(store), checkpoints(store)) == (rows, marks)
 
 
 @pytest.mark.parametrize("after_commit", [False, True])
 def test_killed_between_any_two_pages_and_started_again_is_equal(store: lf.EventStore, after_commit: bool) -> None:
     fill(store, 60)
-    Projector(store.log, [balances]).catch_up()
+    Projector(store._log, [balances]).catch_up()
     rows, marks = stored(store), checkpoints(store)
-    living = store.log.database
+    living = store._log.database
     lives, killed = 0, True
     while killed:
         lives += 1
-        Projector(store.log, [balances]).reset("balances")
+        Projector(store._log, [balances]).reset("balances")
         dying: Any = DyingDatabase(living, lives, after_commit=after_commit)
-        store.log.database = dying
+        store._log.database = dying
         try:
-            Projector(store.log, [balances], page_events=7).catch_up()
+            Projector(store._log, [balances], page_events=7).catch_up()
             killed = False
         except Killed:
             pass
         finally:
-            store.log.database = living
-        Projector(store.log, [balances], page_events=7).catch_up()
+            store._log.database = living
+        Projector(store._log, [balances], page_events=7).catch_up()
         assert (stored(store), checkpoints(store)) == (rows, marks)
     assert lives > 7
 
 
 def test_a_projector_that_survives_a_failed_commit_goes_on_exactly(store: lf.EventStore) -> None:
     fill(store, 60)
-    projector = Projector(store.log, [balances], page_events=7)
-    living = store.log.database
+    projector = Projector(store._log, [balances], page_events=7)
+    living = store._log.database
     for lives in (1, 2, 3):
         for after_commit in (False, True):
             dying: Any = DyingDatabase(living, lives, after_commit=after_commit)
-            store.log.database = dying
-            projector = Projector(store.log, [balances], page_events=7)
+            store._log.database = dying
+            projector = Projector(store._log, [balances], page_events=7)
             with pytest.raises(Killed):
                 projector.catch_up()
-    store.log.database = living
+    store._log.database = living
     projector.catch_up()
     assert stored(store) == folded(store)
 
@@ -160,7 +160,7 @@ def test_projectors_racing_in_threads_are_exact(store: lf.EventStore) -> None:
 
     def project() -> None:
         try:
-            projector = Projector(store.log, [balances], page_events=9, cached_rows=3)
+            projector = Projector(store._log, [balances], page_events=9, cached_rows=3)
             start.wait()
             while projector.catch_up()[0].position < store.head() or appender.is_alive():
                 pass
@@ -188,7 +188,7 @@ def test_projectors_racing_in_threads_are_exact(store: lf.EventStore) -> None:
 
 def test_one_projector_shared_by_threads_is_exact(store: lf.EventStore) -> None:
     fill(store, 150)
-    projector = Projector(store.log, [balances], page_events=5)
+    projector = Projector(store._log, [balances], page_events=5)
     failures: list[BaseException] = []
 
     def project() -> None:
@@ -207,7 +207,7 @@ def test_one_projector_shared_by_threads_is_exact(store: lf.EventStore) -> None:
 
 
 def test_a_projector_overtaken_by_another_forgets_the_rows_that_it_remembers(store: lf.EventStore) -> None:
-    slow, fast = Projector(store.log, [balances]), Projector(store.log, [balances])
+    slow, fast = Projector(store._log, [balances]), Projector(store._log, [balances])
     store.append(stream("alice"), [Opened(owner="Alice"), Deposited(amount=Decimal(1))])
     slow.catch_up()
     store.append(stream("alice"), [Deposited(amount=Decimal(10))])
@@ -218,7 +218,7 @@ def test_a_projector_overtaken_by_another_forgets_the_rows_that_it_remembers(sto
 
 
 def test_a_projector_that_was_reset_by_another_begins_again(store: lf.EventStore) -> None:
-    first, second = Projector(store.log, [balances]), Projector(store.log, [balances])
+    first, second = Projector(store._log, [balances]), Projector(store._log, [balances])
     store.append(stream("alice"), [Opened(owner="Alice"), Deposited(amount=Decimal(1))])
     first.catch_up()
     second.reset("balances")
@@ -228,7 +228,7 @@ def test_a_projector_that_was_reset_by_another_begins_again(store: lf.EventStore
 
 
 def test_a_deleted_row_can_be_made_again(store: lf.EventStore) -> None:
-    projector = Projector(store.log, [balances])
+    projector = Projector(store._log, [balances])
     store.append(stream("alice"), [Opened(owner="Alice"), Deposited(amount=Decimal(1))])
     projector.catch_up()
     store.append(stream("alice"), [Closed()])
@@ -266,7 +266,7 @@ def test_a_failing_event_stops_its_projection_in_front_of_it_and_not_the_others(
     store.append(stream("alice"), [Opened(owner="Alice")])
     eve = store.append(stream("eve"), [Opened(owner="Eve")])
     store.append(stream("bob"), [Opened(owner="Bob")])
-    projector = Projector(store.log, [names, counted])
+    projector = Projector(store._log, [names, counted])
     for _ in range(2):
         with pytest.raises(lf.ProcessorFailed, match=r"'names'.*no name for Eve.*catch up again") as caught:
             projector.catch_up()
@@ -300,7 +300,7 @@ def test_what_several_projections_failed_of_is_told_together(store: lf.EventStor
 
     store.append(stream("alice"), [Opened(owner="Alice")])
     with pytest.raises(lf.ProcessorFailed) as caught:
-        Projector(store.log, [first, second]).catch_up()
+        Projector(store._log, [first, second]).catch_up()
     [other] = caught.value.others
     assert isinstance(other, lf.ProcessorFailed)
     assert (caught.value.projection, other.projection) == ("first", "second")
@@ -311,7 +311,7 @@ def test_an_event_that_cannot_be_decoded_stops_the_projection(store: lf.EventSto
     store.append(stream("alice"), [Opened(owner="Alice"), lf.RawEvent("read.deposited", b'{"amount":"a lot"}')])
     store.append(stream("bob"), [Opened(owner="Bob")])
     with pytest.raises(lf.ProcessorFailed) as caught:
-        Projector(store.log, [balances]).catch_up()
+        Projector(store._log, [balances]).catch_up()
     assert isinstance(caught.value.__cause__, lf.DecodeError)
     assert list(stored(store)) == ["alice"]
 
@@ -319,13 +319,13 @@ def test_an_event_that_cannot_be_decoded_stops_the_projection(store: lf.EventSto
 def test_an_amount_that_does_not_fit_stops_the_projection(store: lf.EventStore) -> None:
     store.append(stream("alice"), [Opened(owner="Alice"), Deposited(amount=Decimal("0.00005"))])
     with pytest.raises(lf.ProcessorFailed, match=r"Balance.amount of 'alice'.*never rounded"):
-        Projector(store.log, [balances]).catch_up()
+        Projector(store._log, [balances]).catch_up()
     assert stored(store) == {"alice": Balance("alice", "Alice")}
 
 
 def test_a_failing_first_event_leaves_the_checkpoint_where_it_was(store: lf.EventStore) -> None:
     store.append(stream("alice"), [Deposited(amount=Decimal(1))])
-    projector = Projector(store.log, [balances])
+    projector = Projector(store._log, [balances])
     for _ in range(2):
         with pytest.raises(lf.ProcessorFailed, match="AssertionError"):
             projector.catch_up()
@@ -333,7 +333,7 @@ def test_a_failing_first_event_leaves_the_checkpoint_where_it_was(store: lf.Even
 
 
 def test_a_failure_on_rows_that_another_projector_has_overtaken_is_no_failure(store: lf.EventStore) -> None:
-    fast = Projector(store.log, [balances])
+    fast = Projector(store._log, [balances])
     overtaken = False
 
     class Latest(ReadModel):
@@ -344,14 +344,14 @@ def test_a_failure_on_rows_that_another_projector_has_overtaken_is_no_failure(st
         nonlocal overtaken
         if not overtaken:
             overtaken = True
-            Projector(store.log, [latest]).catch_up()
+            Projector(store._log, [latest]).catch_up()
             raise RuntimeError("folded on rows that are no longer there")
         return Latest(recorded.stream_id, recorded.version)
 
     latest = projection(Latest, category=CATEGORY)(strict)
     store.append(stream("alice"), [Opened(owner="Alice"), Deposited(amount=Decimal(1))])
     fast.catch_up()
-    [done] = Projector(store.log, [latest]).catch_up()
+    [done] = Projector(store._log, [latest]).catch_up()
     assert done.position == store.head()
     assert stored(store, Latest) == {"alice": Latest("alice", 2)}
 
@@ -367,12 +367,12 @@ def test_a_second_category_stops_a_projection_that_names_none(store: lf.EventSto
 
     store.append("Mine-1", [Opened(owner="x")])
     store.append("Mine-2", [Opened(owner="x")])
-    Projector(store.log, [counted]).catch_up()
+    Projector(store._log, [counted]).catch_up()
     store.append("Mine-3", [Opened(owner="x")])
     store.append("Yours-1", [Opened(owner="x")])
     for _ in range(2):
         with pytest.raises(lf.ProcessorFailed, match=r"of category 'Yours', and those before it of 'Mine'.*category="):
-            Projector(store.log, [counted]).catch_up()
+            Projector(store._log, [counted]).catch_up()
         assert {key: row.events for key, row in stored(store, Counted).items()} == {"1": 1, "2": 1, "3": 1}
 
 
@@ -394,8 +394,8 @@ def test_a_key_of_ones_own_may_gather_categories_and_pass_events_over(store: lf.
     store.append("Mine-2", [Opened(owner="nobody")])
     store.append("Other-1", [Opened(owner="Bob")])
     store.append("Yours-1", [Opened(owner="Alice+Bob")])
-    Projector(store.log, [per_owner]).catch_up()
-    assert View(store.log.database, PerOwner).find() == [
+    Projector(store._log, [per_owner]).catch_up()
+    assert View(store._log.database, PerOwner).find() == [
         PerOwner("Alice", ("Mine-1", "Yours-1")),
         PerOwner("Bob", ("Other-1", "Yours-1")),
     ]
@@ -421,8 +421,8 @@ def test_a_table_with_other_columns_is_refused_and_reset_rebuilds_it(store: lf.E
         return After(recorded.stream_id, Decimal("1.25"))
 
     store.append(stream("alice"), [Opened(owner="Alice")])
-    Projector(store.log, [before]).catch_up()
-    projector = Projector(store.log, [after, balances])
+    Projector(store._log, [before]).catch_up()
+    projector = Projector(store._log, [after, balances])
     with pytest.raises(lf.ProcessorOutdated) as caught:
         projector.catch_up()
     text = str(caught.value)
@@ -440,8 +440,8 @@ def test_a_new_version_does_not_count_old_rows_again(store: lf.EventStore) -> No
         return balances(row, recorded)
 
     fill(store, 20)
-    Projector(store.log, [balances]).catch_up()
-    projector = Projector(store.log, [newer])
+    Projector(store._log, [balances]).catch_up()
+    projector = Projector(store._log, [newer])
     with pytest.raises(lf.ProcessorOutdated, match=r"made by version 1, and this is version 2.*reset\('balances'\)"):
         projector.catch_up()
     assert [row[:2] for row in checkpoints(store)] == [("balances", 1)]
@@ -453,32 +453,32 @@ def test_a_new_version_does_not_count_old_rows_again(store: lf.EventStore) -> No
 
 def test_a_table_that_is_gone_without_its_checkpoint_is_told(store: lf.EventStore) -> None:
     fill(store, 20)
-    Projector(store.log, [balances]).catch_up()
-    run_sql(store.log.database, f"DROP TABLE {table_of(store)}")
+    Projector(store._log, [balances]).catch_up()
+    run_sql(store._log.database, f"DROP TABLE {table_of(store)}")
     with pytest.raises(lf.ProcessorOutdated, match=r"is gone, but its checkpoint is not.*reset\('balances'\)"):
-        Projector(store.log, [balances]).catch_up()
+        Projector(store._log, [balances]).catch_up()
 
 
 def test_reset_does_not_drop_a_table_that_is_somebody_elses(store: lf.EventStore) -> None:
-    run_sql(store.log.database, f"CREATE TABLE {table_of(store)} (customer TEXT)")
-    run_sql(store.log.database, f"INSERT INTO {table_of(store)} VALUES ('precious')")
-    projector = Projector(store.log, [balances])
+    run_sql(store._log.database, f"CREATE TABLE {table_of(store)} (customer TEXT)")
+    run_sql(store._log.database, f"INSERT INTO {table_of(store)} VALUES ('precious')")
+    projector = Projector(store._log, [balances])
     with pytest.raises(lf.ProcessorOutdated, match="does not fit Balance"):
         projector.catch_up()
     with pytest.raises(lf.ProcessorOutdated, match="is not one that the projection 'balances' has made"):
         projector.reset("balances")
-    assert run_sql(store.log.database, f"SELECT * FROM {table_of(store)}") == [("precious",)]
+    assert run_sql(store._log.database, f"SELECT * FROM {table_of(store)}") == [("precious",)]
     assert checkpoints(store) == []
 
 
 def test_every_table_of_leftfolds_own_is_a_name_that_read_models_may_not_have(store: lf.EventStore) -> None:
-    if store.log.database.schema is None:
-        taken = run_sql(store.log.database, "SELECT name FROM sqlite_master WHERE type = 'table'")
+    if store._log.database.schema is None:
+        taken = run_sql(store._log.database, "SELECT name FROM sqlite_master WHERE type = 'table'")
     else:
         taken = run_sql(
-            store.log.database,
+            store._log.database,
             "SELECT relname FROM pg_class WHERE relkind IN ('r', 'S', 'v') "
-            f"AND relnamespace = '{store.log.database.schema}'::regnamespace",
+            f"AND relnamespace = '{store._log.database.schema}'::regnamespace",
         )
     assert len(taken) > 3
     for (name,) in taken:
@@ -496,16 +496,16 @@ def test_projections_in_each_others_way_are_refused(store: lf.EventStore) -> Non
         return None
 
     with pytest.raises(lf.InvalidArgument, match="two projections are named 'balances'"):
-        Projector(store.log, [balances, balances])
+        Projector(store._log, [balances, balances])
     with pytest.raises(lf.InvalidArgument, match="both write the table balance"):
-        Projector(store.log, [balances, another])
+        Projector(store._log, [balances, another])
     wrong: Any = folded
     with pytest.raises(lf.InvalidArgument, match=r"decorate the function with @lf\.projection"):
-        Projector(store.log, [wrong])
+        Projector(store._log, [wrong])
     with pytest.raises(lf.InvalidArgument, match="no projection 'nothing' here; there are 'balances'"):
-        Projector(store.log, [balances]).reset("nothing")
+        Projector(store._log, [balances]).reset("nothing")
     with pytest.raises(lf.InvalidArgument, match="page_events is a whole number from 1"):
-        Projector(store.log, [balances], page_events=0)
+        Projector(store._log, [balances], page_events=0)
 
 
 def test_a_projection_about_an_unregistered_class_is_refused(store: lf.EventStore) -> None:
@@ -516,7 +516,7 @@ def test_a_projection_about_an_unregistered_class_is_refused(store: lf.EventStor
         return None
 
     with pytest.raises(lf.UnknownEventType, match="Unregistered"):
-        Projector(store.log, [unregistered]).catch_up()
+        Projector(store._log, [unregistered]).catch_up()
 
 
 def test_a_page_of_large_events_stays_small(store: lf.EventStore) -> None:
@@ -530,8 +530,8 @@ def test_a_page_of_large_events_stays_small(store: lf.EventStore) -> None:
 
     for number in range(6):
         store.append(stream(f"{number}"), [Opened(owner="x" * 5_000_000)])
-    projector = Projector(store.log, [longest], page_events=2)
+    projector = Projector(store._log, [longest], page_events=2)
     projector.catch_up()
     assert {row.length for row in stored(store, Longest).values()} == {5_000_000}
-    [(total,)] = View(store.log.database, Longest).select(sa.select(sa.func.sum(Longest.c.length)))
+    [(total,)] = View(store._log.database, Longest).select(sa.select(sa.func.sum(Longest.c.length)))
     assert total == 30_000_000

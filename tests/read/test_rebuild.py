@@ -30,7 +30,7 @@ def store(store_url: str) -> Iterator[lf.EventStore]:
 def live(store: lf.EventStore) -> lf.EventStore:
     """A store whose projection of version 1 is up to date."""
     fill(store, 90)
-    Projector(store.log, [balances]).catch_up()
+    Projector(store._log, [balances]).catch_up()
     return store
 
 
@@ -47,7 +47,7 @@ def test_a_new_version_takes_the_place_of_the_old_one(live: lf.EventStore) -> No
     live.append(stream("later"), [Opened(owner="x"), Deposited(amount=Decimal(1))])
     live.projector([doubled]).catch_up()
     assert stored(live) == folded(live, doubled)
-    assert [(one.act, one.who, one.why, one.details["version"]) for one in live.projector([doubled]).acts()] == [
+    assert [(one.act, one.who, one.why, one.details["version"]) for one in live.processors.audit()] == [
         ("swap", "ann", "amounts count twice", 2),
         ("rebuild", "ann", "amounts count twice", 2),
     ]
@@ -65,8 +65,8 @@ def test_fields_may_change(live: lf.EventStore) -> None:
 
 
 def test_rows_that_are_wrong_are_repaired_under_the_same_version(live: lf.EventStore) -> None:
-    table = live.log.database.schema
-    run_sql(live.log.database, f"UPDATE {table + '.' if table else ''}balance SET owner = 'nobody'")
+    table = live._log.database.schema
+    run_sql(live._log.database, f"UPDATE {table + '.' if table else ''}balance SET owner = 'nobody'")
     assert stored(live) != folded(live)
     live.projector([balances]).rebuild("balances")
     assert stored(live) == folded(live)
@@ -75,7 +75,7 @@ def test_rows_that_are_wrong_are_repaired_under_the_same_version(live: lf.EventS
 
 @pytest.mark.parametrize("parts", [1, 2, 3, 64])
 def test_any_number_of_parts_makes_the_same_rows(live: lf.EventStore, parts: int) -> None:
-    Projector(live.log, [doubled], page_events=40).rebuild("balances", parts=parts)
+    Projector(live._log, [doubled], page_events=40).rebuild("balances", parts=parts)
     assert stored(live) == folded(live, doubled)
     assert len(parts_of(live, "live")) == {3: 4}.get(parts, parts)
     live.append(stream("later"), [Opened(owner="x")])
@@ -88,7 +88,7 @@ def test_the_new_rows_may_wait_until_somebody_has_looked_at_them(live: lf.EventS
     done = projector.rebuild("balances", swap=False)
     assert (done.swapped, done.position) == (False, live.head())
     assert stored(live) == folded(live)
-    assert [(one.role, one.state) for one in projector.status()] == [("live", "orphaned"), ("shadow", "building")]
+    assert [(one.role, one.state) for one in live.processors.status()] == [("live", "orphaned"), ("shadow", "building")]
     live.append(stream("later"), [Opened(owner="x")])
     done = projector.rebuild("balances")
     assert (done.swapped, done.position) == (True, live.head())
@@ -136,11 +136,11 @@ def test_changed_code_without_a_new_version_does_not_rebuild(live: lf.EventStore
     changed = lf.projection(Balance, category=doubled.category, on=doubled.on, name="balances")(doubled.function)
     with pytest.raises(lf.ProcessorOutdated, match=r"have changed, and its version \(1\) has not: give it version=2"):
         live.projector([changed]).rebuild("balances")
-    with pytest.raises(lf.ProcessorOutdated, match=r"accept\('balances'\)"):
+    with pytest.raises(lf.ProcessorOutdated, match=r"accept_changes\('balances'\)"):
         live.projector([changed]).catch_up()
-    live.projector([changed]).accept("balances", why="I know better", who="ann")
+    live.projector([changed]).accept_changes("balances", why="I know better", who="ann")
     live.projector([changed]).catch_up()
-    assert [(one.act, one.who) for one in live.projector([changed]).acts()] == [("accept", "ann")]
+    assert [(one.act, one.who) for one in live.processors.audit()] == [("accept_changes", "ann")]
 
 
 def test_only_one_rebuild_of_a_projection_is_under_way(live: lf.EventStore) -> None:
@@ -154,9 +154,9 @@ def test_only_one_rebuild_of_a_projection_is_under_way(live: lf.EventStore) -> N
 
 
 def test_a_table_that_is_somebody_elses_is_in_the_way(live: lf.EventStore) -> None:
-    schema = live.log.database.schema
+    schema = live._log.database.schema
     for name in ("balance__next", "elsewhere"):
-        run_sql(live.log.database, f"CREATE TABLE {schema + '.' if schema else ''}{name} (customer TEXT)")
+        run_sql(live._log.database, f"CREATE TABLE {schema + '.' if schema else ''}{name} (customer TEXT)")
     with pytest.raises(lf.ProcessorOutdated, match="there is a table balance__next already"):
         live.projector([doubled]).rebuild("balances")
 
@@ -169,7 +169,7 @@ def test_a_table_that_is_somebody_elses_is_in_the_way(live: lf.EventStore) -> No
 
     with pytest.raises(lf.ProcessorOutdated, match="there is a table elsewhere already"):
         live.projector([moved]).rebuild("balances")
-    run_sql(live.log.database, f"DROP TABLE {schema + '.' if schema else ''}elsewhere")
+    run_sql(live._log.database, f"DROP TABLE {schema + '.' if schema else ''}elsewhere")
     live.projector([moved]).rebuild("balances")
     assert {row.account_id for row in live.view(Elsewhere).find()} >= set(folded(live))
     with pytest.raises(lf.ProcessorOutdated, match="no table"):
@@ -183,7 +183,7 @@ def test_a_fold_that_raises_ends_the_rebuild_and_is_gone_on_with(live: lf.EventS
     live.projector([balances]).catch_up()
     for _ in range(2):
         with pytest.raises(lf.ProcessorFailed, match="thirteen") as caught:
-            Projector(live.log, [failing], page_events=10).rebuild("balances", parts=4)
+            Projector(live._log, [failing], page_events=10).rebuild("balances", parts=4)
         assert caught.value.position == live.head() - 1
     assert stored(live) == folded(live), "the old rows are live"
     assert [one.failure is not None for one in parts_of(live, "shadow")].count(True) == 1
@@ -215,7 +215,7 @@ def test_what_fails_for_a_while_is_tried_again(live: lf.EventStore) -> None:
 
 def test_progress_is_told_to_the_end(live: lf.EventStore) -> None:
     told: list[lf.RebuildProgress] = []
-    Projector(live.log, [doubled], page_events=5).rebuild("balances", progress=told.append)
+    Projector(live._log, [doubled], page_events=5).rebuild("balances", progress=told.append)
     assert {one.projection for one in told} == {"balances"}
     assert [one.phase for one in told][-1] == "swapping"
     building = [one for one in told if one.phase == "building"]
@@ -225,13 +225,13 @@ def test_progress_is_told_to_the_end(live: lf.EventStore) -> None:
 
 
 def test_a_paused_projection_stays_paused(live: lf.EventStore) -> None:
-    live.projector([balances]).pause("balances", why="look at it first", who="ann")
+    live.processors.pause("balances", why="look at it first", who="ann")
     live.append(stream("later"), [Opened(owner="x")])
     live.projector([doubled]).rebuild("balances")
     assert stored(live) == folded(live, doubled)
     with pytest.raises(lf.ProcessorPaused, match="ann"):
         live.projector([doubled]).catch_up()
-    live.projector([doubled]).resume("balances")
+    live.processors.resume("balances")
     live.projector([doubled]).catch_up()
 
 
@@ -253,7 +253,7 @@ def test_rollback_is_at_once_and_goes_on_from_its_own_checkpoint(live: lf.EventS
     live.append(stream("later"), [Deposited(amount=Decimal(5))])
     projector.catch_up()
     assert stored(live) == folded(live, doubled)
-    assert [one.act for one in projector.acts(2)] == ["rollback", "rollback"]
+    assert [one.act for one in live.processors.audit(limit=2)] == ["rollback", "rollback"]
 
 
 def test_rollback_is_possible_while_other_rows_are_being_built(live: lf.EventStore) -> None:
@@ -277,9 +277,9 @@ def test_former_rows_are_kept_until_they_are_dropped_or_the_next_swap(live: lf.E
     assert versions(live) == {"live": 2}
     with pytest.raises(lf.InvalidArgument, match="no former rows to go back to"):
         projector.rollback("balances")
-    schema = live.log.database.schema
+    schema = live._log.database.schema
     with pytest.raises(Exception, match="balance__former"):
-        run_sql(live.log.database, f"SELECT * FROM {schema + '.' if schema else ''}balance__former")
+        run_sql(live._log.database, f"SELECT * FROM {schema + '.' if schema else ''}balance__former")
     assert stored(live) == folded(live, doubled)
 
 
@@ -315,7 +315,7 @@ def test_through_the_async_door_too(live: lf.EventStore, store_url: str) -> None
 def test_a_cancelled_rebuild_ends_and_is_gone_on_with(live: lf.EventStore, store_url: str) -> None:
     async def run() -> None:
         async with lf.connect_async(store_url) as store:
-            projector = lf.AsyncProjector(store.log, [doubled], page_events=2)
+            projector = lf.AsyncProjector(store._log, [doubled], page_events=2)
             for milliseconds in range(0, 60, 6):
                 task = asyncio.create_task(projector.rebuild("balances"))
                 await asyncio.wait([task], timeout=milliseconds / 1000)
@@ -331,7 +331,7 @@ def test_in_memory_too() -> None:
     with lf.connect("sqlite://") as store:
         fill(store, 60)
         store.projector([balances]).catch_up()
-        done = Projector(store.log, [doubled], page_events=7).rebuild("balances", parts=4, compare=True)
+        done = Projector(store._log, [doubled], page_events=7).rebuild("balances", parts=4, compare=True)
         assert stored(store) == folded(store, doubled)
         assert done.comparison is not None
         assert done.comparison.rows.count > 0
@@ -353,7 +353,7 @@ def test_two_rebuilds_at_once_share_the_work_and_agree(live: lf.EventStore, stor
 
     def rebuild() -> None:
         with lf.connect(store_url) as store:
-            projector = Projector(store.log, [doubled], page_events=3)
+            projector = Projector(store._log, [doubled], page_events=3)
             done.append(projector.rebuild("balances", parts=4))
 
     threads = [threading.Thread(target=rebuild) for _ in range(3)]
@@ -363,15 +363,15 @@ def test_two_rebuilds_at_once_share_the_work_and_agree(live: lf.EventStore, stor
         one.join(60)
     assert len(done) == 3
     assert stored(live) == folded(live, doubled)
-    swaps = [one.details["generation"] for one in live.projector([doubled]).acts() if one.act == "swap"]
+    swaps = [one.details["generation"] for one in live.processors.audit() if one.act == "swap"]
     assert len(swaps) == len(set(swaps)), "each generation was swapped once"
 
 
 def test_workers_of_the_new_code_help_while_those_of_the_old_go_on(live: lf.EventStore, store_url: str) -> None:
-    database = live.log.database
+    database = live._log.database
     tables = tables_of(doubled, database, "shadow")
     with running(store_url, balances), running(store_url, doubled):
-        step(Succession(live.log, database).begin(doubled.blueprint(live.log.registry), tables, 4, None, ""))
+        step(Succession(live._log, database).begin(doubled.blueprint(live._log.registry), tables, 4, None, ""))
         eventually(lambda: standing(live, "shadow") == live.head(), "a worker of the new code builds it")
         live.append(stream("later"), [Opened(owner="x")])
         eventually(lambda: standing(live, "shadow") == standing(live, "live") == live.head(), "both follow")

@@ -16,20 +16,20 @@ from tests.read.versions import doubled, versions
 def test_killed_at_any_transaction_it_is_gone_on_with(store_url: str, after_commit: bool) -> None:
     with lf.connect(store_url) as store:
         fill(store, 50)
-        projector = Projector(store.log, [balances])
+        projector = Projector(store._log, [balances])
         lives, killed = 0, True
         while killed:
             lives += 1
             projector.reset("balances")
             projector.catch_up()
-            dying: Any = DyingDatabase(store.log.database, lives, after_commit=after_commit)
+            dying: Any = DyingDatabase(store._log.database, lives, after_commit=after_commit)
             try:
                 rebuild(store, dying)
                 killed = False
             except Killed:
                 assert stored(store) in (folded(store), folded(store, doubled))
             if "shadow" in versions(store) or versions(store)["live"] == 1:
-                rebuild(store, store.log.database)
+                rebuild(store, store._log.database)
             assert stored(store) == folded(store, doubled)
             assert versions(store) == {"live": 2, "former": 1}
             projector.rollback("balances")
@@ -39,4 +39,4 @@ def test_killed_at_any_transaction_it_is_gone_on_with(store_url: str, after_comm
 
 
 def rebuild(store: lf.EventStore, database: Any) -> None:
-    Projector(store.log, [doubled], database=database, page_events=20, lease_seconds=0.1).rebuild("balances", parts=1)
+    Projector(store._log, [doubled], database=database, page_events=20, lease_seconds=0.1).rebuild("balances", parts=1)

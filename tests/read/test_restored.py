@@ -24,7 +24,7 @@ def store(store_url: str) -> Iterator[lf.EventStore]:
 
 def lose_events(store: lf.EventStore, after: int) -> None:
     """As when the log alone is restored from a backup; whoever does that drops what keeps events from being deleted."""
-    database = store.log.database
+    database = store._log.database
     table = database.table("events")
     if database.dialect == "postgresql":
         run_sql(database, f"ALTER TABLE {table} DISABLE TRIGGER USER")
@@ -48,13 +48,13 @@ def test_a_projection_that_is_ahead_of_its_log_stops_and_is_rebuilt_by_reset(
     store: lf.EventStore, written_on: int, fresh: bool
 ) -> None:
     fill(store, 60)
-    projector = Projector(store.log, [balances])
+    projector = Projector(store._log, [balances])
     projector.catch_up()
     rows, marks = stored(store), checkpoints(store)
     lose_events(store, position_of(store, 40))
     fill_on(store, written_on)
     if fresh:
-        projector = Projector(store.log, [balances])
+        projector = Projector(store._log, [balances])
     for _ in range(2):
         with pytest.raises(
             lf.EpochChanged, match=r"projection 'balances' stands on event .*projector\.reset"
@@ -70,7 +70,7 @@ def test_a_projection_that_is_ahead_of_its_log_stops_and_is_rebuilt_by_reset(
 @pytest.mark.parametrize("written_on", [0, 100], ids=["shorter", "written on"])
 def test_rows_that_tell_of_lost_events_are_replaced_by_a_rebuild(store: lf.EventStore, written_on: int) -> None:
     fill(store, 60)
-    projector = Projector(store.log, [balances])
+    projector = Projector(store._log, [balances])
     projector.catch_up()
     rows = stored(store)
     lose_events(store, position_of(store, 40))
@@ -96,10 +96,10 @@ def test_other_projections_go_on_when_one_stops(store: lf.EventStore) -> None:
         return row or Opening(account_id=recorded.stream_id)
 
     fill(store, 30)
-    Projector(store.log, [balances]).catch_up()
+    Projector(store._log, [balances]).catch_up()
     lose_events(store, position_of(store, 20))
     with pytest.raises(lf.EpochChanged):
-        Projector(store.log, [balances, openings]).catch_up()
+        Projector(store._log, [balances, openings]).catch_up()
     assert set(stored(store, Opening)) == {
         one.stream_id for one in store.read_all(lf.Query.of(Opened, category="ReadAccount"))
     }
@@ -107,12 +107,12 @@ def test_other_projections_go_on_when_one_stops(store: lf.EventStore) -> None:
 
 def test_projections_go_on_in_a_new_epoch_if_they_stand_before_it(store: lf.EventStore) -> None:
     fill(store, 30)
-    projector = Projector(store.log, [balances])
+    projector = Projector(store._log, [balances])
     projector.catch_up()
-    step(begin_epoch(store.log.database, "the other server took over", new_store=False))
+    step(begin_epoch(store._log.database, "the other server took over", new_store=False))
     fill_on(store, 10)
     assert projector.catch_up()[0].events == 10
-    step(begin_epoch(store.log.database, "a copy for the auditors", new_store=True))
+    step(begin_epoch(store._log.database, "a copy for the auditors", new_store=True))
     fill_on(store, 5)
     assert projector.catch_up()[0].events == 5
     assert epoch_of(store) == 3
@@ -120,7 +120,7 @@ def test_projections_go_on_in_a_new_epoch_if_they_stand_before_it(store: lf.Even
 
 
 def epoch_of(store: lf.EventStore) -> int:
-    [(epoch,)] = run_sql(store.log.database, f"SELECT epoch FROM {store.log.database.table('partitions')}")
+    [(epoch,)] = run_sql(store._log.database, f"SELECT epoch FROM {store._log.database.table('partitions')}")
     return int(epoch)
 
 
@@ -131,10 +131,10 @@ def test_the_same_events_at_the_same_positions_are_told_apart_by_the_epoch(store
     keep = store.head()
     store.append(stream("lost"), [lost])
     store.append(stream("b"), [repeated])
-    projector = Projector(store.log, [balances])
+    projector = Projector(store._log, [balances])
     projector.catch_up()
     lose_events(store, keep)
-    step(begin_epoch(store.log.database, "restored", new_store=False))
+    step(begin_epoch(store._log.database, "restored", new_store=False))
     store.append(stream("c"), [Opened(owner="instead")])
     store.append(stream("b"), [repeated])
     with pytest.raises(lf.EpochChanged, match="which ended at position"):
@@ -148,11 +148,11 @@ def test_a_projection_marked_for_rebuilding_is_rebuilt_by_the_next_run(
     store: lf.EventStore, caplog: pytest.LogCaptureFixture
 ) -> None:
     fill(store, 40)
-    running = Projector(store.log, [balances])
+    running = Projector(store._log, [balances])
     running.catch_up()
-    database = store.log.database
+    database = store._log.database
     table = "balance" if database.schema is None else f"{database.schema}.balance"
-    for projector in (running, Projector(store.log, [balances])):
+    for projector in (running, Projector(store._log, [balances])):
         run_sql(database, f"UPDATE {table} SET owner = 'wrong'")
         run_sql(database, f"UPDATE {database.table('projections')} SET rebuild = 'it was wrong'")
         with caplog.at_level(logging.WARNING, "leftfold"):
@@ -165,12 +165,12 @@ def test_a_projection_marked_for_rebuilding_is_rebuilt_by_the_next_run(
 def test_the_async_door_stops_and_recovers_alike(store_url: str) -> None:
     with lf.connect(store_url) as store:
         fill(store, 30)
-        Projector(store.log, [balances]).catch_up()
+        Projector(store._log, [balances]).catch_up()
         lose_events(store, position_of(store, 20))
 
     async def run() -> None:
         async with lf.connect_async(store_url) as store:
-            projector = AsyncProjector(store.log, [balances])
+            projector = AsyncProjector(store._log, [balances])
             with pytest.raises(lf.EpochChanged, match="Rebuild them from history"):
                 await projector.catch_up()
             await projector.reset("balances")

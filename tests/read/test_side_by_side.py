@@ -21,7 +21,7 @@ def live(store_url: str) -> Iterator[lf.EventStore]:
     """A store whose projection of version 1 is up to date."""
     with lf.connect(store_url) as store:
         fill(store, 90)
-        Projector(store.log, [balances]).catch_up()
+        Projector(store._log, [balances]).catch_up()
         yield store
 
 
@@ -49,11 +49,11 @@ def test_rows_that_are_as_they_should_be_are_found_equal(live: lf.EventStore) ->
 
 
 def test_what_has_been_tampered_with_is_found(live: lf.EventStore) -> None:
-    schema = live.log.database.schema
+    schema = live._log.database.schema
     table = f"{schema + '.' if schema else ''}balance"
     one, other = sorted(folded(live))[:2]
-    run_sql(live.log.database, f"DELETE FROM {table} WHERE account_id = '{one}'")
-    run_sql(live.log.database, f"UPDATE {table} SET owner = 'nobody' WHERE account_id = '{other}'")
+    run_sql(live._log.database, f"DELETE FROM {table} WHERE account_id = '{one}'")
+    run_sql(live._log.database, f"UPDATE {table} SET owner = 'nobody' WHERE account_id = '{other}'")
     found = compared(live, balances)
     assert [(each.key, each.kind) for each in found.rows.sample] == [(one, "added"), (other, "changed")]
     live.projector([balances]).rebuild("balances")

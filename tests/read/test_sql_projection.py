@@ -86,9 +86,9 @@ def store(store_url: str) -> Iterator[lf.EventStore]:
 
 
 def rows(store: lf.EventStore) -> dict[str, tuple[int, int]]:
-    schema = store.log.database.schema
+    schema = store._log.database.schema
     table = f"{schema}.owner_totals" if schema else "owner_totals"
-    found = run_sql(store.log.database, f"SELECT account, cents, events FROM {table}")
+    found = run_sql(store._log.database, f"SELECT account, cents, events FROM {table}")
     return {account: (cents, events) for account, cents, events in found}
 
 
@@ -147,21 +147,21 @@ def test_killed_between_any_two_pages_it_is_exact(
     store: lf.EventStore, projection: lf.SqlProjection, after_commit: bool
 ) -> None:
     fill(store, 40)
-    living = store.log.database
+    living = store._log.database
     lives, killed = 1, True
     while killed:
         lives += 1
-        lf.Projector(store.log, [projection]).reset(projection.name)
+        lf.Projector(store._log, [projection]).reset(projection.name)
         dying: Any = DyingDatabase(living, lives, after_commit=after_commit)
-        store.log.database = dying
+        store._log.database = dying
         try:
-            lf.Projector(store.log, [projection], page_events=7).catch_up()
+            lf.Projector(store._log, [projection], page_events=7).catch_up()
             killed = False
         except Killed:
             pass
         finally:
-            store.log.database = living
-        lf.Projector(store.log, [projection], page_events=7).catch_up()
+            store._log.database = living
+        lf.Projector(store._log, [projection], page_events=7).catch_up()
         assert rows(store) == expected(store)
     assert lives > 4
 

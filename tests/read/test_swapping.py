@@ -29,7 +29,7 @@ def live(store_url: str) -> Iterator[lf.EventStore]:
     """A store whose projection of version 1 is up to date."""
     with lf.connect(store_url) as store:
         fill(store, 90)
-        Projector(store.log, [balances]).catch_up()
+        Projector(store._log, [balances]).catch_up()
         yield store
 
 
@@ -180,7 +180,7 @@ def test_a_worker_that_folds_while_its_tables_are_swapped_writes_nothing(live: l
         return balances.function(row, recorded)
 
     first = lf.projection(Balance, category=CATEGORY, on=balances.on, name="balances")(slow)
-    live.projector([first]).accept("balances")
+    live.projector([first]).accept_changes("balances")
     live.append(stream("later"), [Opened(owner="x")])
     with pytest.raises(lf.ProcessorOutdated, match="made by version 3, and this is version 1"):
         live.projector([first]).catch_up()

@@ -29,8 +29,8 @@ def store(store_url: str) -> Iterator[lf.EventStore]:
 
 @pytest.fixture
 def view(store: lf.EventStore) -> View[Balance]:
-    Projector(store.log, [balances]).catch_up()
-    return View(store.log.database, Balance)
+    Projector(store._log, [balances]).catch_up()
+    return View(store._log.database, Balance)
 
 
 def found(rows: list[Balance]) -> list[str]:
@@ -120,7 +120,7 @@ def test_select_joins_read_models(store: lf.EventStore, view: View[Balance]) -> 
     def nicknames(row: Nickname | None, recorded: lf.RecordedEvent) -> Nickname:
         return Nickname(recorded.stream_id, recorded.event.owner[:2])
 
-    Projector(store.log, [nicknames]).catch_up()
+    Projector(store._log, [nicknames]).catch_up()
     joined = sa.select(Nickname.c.nickname, Balance.c.amount).where(
         Nickname.c.account_id == Balance.c.account_id, Balance.c.amount > 5
     )
@@ -135,11 +135,11 @@ def test_select_writes_nothing(view: View[Balance]) -> None:
 
 
 def test_a_view_asked_before_the_projector_has_made_the_table_says_so(store: lf.EventStore) -> None:
-    early = View(store.log.database, Balance)
+    early = View(store._log.database, Balance)
     for ask in (lambda: early.get("bob"), early.find, early.count):
         with pytest.raises(lf.ProcessorOutdated, match=r"no table .*balance for Balance yet.*catch_up"):
             ask()
-    Projector(store.log, [balances]).catch_up()
+    Projector(store._log, [balances]).catch_up()
     assert early.count() == 5
 
 
@@ -150,7 +150,7 @@ def test_a_view_of_a_table_with_other_columns_says_which(store: lf.EventStore, v
         limit: Decimal = Decimal(0)
 
     with pytest.raises(lf.ProcessorOutdated, match=r"does not fit Newer: column limit is missing.*amount is .*no such"):
-        View(store.log.database, Newer).find()
+        View(store._log.database, Newer).find()
 
 
 def test_a_query_that_the_database_refuses_keeps_its_own_error(view: View[Balance]) -> None:
@@ -177,8 +177,8 @@ def test_a_name_that_needs_quotes_is_no_trouble(store: lf.EventStore) -> None:
     def orders(row: Order | None, recorded: lf.RecordedEvent) -> Order:
         return Order(recorded.stream_id, recorded.version, "x")
 
-    Projector(store.log, [orders]).catch_up()
-    assert View(store.log.database, Order).find(Order.c.Where == 2, Order.c.größe == "x", limit=1) == [
+    Projector(store._log, [orders]).catch_up()
+    assert View(store._log.database, Order).find(Order.c.Where == 2, Order.c.größe == "x", limit=1) == [
         Order("alice", 2, "x")
     ]
 
@@ -193,7 +193,7 @@ def test_a_view_sees_what_is_committed(store: lf.EventStore, view: View[Balance]
     store.append(stream("alice"), [Deposited(amount=Decimal(1))])
     assert view.get("alice") == view.get("alice")
     before = view.get("alice")
-    Projector(store.log, [balances]).catch_up()
+    Projector(store._log, [balances]).catch_up()
     after = view.get("alice")
     assert before is not None
     assert after is not None
@@ -201,16 +201,16 @@ def test_a_view_sees_what_is_committed(store: lf.EventStore, view: View[Balance]
 
 
 def test_the_table_says_what_its_columns_mean(store: lf.EventStore, view: View[Balance]) -> None:
-    if store.log.database.schema is None:
-        rows = run_sql(store.log.database, "SELECT type FROM pragma_table_info('balance')")
+    if store._log.database.schema is None:
+        rows = run_sql(store._log.database, "SELECT type FROM pragma_table_info('balance')")
         assert [kind for (kind,) in rows] == ["TEXT", "TEXT", "SCALEDINT(19, 4)", "BIGINT", "UTC_TEXT"]
-        assert run_sql(store.log.database, "SELECT typeof(amount), amount FROM balance LIMIT 1") == [
+        assert run_sql(store._log.database, "SELECT typeof(amount), amount FROM balance LIMIT 1") == [
             ("integer", 100000)
         ]
     else:
-        name = f"{store.log.database.schema}.balance"
+        name = f"{store._log.database.schema}.balance"
         rows = run_sql(
-            store.log.database,
+            store._log.database,
             "SELECT format_type(atttypid, atttypmod), collname FROM pg_attribute "
             "LEFT JOIN pg_collation c ON c.oid = attcollation "
             f"WHERE attrelid = '{name}'::regclass AND attnum > 0 ORDER BY attnum",

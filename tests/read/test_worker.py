@@ -38,7 +38,7 @@ def store(store_url: str) -> Iterator[lf.EventStore]:
 def running(url: str, *projections: Projection[Any]) -> Iterator[Projector]:
     """A worker in a thread, with a store of its own."""
     with lf.connect(url) as store:
-        projector = Projector(store.log, projections or [balances], lease_seconds=LEASE)
+        projector = Projector(store._log, projections or [balances], lease_seconds=LEASE)
         failures: list[BaseException] = []
 
         def run() -> None:
@@ -67,8 +67,8 @@ def eventually(holds: Callable[[], bool], what: str, seconds: float = 15) -> Non
 
 def parts(store: lf.EventStore, name: str = "balances") -> list[Partition]:
     async def load() -> list[Partition]:
-        async with store.log.database.connection() as connection:
-            return [one for one in await Partitions(store.log.database).all(connection) if one.name == name]
+        async with store._log.database.connection() as connection:
+            return [one for one in await Partitions(store._log.database).all(connection) if one.name == name]
 
     return step(load())
 
@@ -126,7 +126,7 @@ def test_catching_up_leaves_to_a_worker_what_it_holds_and_waits_for_it(store: lf
     with running(store_url):
         eventually(lambda: bool(parts(store)) and all(one.leased for one in parts(store)), "it has the lease")
         store.append(stream("late"), [Opened(owner="late")])
-        store.projector([balances]).settle()
+        store.projector([balances]).drain()
         assert stored(store) == folded(store)
 
 
@@ -135,9 +135,9 @@ def test_a_worker_that_has_died_is_replaced_within_its_lease(store: lf.EventStor
     store.projector([balances]).catch_up()
 
     async def die() -> None:
-        async with store.log.database.connection() as connection:
-            [part] = await Partitions(store.log.database).all(connection)
-            await Partitions(store.log.database).claim(connection, part, "somebody dead", LEASE)
+        async with store._log.database.connection() as connection:
+            [part] = await Partitions(store._log.database).all(connection)
+            await Partitions(store._log.database).claim(connection, part, "somebody dead", LEASE)
 
     step(die())
     store.append(stream("late"), [Opened(owner="late")])
@@ -200,9 +200,9 @@ def test_a_log_that_has_lost_what_was_applied_is_told_and_others_go_on(
     fill(store, 40)
     store.projector([balances]).catch_up()
     lose_events(store, store.head() - 5)
-    with running(store_url) as projector:
-        eventually(lambda: projector.status()[0].state == "refused", "it is told")
-        assert "has lost events" in str(projector.status()[0].reason)
+    with running(store_url):
+        eventually(lambda: store.processors.status()[0].state == "refused", "it is told")
+        assert "has lost events" in str(store.processors.status()[0].reason)
         assert [one.owner for one in parts(store)] == [None]
     assert sum("is not run here" in one.message for one in caplog.records) == 1, "said once"
 
@@ -216,12 +216,12 @@ def test_what_several_projections_follow_is_read_once(store: lf.EventStore) -> N
         return Counted(recorded.stream_id)
 
     fill(store, 40)
-    queries = [balances.query(store.log.registry), counted.query(store.log.registry)]
-    reader = SharedReader(store.log, queries)
+    queries = [balances.query(store._log.registry), counted.query(store._log.registry)]
+    reader = SharedReader(store._log, queries)
     head = store.head()
     for query in queries * 3:
         for after, limit in ((0, 5), (0, 1000), (head - 3, 1000), (head, 1000)):
-            standing = Cursor(store.log, after)
+            standing = Cursor(store._log, after)
             step(standing.head())
             found, _ = step(reader.page(query, standing, limit))
             assert [one.position for one in found] == [
@@ -230,7 +230,7 @@ def test_what_several_projections_follow_is_read_once(store: lf.EventStore) -> N
     assert reader.reads == 1
     store.append(stream("more"), [Opened(owner="more")])
     for query in queries:
-        standing = Cursor(store.log, head)
+        standing = Cursor(store._log, head)
         step(standing.head())
         page, is_last = step(reader.page(query, standing, 10))
         assert ([one.position for one in page], is_last) == ([store.head()], True)

@@ -56,7 +56,7 @@ def failing(row: Balance | None, recorded: lf.RecordedEvent) -> Balance | Delete
 
 def generations(store: lf.EventStore, name: str = "balances") -> dict[str, Generation]:
     """By role."""
-    database = store.log.database
+    database = store._log.database
 
     async def load() -> dict[str, Generation]:
         async with database.connection() as connection:
@@ -72,7 +72,7 @@ def versions(store: lf.EventStore, name: str = "balances") -> dict[str, int]:
 
 def parts_of(store: lf.EventStore, role: str, name: str = "balances") -> list[Partition]:
     """The partitions of a generation; none if there is no such."""
-    database, of = store.log.database, generations(store, name).get(role)
+    database, of = store._log.database, generations(store, name).get(role)
 
     async def load() -> list[Partition]:
         async with database.connection() as connection:

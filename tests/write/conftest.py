@@ -43,8 +43,8 @@ class Place:
         """One statement; ``{snapshots}`` stands for the table of snapshots."""
 
         async def run() -> list[tuple[Any, ...]]:
-            async with self.store.log.database.transaction() as connection:
-                return await connection.execute(sql.format(snapshots=self.store.log.database.table("snapshots")))
+            async with self.store._log.database.transaction() as connection:
+                return await connection.execute(sql.format(snapshots=self.store._log.database.table("snapshots")))
 
         return step(run())
 

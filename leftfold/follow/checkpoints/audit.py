@@ -22,7 +22,7 @@ class AuditEntry:
     """One thing that somebody did to a projection."""
 
     at: datetime
-    projection: str
+    processor: str
     act: str
     who: str
     why: str
@@ -53,9 +53,12 @@ class AuditLog:
             now=now,
         )
 
-    async def latest(self, connection: Connection, limit: int = 20) -> list[AuditEntry]:
-        """The last ones, the newest first."""
-        rows = await self._run(connection, "latest", limit=limit)
+    async def latest(self, connection: Connection, name: str | None = None, limit: int = 20) -> list[AuditEntry]:
+        """The last acts, or those on one processor, the newest first."""
+        if name is None:
+            rows = await self._run(connection, "latest", limit=limit)
+        else:
+            rows = await self._run(connection, "latest_of", name=name, limit=limit)
         return [
             AuditEntry(moment.from_stored(at), name, act, who, why, msgspec.json.decode(details))
             for at, name, act, who, why, details in rows

@@ -6,7 +6,7 @@ on one is overtaken and looks again.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -14,7 +14,7 @@ from typing import Any, Protocol
 import msgspec
 
 from leftfold.database.protocol import Connection, Database
-from leftfold.errors import InvalidArgument
+from leftfold.errors import InvalidArgument, InvalidState
 from leftfold.events import Query, RecordedEvent, moment
 from leftfold.follow.checkpoints.audit import AuditLog, user_at_host
 from leftfold.follow.checkpoints.generation import Generation, Paused
@@ -62,9 +62,9 @@ class Acts:
         async with self._database.transaction() as connection:
             live = await self._live(connection, name)
             if live.mode == "inline":
-                raise InvalidArgument(
-                    f"projection {name!r} is maintained inside appends, and cannot be paused: make it asynchronous, "
-                    f"projector.make_async({name!r})"
+                raise InvalidState(
+                    f"projection {name!r} is maintained inside appends, and cannot be paused: switch it, "
+                    f"projector.switch({name!r}, to='background')"
                 )
             if live.paused is None:
                 paused = Paused(who or user_at_host(), why, _now())
@@ -98,7 +98,7 @@ class Acts:
             at = [(one, failure) for one, failure in stuck if failure.position == position]
             if not at or survey.found_id is None:
                 standing = ", ".join(str(failure.position) for _, failure in stuck)
-                raise InvalidArgument(f"projection {name!r} does not stand still at {position}, but at {standing}")
+                raise InvalidState(f"projection {name!r} does not stand still at {position}, but at {standing}")
             for one, failure in at:
                 behind = replace(one, position=position, event_id=str(survey.found_id), epoch=survey.epoch)
                 await self._move(connection, one, behind, None)
@@ -116,7 +116,7 @@ class Acts:
                 aside = await self._aside(connection, await self._live(connection, name), only)
             if not aside:
                 what = "nothing is parked" if key is None else f"nothing is parked for {key!r}"
-                raise InvalidArgument(f"{what} of projection {name!r}")
+                raise InvalidState(f"{what} of projection {name!r}")
             for event in aside:  # before the transaction, which is short
                 events[event.position] = events.get(event.position) or await self._recorded(event)
             async with self._database.transaction() as connection:
@@ -159,7 +159,7 @@ class Acts:
     async def _recorded(self, event: ParkedEvent) -> RecordedEvent:
         found = await self._log.read_log_page(Query.ALL, Range(event.position - 1, event.position, 1))
         if not found or str(found[0].id) != event.event_id:
-            raise InvalidArgument(
+            raise InvalidState(
                 f"the event {event.event_id} at position {event.position}, which is parked, is not in the log any "
                 "more: rebuild the projection"
             )
@@ -169,20 +169,25 @@ class Acts:
         """The live generation, which stays it until the transaction ends."""
         live = (await self._generations.lock(connection, name)).get("live")
         if live is None:
-            known = ", ".join(sorted({one.name for one in await self._generations.all(connection)})) or "none"
-            raise InvalidArgument(f"there is no projection {name!r} in this database; there are: {known}")
+            raise unknown(name, {generation.name for generation in await self._generations.all(connection)})
         return live
 
     async def _stuck(self, connection: Connection, live: Generation) -> list[tuple[Partition, Failure]]:
         parts = await self._partitions.load(connection, live.name, live.number)
         stuck = [(one, one.failure) for one in parts if one.failure is not None]
         if not stuck:
-            raise InvalidArgument(f"projection {live.name!r} does not stand still in front of any event")
+            raise InvalidState(f"projection {live.name!r} does not stand still in front of any event")
         return stuck
 
     async def _move(self, connection: Connection, seen: Partition, to: Partition, failure: Failure | None) -> None:
         if not await self._partitions.put(connection, seen, to, failure):
-            raise InvalidArgument(f"projection {seen.name!r} has moved on meanwhile: look again")
+            raise InvalidState(f"projection {seen.name!r} has moved on meanwhile: look again")
+
+
+def unknown(name: str, known: Iterable[str]) -> InvalidArgument:
+    """The error for a name that no processor in a database has."""
+    listed = ", ".join(sorted(known)) or "none"
+    return InvalidArgument(f"there is no processor {name!r} in this database; there are: {listed}")
 
 
 def _told(failure: Failure) -> dict[str, Any]:

@@ -140,7 +140,7 @@ def _state(
         return "inline", None, None
     if generation.paused is not None:
         by = generation.paused
-        return "paused", f"paused by {by.who} at {_when(by.at)}: {by.why}", f"leftfold projections resume URL {name}"
+        return "paused", f"paused by {by.who} at {_when(by.at)}: {by.why}", f"leftfold resume module:app {name}"
     if failures:
         first = min(failures, key=lambda one: one.position)
         again = "" if first.retry_at is None else f"; tried again at {_when(first.retry_at)}"
@@ -148,7 +148,7 @@ def _state(
             f"event {first.type!r} of {first.stream!r} at position {first.position} failed, "
             f"{first.attempts} {'time' if first.attempts == 1 else 'times'}{again}: {first.error}"
         )
-        remedy = f"correct what is wrong, then leftfold projections retry URL {name} (or skip it: skip URL {name} …)"
+        remedy = f"correct what is wrong, then leftfold retry module:app {name} (or leftfold skip module:app {name} …)"
         return "failing", reason, remedy
     refusals = {one.id: refusal for one in members if one.lives and (refusal := one.serves.get(name)) is not None}
     runs = any(one.lives and name in one.serves and one.serves[name] is None for one in members)

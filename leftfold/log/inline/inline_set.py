@@ -78,18 +78,18 @@ def outdated(recorded: InlineSet, own: InlineSet) -> ProcessorOutdated:
     if missing := own - recorded:
         parts.append(
             f"To make {_listed(missing)} inline, connect without inline=, and run "
-            f"{_calls('make_inline', missing)}; then connect anew everywhere"
+            f"{_calls('inline', missing)}; then connect anew everywhere"
         )
     if foreign := recorded - own:
         parts.append(
             f"To end that {_listed(foreign)} {'is' if len(foreign) == 1 else 'are'} inline: "
-            f"{_calls('make_async', foreign)}"
+            f"{_calls('background', foreign)}"
         )
     return ProcessorOutdated(". ".join(parts))
 
 
-def _calls(method: str, members: Iterable[Member]) -> str:
-    return ", ".join(f"store.projector([…]).{method}({one.name!r})" for one in sorted(members))
+def _calls(to: str, members: Iterable[Member]) -> str:
+    return ", ".join(f"store.projector([…]).switch({one.name!r}, to={to!r})" for one in sorted(members))
 
 
 def _listed(members: Iterable[Member]) -> str:

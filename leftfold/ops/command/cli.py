@@ -1,5 +1,4 @@
-"""The command line: ``leftfold demo | streams | show | tail | projections | run | migrate | doctor``. It parses and
-prints, no more.
+"""The command line, ``leftfold …``: what looks inside a store, and what acts on its processors. It parses and prints.
 
 Whatever goes wrong is one line on stderr, ``error: …``, and exit code 1; Ctrl-C is exit code 130.
 """
@@ -23,7 +22,7 @@ from leftfold.events import Query
 from leftfold.front.connect import log_at
 from leftfold.front.store import Subscription
 from leftfold.log.subscription.subscription import SubscriptionEngine
-from leftfold.ops.command import display
+from leftfold.ops.command import display, processors
 from leftfold.ops.command.doctor import examine_given, show_epoch, show_repairs
 from leftfold.ops.command.projections import projections
 from leftfold.ops.command.run import run
@@ -67,6 +66,8 @@ app = typer.Typer(
 
 app.add_typer(projections, name="projections")
 app.command()(run)
+for act in processors.COMMANDS:
+    app.command()(act)
 
 Url = Annotated[str, typer.Argument(help="sqlite:///bank.db or postgresql://user@host/database", show_default=False)]
 Limit = Annotated[int, typer.Option(min=1, help="At most so many.")]

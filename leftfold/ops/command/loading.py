@@ -9,8 +9,9 @@ from importlib import import_module
 
 from leftfold.database.url import SqliteUrl, parse_url
 from leftfold.errors import InvalidArgument
+from leftfold.events import default_registry
 from leftfold.front.app import App
-from leftfold.front.connect import connect
+from leftfold.front.connect import connected
 from leftfold.front.store import EventStore
 from leftfold.ops.opening import is_store
 
@@ -45,6 +46,9 @@ def store_of(target: str, read_models: str | None = None) -> Iterator[tuple[Even
     if isinstance(place, SqliteUrl):
         is_store(place)
     beside = read_models if app is None or read_models is not None else app.read_models
-    registry = {} if app is None else {"registry": app.registry, "replica": app.replica}
-    with connect(url, migrate="never", read_models=beside, **registry) as store:  # type: ignore[arg-type]
+    if app is None:
+        opening = connected(url, "never", default_registry, None, beside, ())
+    else:
+        opening = connected(url, "never", app.registry, app.replica, beside, (), app.projections)
+    with opening as store:
         yield store, app

@@ -36,7 +36,7 @@ def rebuild(
         except KeyboardInterrupt:
             typer.echo("stopped: the live rows are as they were, and the same command goes on from here", err=True)
             raise
-        former = any(one.name == name and one.role == "former" for one in projector.status())
+        former = any(one.role == "former" for one in store.processors.status(name))
     if done.comparison is not None:
         console.print(done.comparison, highlight=False)
     console.print(_told(done, target, former), highlight=False, markup=False, soft_wrap=True)
@@ -45,9 +45,8 @@ def rebuild(
 def rollback(target: Target, name: Name, why: Why = "", who: Who = None, read_models: ReadModels = None) -> None:
     """Let the rows from before the last swap be live again, at once. Once more, and the others are."""
     with store_of(target, read_models) as (store, _):
-        projector = store.projector([])
-        projector.rollback(name, why=why, who=who)
-        live = next(one for one in projector.status() if one.name == name and one.role == "live")
+        store.projector([]).rollback(name, why=why, who=who)
+        live = next(one for one in store.processors.status(name) if one.role == "live")
     print(
         f"{name}: the former rows, of version {live.version}, are live again, at position {live.position:,} of "
         f"{live.head:,}; workers with the code of version {live.version} bring them up to date"
@@ -68,10 +67,10 @@ def abandon(target: Target, name: Name, why: Why = "", who: Who = None, read_mod
     print(f"{name}: what was being built is dropped; the live rows are as they were")
 
 
-def accept(target: AppTarget, name: Name, why: Why, who: Who = None) -> None:
+def accept_changes(target: AppTarget, name: Name, why: Why, who: Who = None) -> None:
     """Take the live rows for those of today's code: what has changed in it makes no difference to them."""
     with store_of(target) as (store, app):
-        projector_of(store, app).accept(name, why=said(why), who=who)
+        projector_of(store, app).accept_changes(name, why=said(why), who=who)
     print(f"{name}: the live rows are taken for those of this code")
 
 

@@ -29,9 +29,9 @@ _STYLES = {
 def status_table(found: Sequence[ProcessorStatus]) -> RenderableType:
     """The table, and the reasons."""
     if not found:
-        return Text("no projection has ever run here")
+        return Text("no processor has ever run here")
     table = plain_table()
-    table.add_column("projection", overflow="fold")
+    table.add_column("processor", overflow="fold")
     table.add_column("state", no_wrap=True)
     table.add_column("position", justify="right", no_wrap=True)
     table.add_column("lag", justify="right", no_wrap=True)
@@ -80,7 +80,7 @@ def _reason(one: ProcessorStatus) -> Text:
         events, keys = one.parked.events, one.parked.keys
         aside = f"{events:,} event{'s' * (events != 1)} of {keys:,} key{'s' * (keys != 1)}"
         text.append(f"\n  {aside} set aside since position {one.parked.first:,}: ", "yellow")
-        text.append(f"leftfold projections parked TARGET {printable(one.name)} shows why", "default")
+        text.append(f"leftfold parked TARGET {printable(one.name)} shows why", "default")
     return text
 
 
@@ -100,7 +100,7 @@ def brief(span: timedelta) -> str:
 
 def _plain(one: ProcessorStatus) -> dict[str, object]:
     return {
-        "projection": one.name,
+        "processor": one.name,
         "version": one.version,
         "role": one.role,
         "state": one.state,

@@ -6,7 +6,7 @@ import logging
 from functools import cached_property
 
 from leftfold.database.protocol import Connection, Database
-from leftfold.errors import InvalidArgument, ProcessorOutdated
+from leftfold.errors import InvalidState, ProcessorOutdated
 from leftfold.follow.checkpoints.audit import AuditLog
 from leftfold.follow.checkpoints.generation import Blueprint, Generation, Mode, Paused
 from leftfold.follow.checkpoints.generations import Generations
@@ -139,12 +139,12 @@ class LiveRows:
         live = await self.generations.find(connection, self._projection.name)
         if live is None or live.mode != "inline" or not await self._fits(connection, live):
             raise ProcessorOutdated(
-                f"the projection {self._projection.name!r} is recorded as inline, and its rows are not: make it "
-                "asynchronous (projector.make_async), rebuild it (projector.reset, projector.catch_up), and make it "
-                "inline again"
+                f"the projection {self._projection.name!r} is recorded as inline, and its rows are not: switch "
+                "it to the background (projector.switch), rebuild it (projector.reset, projector.catch_up), and switch "
+                "it to inline again"
             )
 
-    async def accept(self, *, who: str | None = None, why: str = "") -> None:
+    async def accept_changes(self, *, who: str | None = None, why: str = "") -> None:
         """The live rows are as today's code would have made them: what has changed in it makes no difference."""
         name = self._projection.name
         async with self._database.transaction() as connection:
@@ -155,7 +155,7 @@ class LiveRows:
             await self._check_tables(connection)
             await self.generations.adopt(connection, live, self.blueprint)
             details = {"version": live.version, "before": live.fingerprint, "fingerprint": self.blueprint.fingerprint}
-            await self._acts.record(connection, name, "accept", who, why, details)
+            await self._acts.record(connection, name, "accept_changes", who, why, details)
 
     async def _begin(self) -> None:
         """Make rows' tables and checkpoint, together; `ProcessorOutdated` if only one of them is there already."""
@@ -188,15 +188,15 @@ class LiveRows:
                 f"not: the rows in {', '.join(one.name for one in self._tables)} are not what this code would have "
                 f"made. Give it version={live.version + 1} and build its rows beside the old ones: "
                 f"projector.rebuild({name!r}); or, if the change makes no difference to them, "
-                f"projector.accept({name!r})"
+                f"projector.accept_changes({name!r})"
             )
         return True
 
     def _check_async(self, live: Generation | None) -> None:
         if live is not None and live.mode == "inline":
-            raise InvalidArgument(
+            raise InvalidState(
                 f"appends maintain the projection {live.name!r}, and count on its rows: make it asynchronous before "
-                f"they are rebuilt, projector.make_async({live.name!r})"
+                f"they are rebuilt, projector.switch({live.name!r}, to='background')"
             )
 
     def _check_version(self, live: Generation) -> None:

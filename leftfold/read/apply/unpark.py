@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from leftfold.database.protocol import Connection, Database
+from leftfold.errors import InvalidArgument
 from leftfold.events import RecordedEvent
 from leftfold.follow.checkpoints.generation import Generation
 from leftfold.follow.checkpoints.parked import key_text
 from leftfold.read.projection.fold import changes
 from leftfold.read.projection.keyed import Projection
+from leftfold.read.projection.kinds import AnyProjection
 from leftfold.read.tables.tables import table_in
 
 
@@ -44,3 +46,17 @@ class ParkedRows:
         if deleted:
             await table.delete(connection, deleted)
         return done, failure
+
+
+def parked_rows(database: Database, projections: Mapping[str, AnyProjection], name: str) -> ParkedRows:
+    """What applies a projection's parked events; `InvalidArgument` if its code is not known, or it parks none."""
+    projection = projections.get(name)
+    if projection is None:
+        known = ", ".join(map(repr, projections)) or "none"
+        raise InvalidArgument(
+            f"unpark needs the code of {name!r}, and this store knows {known}: open the store with the app that "
+            "has it, app.connect(), or make its projector first, store.projector([…])"
+        )
+    if not isinstance(projection, Projection):
+        raise InvalidArgument(f"projection {name!r} has no keys: nothing of it is ever set aside")
+    return ParkedRows(database, projection)

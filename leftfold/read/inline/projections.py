@@ -30,7 +30,7 @@ from leftfold.read.tables.tables import table_in
 
 MOST_TRIES = 3
 """How often the rows of an append may turn out to be others than was told."""
-_REMEDY = "Nothing was written; correct the projection, or make it asynchronous (projector.make_async)"
+_REMEDY = "Nothing was written; correct the projection, or switch it to the background (projector.switch)"
 
 
 class InlineProjections:
@@ -237,9 +237,9 @@ def _tables_are_there() -> Iterator[None]:
         if getattr(error, "sqlstate", None) != "42P01" and "no such table" not in str(error):
             raise
         raise ProcessorOutdated(
-            f"the table of an inline projection is gone ({str(error).splitlines()[0]}): make the projection "
-            "asynchronous (projector.make_async), rebuild it (projector.reset, projector.catch_up), and make it inline "
-            "again"
+            f"the table of an inline projection is gone ({str(error).splitlines()[0]}): switch it to "
+            "the background (projector.switch), rebuild it (projector.reset, projector.catch_up), and switch it to "
+            "inline again"
         ) from error
 
 

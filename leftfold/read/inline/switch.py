@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 
 from leftfold.database.protocol import Connection, Database
-from leftfold.errors import InvalidArgument, NotSupported, ProcessorOutdated
+from leftfold.errors import InvalidArgument, InvalidState, NotSupported, ProcessorOutdated
 from leftfold.follow.checkpoints.audit import AuditLog
 from leftfold.follow.checkpoints.generation import Generation
 from leftfold.follow.checkpoints.generations import Generations
@@ -37,8 +37,8 @@ from leftfold.read.projection.kinds import AnyProjection
 CACHED_ROWS = 20_000
 
 
-async def make_inline(log: Log, database: Database, projection: AnyProjection, who: str | None, why: str) -> None:
-    """See `leftfold.read.projector.AsyncProjector.make_inline`."""
+async def to_inline(log: Log, database: Database, projection: AnyProjection, who: str | None, why: str) -> None:
+    """See `leftfold.read.projector.AsyncProjector.switch`."""
     [member] = InlineProjections(log.database, log.registry, [projection]).members
     if database is not log.database:
         raise rows_elsewhere([member])
@@ -47,19 +47,19 @@ async def make_inline(log: Log, database: Database, projection: AnyProjection, w
         former = _named(recorded, member.name)
         if former is not None and former != member:
             raise ProcessorOutdated(
-                f"version {former.version} of the projection {former.name!r} is inline: make it asynchronous first, "
-                f"projector.make_async({former.name!r}), then rebuild it, and make version {member.version} inline"
+                f"version {former.version} of the projection {former.name!r} is inline: first "
+                f"projector.switch({former.name!r}, to='background'), then rebuild it, and make version {member.version} inline"
             )
         if former is None:
             await _begin(joined, connection, projection)
             await write_inline_set(connection, log.database, recorded | {member})
             await AuditLog(log.database).record(
-                connection, member.name, "make_inline", who, why, {"version": member.version}
+                connection, member.name, "switch", who, why, {"to": "inline", "version": member.version}
             )
 
 
-async def make_async(log: Log, name: str, who: str | None, why: str) -> None:
-    """See `leftfold.read.projector.AsyncProjector.make_async`."""
+async def to_background(log: Log, name: str, who: str | None, why: str) -> None:
+    """See `leftfold.read.projector.AsyncProjector.switch`."""
     async with _alone(log) as (joined, connection, recorded):
         live = (await Generations(log.database).lock(connection, name)).get("live")
         if live is None:
@@ -67,7 +67,9 @@ async def make_async(log: Log, name: str, who: str | None, why: str) -> None:
         if (member := _named(recorded, name)) is not None:
             await _end(joined, connection, live)
             await write_inline_set(connection, log.database, recorded - {member})
-            await AuditLog(log.database).record(connection, name, "make_async", who, why, {"version": member.version})
+            await AuditLog(log.database).record(
+                connection, name, "switch", who, why, {"to": "background", "version": member.version}
+            )
 
 
 async def establish(log: Log, inline: InlineProjections) -> None:
@@ -119,9 +121,9 @@ async def _begin(log: Log, connection: Connection, projection: AnyProjection) ->
     await partitions.fence(connection, live.name, live.number)
     await run.catch_up()
     if aside := await ParkedEvents(log.database).keys(connection, live.name, live.number):
-        raise InvalidArgument(
+        raise InvalidState(
             f"events of {len(aside)} keys of the projection {live.name!r} are set aside, so these rows are behind: "
-            f"projector.unpark({live.name!r}) first"
+            f"store.processors.unpark({live.name!r}) first"
         )
     await partitions.forget(connection, live.name, live.number)
     await generations.switch(connection, live, "inline")

@@ -53,7 +53,7 @@ class ShadowGone(InvalidArgument):
     def __init__(self, name: str) -> None:
         super().__init__(
             f"the rows of projection {name!r} that were being built are not there any more: somebody has abandoned "
-            "them (projector.acts() tells who)"
+            "them (store.processors.audit() tells who)"
         )
 
 
@@ -288,5 +288,5 @@ def _check_is_async(live: Generation) -> None:
     if live.mode == "inline":
         raise NotSupported(
             f"projection {live.name!r} is maintained inside appends, which other tables cannot take over from: make it "
-            f"asynchronous first, projector.make_async({live.name!r}), and inline again afterwards"
+            f"asynchronous first, projector.switch({live.name!r}, to='background'), and inline again afterwards"
         )

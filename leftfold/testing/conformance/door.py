@@ -81,7 +81,7 @@ class AsyncDoor:
         return await self._store.append_all(writes, **options)
 
     async def append_batch(self, appends: Sequence[Append]) -> list[Outcome]:
-        return await self._store.log.append_batch(appends)
+        return await self._store._log.append_batch(appends)
 
     async def decision(self, query: lf.Query) -> lf.Decision:
         return await self._store.decision(query)
@@ -99,10 +99,10 @@ class AsyncDoor:
         return await self._store.checkpoint()
 
     def table(self, name: str) -> str:
-        return self._store.log.database.table(name)
+        return self._store._log.database.table(name)
 
     async def execute(self, sql: str) -> list[Row]:
-        return await _execute(self._store.log, sql)
+        return await _execute(self._store._log, sql)
 
     @asynccontextmanager
     async def follow(
@@ -126,7 +126,7 @@ class SyncDoor:
         return await self._run(partial(self._store.append_all, writes, **options))
 
     async def append_batch(self, appends: Sequence[Append]) -> list[Outcome]:
-        return await self._run(lambda: step(self._store.log.append_batch(appends)))
+        return await self._run(lambda: step(self._store._log.append_batch(appends)))
 
     async def decision(self, query: lf.Query) -> lf.Decision:
         return await self._run(lambda: self._store.decision(query))
@@ -144,10 +144,10 @@ class SyncDoor:
         return await self._run(self._store.checkpoint)
 
     def table(self, name: str) -> str:
-        return self._store.log.database.table(name)
+        return self._store._log.database.table(name)
 
     async def execute(self, sql: str) -> list[Row]:
-        return await self._run(lambda: step(_execute(self._store.log, sql)))
+        return await self._run(lambda: step(_execute(self._store._log, sql)))
 
     @asynccontextmanager
     async def follow(
