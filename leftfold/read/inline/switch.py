@@ -47,8 +47,9 @@ async def to_inline(log: Log, database: Database, projection: AnyProjection, who
         former = _named(recorded, member.name)
         if former is not None and former != member:
             raise ProcessorOutdated(
-                f"version {former.version} of the projection {former.name!r} is inline: first "
-                f"projector.switch({former.name!r}, to='background'), then rebuild it, and make version {member.version} inline"
+                f"version {former.version} of the projection {former.name!r} is inline. First switch it, "
+                f"projector.switch({former.name!r}, to='background'), then rebuild it, and make version {member.version} "
+                "inline"
             )
         if former is None:
             await _begin(joined, connection, projection)
