@@ -48,8 +48,8 @@ async def to_inline(log: Log, database: Database, projection: AnyProjection, who
         if former is not None and former != member:
             raise ProcessorOutdated(
                 f"version {former.version} of the projection {former.name!r} is inline. First switch it, "
-                f"projector.switch({former.name!r}, to='background'), then rebuild it, and make version {member.version} "
-                "inline"
+                f"projector.switch({former.name!r}, to='background'), then rebuild it, and make version "
+                f"{member.version} inline"
             )
         if former is None:
             await _begin(joined, connection, projection)
