@@ -14,7 +14,7 @@ from uuid import uuid4
 
 import leftfold as lf
 from benchmarks.timing import calls_per_second
-from leftfold.events import uuid7
+from leftfold.events.identity import uuid7
 
 INSERT = """
 INSERT INTO leftfold.events

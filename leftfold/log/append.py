@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 
 from leftfold import expected as expectation
 from leftfold.errors import LeftfoldError
-from leftfold.events import EncodedEvent
+from leftfold.events.new import EncodedEvent
 from leftfold.log.condition import AppendCondition
 
 

@@ -18,7 +18,9 @@ from leftfold.database.inside import check_outside
 from leftfold.database.protocol import Database
 from leftfold.doors.protocol import Signal
 from leftfold.errors import ConditionFailed, InvalidArgument, LeftfoldError
-from leftfold.events import Query, RecordedEvent, Registry, check_stream, encode_events
+from leftfold.events import Query, RecordedEvent, Registry
+from leftfold.events.new import encode_events
+from leftfold.events.stream import check_stream
 from leftfold.log.append import Append, AppendResult, Outcome, Write
 from leftfold.log.condition import LARGEST_POSITION, AppendCondition
 from leftfold.log.epochs import Anchor, LogState

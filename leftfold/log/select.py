@@ -14,7 +14,8 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
-from leftfold.events import Criterion, Query, moment
+from leftfold.events import Query, moment
+from leftfold.events.query import Criterion
 from leftfold.log.buckets import Buckets
 from leftfold.log.epochs import Anchor
 

@@ -5,6 +5,17 @@ The suite and the server are imported from their own modules, because they need 
 
 from leftfold.testing.given import GivenAggregate, GivenDecider, given
 from leftfold.testing.given_events import GivenEvents, InStream, Projected, in_stream
+from leftfold.testing.inside import log_of
 from leftfold.testing.outcome import Outcome
 
-__all__ = ["GivenAggregate", "GivenDecider", "GivenEvents", "InStream", "Outcome", "Projected", "given", "in_stream"]
+__all__ = [
+    "GivenAggregate",
+    "GivenDecider",
+    "GivenEvents",
+    "InStream",
+    "Outcome",
+    "Projected",
+    "given",
+    "in_stream",
+    "log_of",
+]

@@ -9,7 +9,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar, overload
 
-from leftfold.events import NewEvent, RawEvent, Registry, default_registry, encode_events
+from leftfold.events import NewEvent, RawEvent, Registry, default_registry
+from leftfold.events.new import encode_events
 from leftfold.fold import Fold
 from leftfold.testing.given_events import GivenEvents
 from leftfold.testing.outcome import Outcome

@@ -13,7 +13,9 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Generic, Self, TypeVar
 
 from leftfold.errors import InvalidArgument, ProcessorFailed
-from leftfold.events import EncodedEvent, RecordedEvent, Registry, check_stream, encode_events, moment
+from leftfold.events import RecordedEvent, Registry, moment
+from leftfold.events.new import EncodedEvent, encode_events
+from leftfold.events.stream import check_stream
 from leftfold.read.model.model import ReadModel
 from leftfold.read.projection.keyed import Projection
 from leftfold.read.tables.comparison import Difference, differing, key_order

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from itertools import zip_longest
 from typing import Any, Generic, Self, TypeVar
 
-from leftfold.events import NewEvent, Registry, encode_events
+from leftfold.events import NewEvent, Registry
+from leftfold.events.new import encode_events
 
 State = TypeVar("State")
 _UNSAID: Any = object()

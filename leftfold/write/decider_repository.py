@@ -5,7 +5,8 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
-from leftfold.events import NewEvent, stream_name
+from leftfold.events import NewEvent
+from leftfold.events.stream import stream_name
 from leftfold.log.append import AppendResult
 from leftfold.log.contract import Log
 from leftfold.write.decider import Decider, as_list

@@ -8,7 +8,8 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from leftfold.errors import AggregateNotFound
-from leftfold.events import RecordedEvent, stream_name
+from leftfold.events import RecordedEvent
+from leftfold.events.stream import stream_name
 from leftfold.log.contract import Log
 from leftfold.write.question import Question
 from leftfold.write.snapshots import Snapshot, Snapshots, as_json, logger

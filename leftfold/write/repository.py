@@ -9,7 +9,7 @@ from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from leftfold import expected as expectation
 from leftfold.errors import HistoricalState, InvalidArgument
-from leftfold.events import stream_name
+from leftfold.events.stream import stream_name
 from leftfold.log.append import AppendResult
 from leftfold.log.contract import Log
 from leftfold.write.aggregate import Aggregate

@@ -109,7 +109,7 @@ def test_a_missing_extra_names_the_pip_line() -> None:
     script = (
         "import sys; sys.modules['psycopg'] = None; import leftfold as lf\n"
         "try: lf.connect('postgresql://localhost/x')\n"
-        "except lf.MissingExtra as error: print(error)"
+        "except lf.errors.MissingExtra as error: print(error)"
     )
     said = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, text=True).stdout
     assert "pip install 'leftfold[postgres]'" in said

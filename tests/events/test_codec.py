@@ -185,7 +185,7 @@ def test_nesting_that_is_too_deep_is_refused() -> None:
 
 def test_an_event_over_the_limit_is_refused_with_its_size() -> None:
     assert len(encode(text="a" * 2**20)) > 2**20
-    with pytest.raises(lf.EventTooLarge, match="bytes; at most 16,777,216 are stored"):
+    with pytest.raises(lf.errors.EventTooLarge, match="bytes; at most 16,777,216 are stored"):
         encode(text="a" * MAX_EVENT_BYTES)
 
 

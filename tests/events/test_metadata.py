@@ -9,8 +9,8 @@ import threading
 import pytest
 
 import leftfold as lf
-from leftfold.events import encode_events
 from leftfold.events.metadata import current_metadata
+from leftfold.events.new import encode_events
 
 registry = lf.Registry()
 

@@ -19,7 +19,7 @@ from pydantic_core import CoreSchema, core_schema
 from typing_extensions import TypeAliasType
 
 import leftfold as lf
-from leftfold.events import encode_events
+from leftfold.events.new import encode_events
 
 SOME = UUID("0197C2B0-7A3E-7F64-8F1B-2D5F6A9C0E11")
 STUDENT = lf.Tag("student")
@@ -257,9 +257,11 @@ def test_a_value_that_makes_no_tag_is_an_invalid_event_that_names_the_field(
     ids=str,
 )
 def test_a_field_that_cannot_be_a_tag_is_refused_with_its_class(plain: Any, registry: lf.Registry) -> None:
-    with pytest.raises(lf.EventTypeConflict, match=r"Made\.field: .* cannot be a tag: expected a str, an int, a UUID"):
+    with pytest.raises(
+        lf.errors.EventTypeConflict, match=r"Made\.field: .* cannot be a tag: expected a str, an int, a UUID"
+    ):
         declared(registry, Annotated[plain, STUDENT])
-    with pytest.raises(lf.UnknownEventType):
+    with pytest.raises(lf.errors.UnknownEventType):
         registry.named("Made")
 
 
@@ -275,7 +277,9 @@ def test_a_field_that_cannot_be_a_tag_is_refused_with_its_class(plain: Any, regi
     ids=str,
 )
 def test_a_tag_where_it_would_be_overlooked_is_refused(annotation: Any, registry: lf.Registry) -> None:
-    with pytest.raises(lf.EventTypeConflict, match=r"Made\.field: lf\.Tag belongs on the whole field, or on all"):
+    with pytest.raises(
+        lf.errors.EventTypeConflict, match=r"Made\.field: lf\.Tag belongs on the whole field, or on all"
+    ):
         declared(registry, annotation)
 
 
@@ -288,14 +292,14 @@ def test_the_class_of_another_kind_is_refused_alike(cls: type, registry: lf.Regi
         made = meta("Made", (pydantic.BaseModel,), {**namespace, "model_config": {"frozen": True}})
     else:
         made = (attrs.frozen if cls is SubscribedAttrs else dataclass(frozen=True))(type("Made", (), namespace))
-    with pytest.raises(lf.EventTypeConflict, match=r"Made\.amount: .*Decimal.* cannot be a tag"):
+    with pytest.raises(lf.errors.EventTypeConflict, match=r"Made\.amount: .*Decimal.* cannot be a tag"):
         registry.register(made, "made")
 
 
 def test_a_tag_without_a_name_and_a_tag_on_no_field_are_refused(registry: lf.Registry) -> None:
-    with pytest.raises(lf.EventTypeConflict, match=r"Made\.field: lf\.Tag has a name: lf\.Tag\('student'\)"):
+    with pytest.raises(lf.errors.EventTypeConflict, match=r"Made\.field: lf\.Tag has a name: lf\.Tag\('student'\)"):
         declared(registry, Annotated[str, lf.Tag])
-    with pytest.raises(lf.EventTypeConflict, match=r"Noted\.school: lf\.Tag is for a field, and this is none"):
+    with pytest.raises(lf.errors.EventTypeConflict, match=r"Noted\.school: lf\.Tag is for a field, and this is none"):
 
         class Noted(lf.Event, registry=registry):
             school: ClassVar[Annotated[str, lf.Tag("school")]] = "north"
@@ -334,7 +338,7 @@ def test_a_class_that_mentions_what_is_defined_after_it_is_looked_at_when_its_fi
     assert tags_of(registry, module.Subscribed("7", Nested("north"))) == ("student:7",)
     assert tags_of(registry, module.Subscribed("8", Nested("north"))) == ("student:8",)
     assert tags_of(registry, module.Plain(Nested("north"))) == ()
-    with pytest.raises(lf.EventTypeConflict, match=r"Wrong\.amount: .*float.* cannot be a tag"):
+    with pytest.raises(lf.errors.EventTypeConflict, match=r"Wrong\.amount: .*float.* cannot be a tag"):
         tags_of(registry, module.Wrong(1.0, Nested("north")))
 
 

@@ -15,8 +15,10 @@ from hypothesis import strategies as st
 from typing_extensions import TypeAliasType
 
 import leftfold as lf
-from leftfold.events import check_stream, encode_events, moment, stream_name, uuid7
-from leftfold.events.stream import check_tag
+from leftfold.events import moment
+from leftfold.events.identity import uuid7
+from leftfold.events.new import encode_events
+from leftfold.events.stream import check_stream, check_tag, stream_name
 
 registry = lf.Registry()
 NOON = datetime(2026, 1, 16, 12, tzinfo=UTC)
@@ -150,8 +152,8 @@ def test_everything_said_about_an_event_is_checked_and_encoded() -> None:
     [
         (Paid(amount=1), lf.InvalidArgument, "takes a list of events"),
         ("events", lf.InvalidArgument, "takes a list of events"),
-        ([Paid], lf.UnknownEventType, "the class Paid was given where one of its instances"),
-        ([object()], lf.UnknownEventType, "not a registered event type"),
+        ([Paid], lf.errors.UnknownEventType, "the class Paid was given where one of its instances"),
+        ([object()], lf.errors.UnknownEventType, "not a registered event type"),
         ([lf.NewEvent(Paid(amount=1), id="x")], lf.InvalidArgument, "an event's id is a uuid"),  # type: ignore[arg-type]
         ([lf.NewEvent(Paid(amount=1), tags="a:1")], lf.InvalidArgument, "tags is a list of strings"),
         ([lf.NewEvent(Paid(amount=1), occurred_at=NAIVE)], lf.InvalidArgument, "occurred_at is the naive"),
@@ -249,7 +251,7 @@ def test_a_query_that_makes_no_sense_is_refused(options: dict[str, Any], said: s
 def test_a_type_in_a_query_is_a_class_a_union_or_a_name() -> None:
     with pytest.raises(lf.InvalidArgument, match="a class, a union of classes or a stored name, not 7"):
         lf.Query.of(7)
-    with pytest.raises(lf.UnknownEventType, match=r"builtins\.int is not a registered"):
+    with pytest.raises(lf.errors.UnknownEventType, match=r"builtins\.int is not a registered"):
         lf.Query.of(int)
 
 
@@ -259,7 +261,7 @@ def test_a_type_in_a_query_is_a_class_a_union_or_a_name() -> None:
 def test_a_recorded_event_decodes_when_it_is_asked() -> None:
     one = recorded(type="shop.lost", stream="Cart-7-b")
     assert (one.category, one.stream_id, one.data) == ("Cart", "7-b", b'{"amount":1}')
-    with pytest.raises(lf.UnknownEventType, match=r"shop\.lost"):
+    with pytest.raises(lf.errors.UnknownEventType, match=r"shop\.lost"):
         _ = one.event
     known = recorded()
     assert known.event == Paid(amount=1)

@@ -25,7 +25,8 @@ from examples.courses import (
     about_student,
     handle,
 )
-from leftfold.events import default_registry, encode_events
+from leftfold.events import default_registry
+from leftfold.events.new import encode_events
 
 ART = CourseDefined("art", 2)
 ANN_IN_ART, BOB_IN_ART = StudentSubscribed("ann", "art"), StudentSubscribed("bob", "art")

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import leftfold as lf
 from leftfold.doors.step import step
+from leftfold.log.contract import Log
 from leftfold.testing.conformance.facts import Paid, registry
 from leftfold.testing.faulty_disk import VolatileDisk, interposed
 
@@ -206,7 +207,7 @@ class PoweredStore:
         return f"sqlite:///{self._folder}/store.db{self._options}"
 
 
-async def _checkpoint_often(log: lf.Log) -> None:
+async def _checkpoint_often(log: Log) -> None:
     async with log.database.transaction() as connection:  # on the one connection that writes
         await connection.execute(f"PRAGMA wal_autocheckpoint = {PAGES_BEFORE_CHECKPOINT}")
 

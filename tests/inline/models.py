@@ -43,7 +43,7 @@ def number_of(recorded: lf.RecordedEvent) -> int:
     """Of an event, 0 if it has none that can be read: the suite appends such events, too."""
     try:
         number: int = recorded.event.number
-    except lf.DecodeError:
+    except lf.errors.DecodeError:
         return 0
     return number
 

@@ -163,6 +163,6 @@ def test_events_that_are_not_anybodys_cost_no_row(connect: Open, looking: lf.Eve
             await store.append("Nothing-a", [lf.RawEvent("unknown", "{}"), lf.NewEvent(Counted(3))])
         assert stored(looking, Tally) == {}
         assert stored(looking, Share) == {3: Share(3, 1, 3)}
-        assert looking.projector(ALL).catch_up() == [lf.CaughtUp(one.name, 0, looking.head()) for one in ALL]
+        assert looking.projector(ALL).catch_up() == [lf.results.CaughtUp(one.name, 0, looking.head()) for one in ALL]
 
     asyncio.run(check())

@@ -32,7 +32,7 @@ def _places(recorded: lf.RecordedEvent) -> Any:
 
 
 @lf.projection(Place, on=["conformance.counted"], key=_places)
-def places(row: Place | None, recorded: lf.RecordedEvent) -> Place | lf.Delete | None:
+def places(row: Place | None, recorded: lf.RecordedEvent) -> Place | lf.types.Delete | None:
     number = number_of(recorded)
     if number >= 2000:
         return lf.DELETE

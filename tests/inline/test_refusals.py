@@ -37,13 +37,13 @@ def inline(store_url: str) -> Iterator[lf.EventStore]:
 def test_a_process_that_forgot_to_declare_them_is_refused(
     inline: lf.EventStore, looking: lf.EventStore, way: Callable[[Any], Any]
 ) -> None:
-    with pytest.raises(lf.ProcessorOutdated) as refused:
+    with pytest.raises(lf.errors.ProcessorOutdated) as refused:
         way(looking)
     told = str(refused.value)
     assert "maintains inline days (version 1), shares (version 1), tallies (version 1)" in told
     assert "this process was connected with nothing" in told
     assert "connect with inline=[…] of days (version 1), shares" in told
-    with pytest.raises(lf.ProcessorOutdated), looking.transaction() as tx:
+    with pytest.raises(lf.errors.ProcessorOutdated), looking.transaction() as tx:
         way(tx)
     assert len(list(inline.read_all())) == 1
     assert_exact(inline)
@@ -65,8 +65,8 @@ def test_others_of_a_batch_are_not_told_each_others_refusal(inline: lf.EventStor
                 an_append("Thing-c", counted(1)),
             ]
             refused, repeated, also = await other._log.append_batch(appends)
-            assert isinstance(refused, lf.ProcessorOutdated)
-            assert isinstance(also, lf.ProcessorOutdated)
+            assert isinstance(refused, lf.errors.ProcessorOutdated)
+            assert isinstance(also, lf.errors.ProcessorOutdated)
             assert isinstance(repeated, lf.AppendResult)
             assert repeated.duplicate
 
@@ -85,7 +85,8 @@ def test_another_set_is_refused_at_the_door(inline: lf.EventStore, store_url: st
         lf.connect(store_url, registry=registry, inline=[]).close()
         return
     with pytest.raises(
-        lf.ProcessorOutdated, match=r"To end that .* inline: store.projector\(\[…\]\).switch\('days', to='background'\)"
+        lf.errors.ProcessorOutdated,
+        match=r"To end that .* inline: store.projector\(\[…\]\).switch\('days', to='background'\)",
     ):
         lf.connect(store_url, registry=registry, inline=others)
     lf.connect(store_url, registry=registry, inline=reversed(ALL)).close()
@@ -95,7 +96,7 @@ def test_the_door_says_how_to_begin_in_a_log_that_has_events(connect: Open, look
     looking.append("Thing-a", counted(3))
 
     async def check() -> None:
-        with pytest.raises(lf.ProcessorOutdated) as refused:
+        with pytest.raises(lf.errors.ProcessorOutdated) as refused:
             async with connect(inline=[tallies, shares]):
                 raise AssertionError
         assert "store maintains inline nothing" in str(refused.value)
@@ -156,7 +157,7 @@ def test_other_code_under_the_same_version_is_refused_at_the_door(inline: lf.Eve
     def changed(row: Tally | None, recorded: lf.RecordedEvent) -> Tally:
         return (row or Tally(recorded.stream_id)).replace(events=-1)
 
-    with pytest.raises(lf.ProcessorOutdated, match="code or the fields of projection 'tallies' have changed"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="code or the fields of projection 'tallies' have changed"):
         lf.connect(store_url, registry=registry, inline=[changed, shares, days])
 
 
@@ -176,7 +177,7 @@ def test_an_outdated_process_is_told_so_even_if_a_table_of_its_own_is_gone(
     looking.projector([tallies]).switch("tallies", to="background")
     drop_tallies(store_url)
     with pytest.raises(
-        lf.ProcessorOutdated, match=r"maintains inline days .*, shares .*, and this process was connected"
+        lf.errors.ProcessorOutdated, match=r"maintains inline days .*, shares .*, and this process was connected"
     ):
         way(inline)
     assert len(list(looking.read_all())) == 1
@@ -184,9 +185,9 @@ def test_an_outdated_process_is_told_so_even_if_a_table_of_its_own_is_gone(
 
 def test_a_table_that_is_gone_is_told(inline: lf.EventStore, store_url: str) -> None:
     drop_tallies(store_url)
-    with pytest.raises(lf.ProcessorOutdated, match="recorded as inline, and its rows are not"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="recorded as inline, and its rows are not"):
         lf.connect(store_url, registry=registry, inline=ALL)
-    with pytest.raises(lf.ProcessorOutdated, match=r"table of an inline projection is gone \(.*tally.*switch"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match=r"table of an inline projection is gone \(.*tally.*switch"):
         inline.append("Thing-a", counted(1))
     assert len(list(inline.read_all())) == 1
 
@@ -222,7 +223,7 @@ def test_a_fixed_snapshot_cannot_maintain_them(postgres_url: str, level: Isolati
         held.isolation_level = level
         with pytest.raises(lf.NotSupported, match=r"inline projections.*READ COMMITTED"):
             store.using(held).append("Thing-a", counted(1))
-        with pytest.raises(lf.ProcessorOutdated, match="connected with nothing"):
+        with pytest.raises(lf.errors.ProcessorOutdated, match="connected with nothing"):
             other.using(held).append("Thing-a", counted(1))
         held.rollback()
         assert list(store.read_all()) == []

@@ -42,7 +42,7 @@ def test_there_and_back_no_event_is_lost_or_doubled(store: lf.EventStore, store_
             for one in ALL:
                 projector.switch(one.name, to="background")
                 projector.switch(one.name, to="background")
-            with pytest.raises(lf.ProcessorOutdated, match="maintains inline nothing"):
+            with pytest.raises(lf.errors.ProcessorOutdated, match="maintains inline nothing"):
                 inline.append("Thing-a", counted(1))
         store.append("Thing-a", counted(1))
         assert [one.events for one in projector.catch_up()] == [1, 1, 1]
@@ -113,11 +113,11 @@ def test_another_version_takes_over_through_asynchronous(store: lf.EventStore, s
         return (row or Tally(recorded.stream_id)).replace(events=2 * recorded.version)
 
     with pytest.raises(
-        lf.ProcessorOutdated, match=r"maintains inline tallies \(version 1\).*with tallies \(version 2\)"
+        lf.errors.ProcessorOutdated, match=r"maintains inline tallies \(version 1\).*with tallies \(version 2\)"
     ):
         lf.connect(store_url, registry=registry, inline=[twice])
     projector = store.projector([twice])
-    with pytest.raises(lf.ProcessorOutdated, match="version 1"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="version 1"):
         projector.switch("tallies", to="inline")
     projector.switch("tallies", to="background")
     projector.reset("tallies")
@@ -181,7 +181,7 @@ def test_switching_while_writers_append_and_a_worker_runs(store: lf.EventStore, 
                     while not ended.is_set():
                         writer.append(f"Thing-{written[number] % 3}", counted(1, written[number]))
                         written[number] += 1
-            except lf.ProcessorOutdated:
+            except lf.errors.ProcessorOutdated:
                 continue
 
     def states() -> dict[str, str]:

@@ -149,7 +149,7 @@ def test_what_is_refused_beforehand_is_never_sent(store_url: str, kind: DoorKind
             with writers_locked_out(store_url):
                 good = [asyncio.ensure_future(door.append(f"Thing-{n}", counted(1))) for n in range(20)]
                 for bad in (huge, lf.RawEvent("raw", "{")):
-                    with pytest.raises((lf.EventTooLarge, lf.InvalidEvent)):
+                    with pytest.raises((lf.errors.EventTooLarge, lf.InvalidEvent)):
                         await door.append("Thing-bad", [*counted(1), bad])
                 await wait_until(lambda: waiting(log) == 20 - log.lines)
             await asyncio.gather(*good)

@@ -73,7 +73,7 @@ def test_what_is_being_built_is_told_of_and_dropped(store: lf.EventStore, store_
 def test_changed_code_is_accepted_where_it_makes_no_difference(store: lf.EventStore, store_url: str) -> None:
     changed = lf.projection(Count, category="Thing", on=[Thing], name="count")(lambda row, recorded: row)
     store.projector([changed]).accept_changes("count")
-    with pytest.raises(lf.ProcessorOutdated, match="accept"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="accept"):
         store.projector([count]).catch_up()
     assert "are taken for those of this code" in said(
         store_url, "accept-changes", APP, "count", "--why", "renamed a name"
@@ -125,7 +125,7 @@ def test_a_rebuild_without_the_code_is_refused(store: lf.EventStore, store_url: 
         assert remark in line
 
 
-def shown(one: lf.RebuildProgress, **options: Any) -> str:
+def shown(one: lf.results.RebuildProgress, **options: Any) -> str:
     text = io.StringIO()
     with Showing(Console(file=text, width=120, **options)) as showing:
         showing.tell(one)
@@ -133,7 +133,7 @@ def shown(one: lf.RebuildProgress, **options: Any) -> str:
 
 
 def test_a_terminal_shows_a_bar_and_a_log_a_line_now_and_then(monkeypatch: pytest.MonkeyPatch) -> None:
-    half = lf.RebuildProgress("count", "building", 1_500, 3_000, 750.0, 2.0)
+    half = lf.results.RebuildProgress("count", "building", 1_500, 3_000, 750.0, 2.0)
     bar = shown(half, force_terminal=True)
     assert "building count" in bar
     assert "50 %" in bar
@@ -141,4 +141,4 @@ def test_a_terminal_shows_a_bar_and_a_log_a_line_now_and_then(monkeypatch: pytes
     assert shown(half) == "", "not at once"
     monkeypatch.setattr(progress, "_LINE_SECONDS", 0)
     assert shown(half) == "building count: 1,500 of 3,000, 750/s, 2.0 s left\n"
-    assert words(lf.RebuildProgress("count", "swapping", 3, 3, 0.0, None)) == "3 of 3"
+    assert words(lf.results.RebuildProgress("count", "swapping", 3, 3, 0.0, None)) == "3 of 3"

@@ -190,7 +190,7 @@ def work(url: str, fate: Fate) -> Never:
         with lf.connect(url, migrate="never") as store:
             database: Any = FatefulDatabase(store._log.database, fate)
             store._log.database = database
-            lf.Projector(store._log, [balances], database=database, page_events=PAGE, lease_seconds=LEASE).run()
+            lf.types.Projector(store._log, [balances], database=database, page_events=PAGE, lease_seconds=LEASE).run()
     except BaseException:
         import traceback
 
@@ -204,7 +204,7 @@ def race(url: str, seed: int) -> Counter[str]:
     with lf.connect(url) as store:
         history = History(rng)
         history.append(store, 40)
-        lf.Projector(store._log, [balances]).reset("balances")
+        lf.types.Projector(store._log, [balances]).reset("balances")
     keeper = Keeper(seed, [url] * WORKERS, bear)  # while this process has no connections
     counts: Counter[str] = Counter()
     try:

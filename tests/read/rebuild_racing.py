@@ -53,7 +53,7 @@ def live_as(kind: str, url: str, fate: Fate, seed: int) -> Never:
             database: Any = FatefulDatabase(store._log.database, fate)
             store._log.database = database
             code = CODE[1 if kind == "old" else 3]
-            projector = lf.Projector(store._log, [code], database=database, page_events=PAGE, lease_seconds=LEASE)
+            projector = lf.types.Projector(store._log, [code], database=database, page_events=PAGE, lease_seconds=LEASE)
             if kind == "people":
                 decide(projector, rng)
             projector.run()
@@ -88,7 +88,7 @@ def state(url: str) -> str:
         return "\n".join(f"{sql}\n    {connection.execute(sql).fetchall()}" for sql in asked)
 
 
-def decide(projector: lf.Projector, rng: random.Random) -> Never:
+def decide(projector: lf.types.Projector, rng: random.Random) -> Never:
     """Rebuild, roll back, drop and abandon; what others have been faster with is refused, and that is fine."""
     acts = (
         lambda: projector.rebuild("balances", parts=rng.choice((1, 2, 4)), compare=rng.random() < 0.3),
@@ -102,7 +102,7 @@ def decide(projector: lf.Projector, rng: random.Random) -> Never:
         lambda: projector.abandon("balances"),
     )
     while True:
-        with suppress(lf.InvalidArgument, lf.ProcessorOutdated, lf.NotSupported):
+        with suppress(lf.InvalidArgument, lf.errors.ProcessorOutdated, lf.NotSupported):
             rng.choice(acts)()
         time.sleep(rng.uniform(0, 0.03))
 
@@ -123,7 +123,7 @@ def race(url: str, seed: int) -> Counter[str]:
     with lf.connect(url) as store:
         history = History(rng)
         history.append(store, 60)
-        lf.Projector(store._log, [balances]).catch_up()
+        lf.types.Projector(store._log, [balances]).catch_up()
     keeper = Keeper(seed, KINDS, lambda kind, rng, _: bear(url, kind, rng))  # while this process has no connections
     counts: Counter[str] = Counter()
     try:
@@ -136,11 +136,11 @@ def race(url: str, seed: int) -> Counter[str]:
         deaths = keeper.end()
         assert deaths["ended"] == 0, f"{deaths['ended']} processes have ended by themselves"
     with lf.connect(url) as store:  # what is left is good to go on with
-        lf.Projector(store._log, [statements], lease_seconds=LEASE).rebuild("balances", parts=2)
+        lf.types.Projector(store._log, [statements], lease_seconds=LEASE).rebuild("balances", parts=2)
         counts += judge(url, store._log)
         rows, expected = store.view(Statement).find(), whole(store._log, 3)
         assert {row.account_id: kept(row) for row in rows} == expected
-        lf.Projector(store._log, [statements]).rollback("balances")
+        lf.types.Projector(store._log, [statements]).rollback("balances")
         counts += judge(url, store._log)
         counts += Counter(act.act for act in store.processors.audit(limit=10_000))
     return counts + deaths

@@ -142,7 +142,7 @@ def test_the_past_needs_no_table_and_makes_none(store: lf.EventStore) -> None:
     fill(store, 20)
     view = store.view(Till)
     assert view.as_of(position=store.head()).count() > 0
-    with pytest.raises(lf.ProcessorOutdated, match="no table"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="no table"):
         view.count()
 
 

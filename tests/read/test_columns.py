@@ -359,7 +359,9 @@ def test_a_choice_that_is_no_more_is_told_by_column_and_model(store: lf.EventSto
         kind: Status
 
     save(store, [Before("a", "frozen")])
-    with pytest.raises(lf.ProcessorOutdated, match=r"column kind what Today cannot have today.*'frozen'.*rebuild"):
+    with pytest.raises(
+        lf.errors.ProcessorOutdated, match=r"column kind what Today cannot have today.*'frozen'.*rebuild"
+    ):
         View(store._log.database, Today).get("a")
-    with pytest.raises(lf.ProcessorOutdated, match=r"column status is missing, expected text.* not null"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match=r"column status is missing, expected text.* not null"):
         View(store._log.database, After).get("a")

@@ -37,7 +37,7 @@ class Purse(ReadModel):
 
 
 @projection(Purse, category="ReadAccount", on=[Opened, Deposited, Closed])
-def purses(row: Purse | None, recorded: lf.RecordedEvent) -> Purse | lf.Delete | None:
+def purses(row: Purse | None, recorded: lf.RecordedEvent) -> Purse | lf.types.Delete | None:
     event = recorded.event
     if isinstance(event, Opened):
         return Purse(recorded.stream_id, event.owner)
@@ -195,7 +195,7 @@ def test_only_views_of_one_model_are_compared(store: lf.EventStore) -> None:
             view.differences(wrong)
     with pytest.raises(lf.InvalidArgument, match="sample is a whole number"):
         then.compare(then, sample=-1)
-    with pytest.raises(lf.ProcessorOutdated, match="no table"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="no table"):
         then.compare(view)
 
 

@@ -36,7 +36,7 @@ def test_rows_are_there_and_not_beside_the_log(store: lf.EventStore) -> None:
     fill(store, 60)
     store.projector([balances]).catch_up()
     assert rows(store) == folded(store) != {}
-    with pytest.raises(lf.ProcessorOutdated, match="no table"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="no table"):
         lf.View(store._log.database, Balance).find()
     fill_more = store.append("ReadAccount-new", [lf.RawEvent("read.opened", b'{"owner":"new"}')])
     store.projector([balances]).catch_up()
@@ -62,14 +62,14 @@ def test_killed_between_any_two_pages_it_is_exact(store: lf.EventStore, after_co
     lives, killed = 1, True
     while killed:
         lives += 1
-        lf.Projector(store._log, [balances], database=there).reset("balances")
+        lf.types.Projector(store._log, [balances], database=there).reset("balances")
         dying: Any = DyingDatabase(there, lives, after_commit=after_commit)
         try:
-            lf.Projector(store._log, [balances], database=dying, page_events=7).catch_up()
+            lf.types.Projector(store._log, [balances], database=dying, page_events=7).catch_up()
             killed = False
         except Killed:
             pass
-        lf.Projector(store._log, [balances], database=there, page_events=7).catch_up()
+        lf.types.Projector(store._log, [balances], database=there, page_events=7).catch_up()
         assert rows(store) == folded(store)
     assert lives > 4
 

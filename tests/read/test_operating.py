@@ -46,7 +46,7 @@ def deposit(store: lf.EventStore, account: str, *amounts: int) -> int:
     return store.append(stream(account), [Deposited(amount=Decimal(one)) for one in amounts]).position
 
 
-def status(store: lf.EventStore, of: Projection[Sums] = pausing) -> lf.ProcessorStatus:
+def status(store: lf.EventStore, of: Projection[Sums] = pausing) -> lf.results.ProcessorStatus:
     [found] = store.processors.status()
     return found
 
@@ -59,13 +59,13 @@ def test_nothing_is_applied_while_it_is_paused(store: lf.EventStore, store_url: 
         store.processors.pause("balances", why="a migration", who="ann")
         paused_at = applied(store)
         store.append(stream("later"), [Opened(owner="later")])
-        with pytest.raises(lf.ProcessorPaused, match=r"paused by ann \(a migration\)"):
+        with pytest.raises(lf.errors.ProcessorPaused, match=r"paused by ann \(a migration\)"):
             projector.catch_up()
         [told] = store.processors.status()
         assert (told.state, told.position, told.lag_events) == ("paused", paused_at, 1)
         assert "paused by ann" in str(told.reason)
         assert not told.is_healthy
-        with pytest.raises(lf.ProjectionBehind, match="paused by ann"):
+        with pytest.raises(lf.errors.ProjectionBehind, match="paused by ann"):
             store.view(balances.model).wait_for(store.head(), timeout=0.01)
         assert applied(store) == paused_at
         store.processors.resume("balances", why="done")
@@ -161,7 +161,7 @@ def test_unparking_stops_at_the_next_event_that_fails(store: lf.EventStore) -> N
 
     corrected = projection(Sums, category=CATEGORY, on=[Deposited], name="sums", on_failure="park")(later)
     projector = store.projector([corrected])
-    with pytest.raises(lf.ProcessorOutdated, match="have changed"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="have changed"):
         projector.catch_up()
     projector.accept_changes("sums")
     done = store.processors.unpark("sums")

@@ -312,7 +312,7 @@ def test_an_event_that_cannot_be_decoded_stops_the_projection(store: lf.EventSto
     store.append(stream("bob"), [Opened(owner="Bob")])
     with pytest.raises(lf.ProcessorFailed) as caught:
         Projector(store._log, [balances]).catch_up()
-    assert isinstance(caught.value.__cause__, lf.DecodeError)
+    assert isinstance(caught.value.__cause__, lf.errors.DecodeError)
     assert list(stored(store)) == ["alice"]
 
 
@@ -423,7 +423,7 @@ def test_a_table_with_other_columns_is_refused_and_reset_rebuilds_it(store: lf.E
     store.append(stream("alice"), [Opened(owner="Alice")])
     Projector(store._log, [before]).catch_up()
     projector = Projector(store._log, [after, balances])
-    with pytest.raises(lf.ProcessorOutdated) as caught:
+    with pytest.raises(lf.errors.ProcessorOutdated) as caught:
         projector.catch_up()
     text = str(caught.value)
     for part in ("does not fit After", "column amount is", "added is missing", "gone is bigint", "projector.reset"):
@@ -442,7 +442,9 @@ def test_a_new_version_does_not_count_old_rows_again(store: lf.EventStore) -> No
     fill(store, 20)
     Projector(store._log, [balances]).catch_up()
     projector = Projector(store._log, [newer])
-    with pytest.raises(lf.ProcessorOutdated, match=r"made by version 1, and this is version 2.*reset\('balances'\)"):
+    with pytest.raises(
+        lf.errors.ProcessorOutdated, match=r"made by version 1, and this is version 2.*reset\('balances'\)"
+    ):
         projector.catch_up()
     assert [row[:2] for row in checkpoints(store)] == [("balances", 1)]
     projector.reset("balances")
@@ -455,7 +457,7 @@ def test_a_table_that_is_gone_without_its_checkpoint_is_told(store: lf.EventStor
     fill(store, 20)
     Projector(store._log, [balances]).catch_up()
     run_sql(store._log.database, f"DROP TABLE {table_of(store)}")
-    with pytest.raises(lf.ProcessorOutdated, match=r"is gone, but its checkpoint is not.*reset\('balances'\)"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match=r"is gone, but its checkpoint is not.*reset\('balances'\)"):
         Projector(store._log, [balances]).catch_up()
 
 
@@ -463,9 +465,9 @@ def test_reset_does_not_drop_a_table_that_is_somebody_elses(store: lf.EventStore
     run_sql(store._log.database, f"CREATE TABLE {table_of(store)} (customer TEXT)")
     run_sql(store._log.database, f"INSERT INTO {table_of(store)} VALUES ('precious')")
     projector = Projector(store._log, [balances])
-    with pytest.raises(lf.ProcessorOutdated, match="does not fit Balance"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="does not fit Balance"):
         projector.catch_up()
-    with pytest.raises(lf.ProcessorOutdated, match="is not one that the projection 'balances' has made"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="is not one that the projection 'balances' has made"):
         projector.reset("balances")
     assert run_sql(store._log.database, f"SELECT * FROM {table_of(store)}") == [("precious",)]
     assert checkpoints(store) == []
@@ -515,7 +517,7 @@ def test_a_projection_about_an_unregistered_class_is_refused(store: lf.EventStor
     def unregistered(row: Balance | None, recorded: lf.RecordedEvent) -> None:
         return None
 
-    with pytest.raises(lf.UnknownEventType, match="Unregistered"):
+    with pytest.raises(lf.errors.UnknownEventType, match="Unregistered"):
         Projector(store._log, [unregistered]).catch_up()
 
 

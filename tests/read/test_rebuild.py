@@ -35,14 +35,16 @@ def live(store: lf.EventStore) -> lf.EventStore:
 
 
 def test_a_new_version_takes_the_place_of_the_old_one(live: lf.EventStore) -> None:
-    with pytest.raises(lf.ProcessorOutdated, match=r"made by version 1, and this is version 2.*rebuild\('balances'\)"):
+    with pytest.raises(
+        lf.errors.ProcessorOutdated, match=r"made by version 1, and this is version 2.*rebuild\('balances'\)"
+    ):
         live.projector([doubled]).catch_up()
     assert stored(live) == folded(live), "nothing has happened to the rows"
     done = live.projector([doubled]).rebuild("balances", why="amounts count twice", who="ann")
     assert (done.projection, done.version, done.position, done.swapped) == ("balances", 2, live.head(), True)
     assert stored(live) == folded(live, doubled) != folded(live)
     assert versions(live) == {"live": 2, "former": 1}
-    with pytest.raises(lf.ProcessorOutdated, match="made by version 2, and this is version 1, older code"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="made by version 2, and this is version 1, older code"):
         live.projector([balances]).catch_up()
     live.append(stream("later"), [Opened(owner="x"), Deposited(amount=Decimal(1))])
     live.projector([doubled]).catch_up()
@@ -127,16 +129,20 @@ def test_an_empty_log_is_rebuilt_at_once(store: lf.EventStore) -> None:
 
 def test_older_code_does_not_rebuild(live: lf.EventStore) -> None:
     live.projector([doubled]).rebuild("balances")
-    with pytest.raises(lf.ProcessorOutdated, match=r"version 2, .* version 1, older code.*rollback\('balances'\)"):
+    with pytest.raises(
+        lf.errors.ProcessorOutdated, match=r"version 2, .* version 1, older code.*rollback\('balances'\)"
+    ):
         live.projector([balances]).rebuild("balances")
     assert versions(live) == {"live": 2, "former": 1}
 
 
 def test_changed_code_without_a_new_version_does_not_rebuild(live: lf.EventStore) -> None:
     changed = lf.projection(Balance, category=doubled.category, on=doubled.on, name="balances")(doubled.function)
-    with pytest.raises(lf.ProcessorOutdated, match=r"have changed, and its version \(1\) has not: give it version=2"):
+    with pytest.raises(
+        lf.errors.ProcessorOutdated, match=r"have changed, and its version \(1\) has not: give it version=2"
+    ):
         live.projector([changed]).rebuild("balances")
-    with pytest.raises(lf.ProcessorOutdated, match=r"accept_changes\('balances'\)"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match=r"accept_changes\('balances'\)"):
         live.projector([changed]).catch_up()
     live.projector([changed]).accept_changes("balances", why="I know better", who="ann")
     live.projector([changed]).catch_up()
@@ -146,10 +152,10 @@ def test_changed_code_without_a_new_version_does_not_rebuild(live: lf.EventStore
 def test_only_one_rebuild_of_a_projection_is_under_way(live: lf.EventStore) -> None:
     live.projector([doubled]).rebuild("balances", swap=False)
     with pytest.raises(
-        lf.ProcessorOutdated, match=r"rows of version 2 .* are being built already.*abandon\('balances'\)"
+        lf.errors.ProcessorOutdated, match=r"rows of version 2 .* are being built already.*abandon\('balances'\)"
     ):
         live.projector([statements]).rebuild("balances")
-    with pytest.raises(lf.ProcessorOutdated, match=r"changed since its rows of version 2 were begun.*abandon"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match=r"changed since its rows of version 2 were begun.*abandon"):
         live.projector([failing]).rebuild("balances")
 
 
@@ -157,7 +163,7 @@ def test_a_table_that_is_somebody_elses_is_in_the_way(live: lf.EventStore) -> No
     schema = live._log.database.schema
     for name in ("balance__next", "elsewhere"):
         run_sql(live._log.database, f"CREATE TABLE {schema + '.' if schema else ''}{name} (customer TEXT)")
-    with pytest.raises(lf.ProcessorOutdated, match="there is a table balance__next already"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="there is a table balance__next already"):
         live.projector([doubled]).rebuild("balances")
 
     class Elsewhere(lf.ReadModel, table="elsewhere"):
@@ -167,12 +173,12 @@ def test_a_table_that_is_somebody_elses_is_in_the_way(live: lf.EventStore) -> No
     def moved(row: Elsewhere | None, recorded: lf.RecordedEvent) -> Elsewhere:
         return Elsewhere(recorded.stream_id)
 
-    with pytest.raises(lf.ProcessorOutdated, match="there is a table elsewhere already"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="there is a table elsewhere already"):
         live.projector([moved]).rebuild("balances")
     run_sql(live._log.database, f"DROP TABLE {schema + '.' if schema else ''}elsewhere")
     live.projector([moved]).rebuild("balances")
     assert {row.account_id for row in live.view(Elsewhere).find()} >= set(folded(live))
-    with pytest.raises(lf.ProcessorOutdated, match="no table"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="no table"):
         live.view(Balance).find()
     live.projector([balances]).rollback("balances")
     assert stored(live) == folded(live)
@@ -187,7 +193,7 @@ def test_a_fold_that_raises_ends_the_rebuild_and_is_gone_on_with(live: lf.EventS
         assert caught.value.position == live.head() - 1
     assert stored(live) == folded(live), "the old rows are live"
     assert [one.failure is not None for one in parts_of(live, "shadow")].count(True) == 1
-    with pytest.raises(lf.ProcessorOutdated, match="abandon"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="abandon"):
         live.projector([doubled]).rebuild("balances")
     live.projector([doubled]).abandon("balances")
     live.projector([doubled]).rebuild("balances")
@@ -214,7 +220,7 @@ def test_what_fails_for_a_while_is_tried_again(live: lf.EventStore) -> None:
 
 
 def test_progress_is_told_to_the_end(live: lf.EventStore) -> None:
-    told: list[lf.RebuildProgress] = []
+    told: list[lf.results.RebuildProgress] = []
     Projector(live._log, [doubled], page_events=5).rebuild("balances", progress=told.append)
     assert {one.projection for one in told} == {"balances"}
     assert [one.phase for one in told][-1] == "swapping"
@@ -229,7 +235,7 @@ def test_a_paused_projection_stays_paused(live: lf.EventStore) -> None:
     live.append(stream("later"), [Opened(owner="x")])
     live.projector([doubled]).rebuild("balances")
     assert stored(live) == folded(live, doubled)
-    with pytest.raises(lf.ProcessorPaused, match="ann"):
+    with pytest.raises(lf.errors.ProcessorPaused, match="ann"):
         live.projector([doubled]).catch_up()
     live.processors.resume("balances")
     live.projector([doubled]).catch_up()
@@ -246,7 +252,7 @@ def test_rollback_is_at_once_and_goes_on_from_its_own_checkpoint(live: lf.EventS
     assert "later" not in stored(live)
     live.projector([balances]).catch_up()
     assert stored(live) == folded(live)
-    with pytest.raises(lf.ProcessorOutdated, match="this is version 2"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="this is version 2"):
         projector.catch_up()
     projector.rollback("balances")
     assert stored(live) == before, "and forward again"
@@ -315,7 +321,7 @@ def test_through_the_async_door_too(live: lf.EventStore, store_url: str) -> None
 def test_a_cancelled_rebuild_ends_and_is_gone_on_with(live: lf.EventStore, store_url: str) -> None:
     async def run() -> None:
         async with lf.connect_async(store_url) as store:
-            projector = lf.AsyncProjector(store._log, [doubled], page_events=2)
+            projector = lf.types.AsyncProjector(store._log, [doubled], page_events=2)
             for milliseconds in range(0, 60, 6):
                 task = asyncio.create_task(projector.rebuild("balances"))
                 await asyncio.wait([task], timeout=milliseconds / 1000)

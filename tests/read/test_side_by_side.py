@@ -25,7 +25,7 @@ def live(store_url: str) -> Iterator[lf.EventStore]:
         yield store
 
 
-def compared(store: lf.EventStore, by: Any, **options: Any) -> lf.RebuildComparison:
+def compared(store: lf.EventStore, by: Any, **options: Any) -> lf.results.RebuildComparison:
     done = store.projector([by]).rebuild("balances", compare=True, swap=False, **options)
     assert done.comparison is not None
     return done.comparison

@@ -63,7 +63,7 @@ class Plain(lf.SqlProjection, tables=[totals], category=CATEGORY, on=[Opened, De
 
 
 class Asking(lf.SqlProjection, tables=[totals], category=CATEGORY, on=[Deposited], name="asking"):
-    async def handle(self, tx: lf.ProjectionTransaction, recorded: lf.RecordedEvent) -> None:
+    async def handle(self, tx: lf.types.ProjectionTransaction, recorded: lf.RecordedEvent) -> None:
         here = totals.c.account == recorded.stream_id
         found = await tx.execute(sa.select(totals.c.cents, totals.c.events).where(here))
         cents = int(recorded.event.amount * 100)
@@ -151,17 +151,17 @@ def test_killed_between_any_two_pages_it_is_exact(
     lives, killed = 1, True
     while killed:
         lives += 1
-        lf.Projector(store._log, [projection]).reset(projection.name)
+        lf.types.Projector(store._log, [projection]).reset(projection.name)
         dying: Any = DyingDatabase(living, lives, after_commit=after_commit)
         store._log.database = dying
         try:
-            lf.Projector(store._log, [projection], page_events=7).catch_up()
+            lf.types.Projector(store._log, [projection], page_events=7).catch_up()
             killed = False
         except Killed:
             pass
         finally:
             store._log.database = living
-        lf.Projector(store._log, [projection], page_events=7).catch_up()
+        lf.types.Projector(store._log, [projection], page_events=7).catch_up()
         assert rows(store) == expected(store)
     assert lives > 4
 
@@ -225,7 +225,7 @@ def test_a_changed_table_or_handler_without_a_new_version_is_refused(store: lf.E
 
     store.append(stream("a"), [Opened(owner="a")])
     store.projector([made(False)]).catch_up()
-    with pytest.raises(lf.ProcessorOutdated, match="other columns"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="other columns"):
         store.projector([made(True)]).catch_up()
 
 

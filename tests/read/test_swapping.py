@@ -182,7 +182,7 @@ def test_a_worker_that_folds_while_its_tables_are_swapped_writes_nothing(live: l
     first = lf.projection(Balance, category=CATEGORY, on=balances.on, name="balances")(slow)
     live.projector([first]).accept_changes("balances")
     live.append(stream("later"), [Opened(owner="x")])
-    with pytest.raises(lf.ProcessorOutdated, match="made by version 3, and this is version 1"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="made by version 3, and this is version 1"):
         live.projector([first]).catch_up()
     assert stored(live, Statement) == folded(live, statements)
     assert versions(live) == {"live": 3, "former": 1}
@@ -210,7 +210,7 @@ def test_rows_that_come_back_behind_the_look_at_others_are_not_folded_by_their_c
     look = LiveRows._made_ready
     monkeypatch.setattr(LiveRows, "_made_ready", looked)
     live.append(stream("acc-1"), [Deposited(amount=Decimal(7))])
-    with pytest.raises(lf.ProcessorOutdated, match="made by version 1, and this is version 2"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="made by version 1, and this is version 2"):
         live.projector([doubled]).catch_up()
     live.projector([balances]).catch_up()
     assert stored(live) == folded(live)

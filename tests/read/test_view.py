@@ -137,7 +137,7 @@ def test_select_writes_nothing(view: View[Balance]) -> None:
 def test_a_view_asked_before_the_projector_has_made_the_table_says_so(store: lf.EventStore) -> None:
     early = View(store._log.database, Balance)
     for ask in (lambda: early.get("bob"), early.find, early.count):
-        with pytest.raises(lf.ProcessorOutdated, match=r"no table .*balance for Balance yet.*catch_up"):
+        with pytest.raises(lf.errors.ProcessorOutdated, match=r"no table .*balance for Balance yet.*catch_up"):
             ask()
     Projector(store._log, [balances]).catch_up()
     assert early.count() == 5
@@ -149,7 +149,9 @@ def test_a_view_of_a_table_with_other_columns_says_which(store: lf.EventStore, v
         owner: str
         limit: Decimal = Decimal(0)
 
-    with pytest.raises(lf.ProcessorOutdated, match=r"does not fit Newer: column limit is missing.*amount is .*no such"):
+    with pytest.raises(
+        lf.errors.ProcessorOutdated, match=r"does not fit Newer: column limit is missing.*amount is .*no such"
+    ):
         View(store._log.database, Newer).find()
 
 

@@ -109,11 +109,11 @@ def test_two_workers_share_the_keys_and_one_takes_over_when_the_other_ends(
 
 def test_a_view_waits_for_what_one_has_written(store: lf.EventStore, store_url: str) -> None:
     view = store.view(Balance)
-    with pytest.raises(lf.ProcessorOutdated, match="no projection maintains"):
+    with pytest.raises(lf.errors.ProcessorOutdated, match="no projection maintains"):
         view.wait_for(1)
     store.projector([balances]).catch_up()
     written = store.append(stream("mine"), [Opened(owner="Me")])
-    with pytest.raises(lf.ProjectionBehind, match="no worker is running it") as caught:
+    with pytest.raises(lf.errors.ProjectionBehind, match="no worker is running it") as caught:
         view.wait_for(written.position, timeout=0.05)
     assert isinstance(caught.value, TimeoutError)
     with running(store_url):

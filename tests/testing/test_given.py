@@ -135,7 +135,7 @@ def test_another_state_is_shown_field_by_field() -> None:
 def test_an_event_that_could_not_be_stored_passes_nowhere() -> None:
     with pytest.raises(lf.InvalidEvent, match="amount"):
         given(Account, Deposited(amount="much"))  # type: ignore[arg-type]
-    with pytest.raises(lf.UnknownEventType):
+    with pytest.raises(lf.errors.UnknownEventType):
         given(Account, object())
     with pytest.raises(AssertionError, match="InvalidEvent: given-tests"):
         given(Diary).when(Diary.note_a_number).then(Noted(text="7"))
@@ -167,7 +167,7 @@ def test_history_may_be_stored_json() -> None:
 
 def test_another_registry_isolates() -> None:
     registry = lf.Registry()
-    with pytest.raises(lf.UnknownEventType):
+    with pytest.raises(lf.errors.UnknownEventType):
         given(Diary, Noted(text="rain"), registry=registry)
     registry.register(Noted, "noted")
     given(Diary, Noted(text="rain"), registry=registry).when(Diary.note, "sun").then(Noted(text="sun"))

@@ -100,7 +100,7 @@ def test_every_event_goes_through_its_json() -> None:
     given([lf.RawEvent("read.opened", '{"owner":"Ann","since":1}')]).project(balances).expect([Balance("given", "Ann")])
     with pytest.raises(lf.InvalidEvent, match="owner"):
         given([Opened(owner=7)])  # type: ignore[arg-type]
-    with pytest.raises(lf.UnknownEventType):
+    with pytest.raises(lf.errors.UnknownEventType):
         given([in_stream("A-1", object())])
     with pytest.raises(lf.InvalidArgument, match="stream"):
         in_stream("no id", Opened(owner="Ann"))

@@ -103,7 +103,7 @@ def the_sync_door_is_typed(store: lf.EventStore, new: lf.NewEvent) -> None:
     assert_type(store.read_all(lf.Query.ALL, backwards=True), Iterator[lf.RecordedEvent])
     assert_type(store.head(), int)
     with store.subscribe(after=3) as subscription:
-        assert_type(subscription, lf.Subscription)
+        assert_type(subscription, lf.types.Subscription)
         assert_type(next(subscription), lf.RecordedEvent)
     with lf.connect("sqlite://") as opened:
         assert_type(opened, lf.EventStore)

@@ -61,7 +61,7 @@ def columns_make_conditions() -> None:
 
 
 @lf.projection(AccountSummary, category="BankAccount", on=[Opened | Deposited], version=2)
-def account_summary(row: AccountSummary | None, recorded: lf.RecordedEvent) -> AccountSummary | lf.Delete | None:
+def account_summary(row: AccountSummary | None, recorded: lf.RecordedEvent) -> AccountSummary | lf.types.Delete | None:
     match recorded.event:
         case Opened(owner=owner):
             return AccountSummary(recorded.stream_id, owner)
@@ -83,7 +83,7 @@ def of_another_model(row: AccountSummary | None, recorded: lf.RecordedEvent) -> 
 
 def projections_keep_their_model(recorded: lf.RecordedEvent) -> None:
     assert_type(account_summary, lf.Projection[AccountSummary])
-    assert_type(account_summary(None, recorded), AccountSummary | lf.Delete | None)
+    assert_type(account_summary(None, recorded), AccountSummary | lf.types.Delete | None)
     assert_type(account_summary.model, type[AccountSummary])
     assert_type(narrower, lf.Projection[Other])
     lf.projection(Opened)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
@@ -91,8 +91,8 @@ def projections_keep_their_model(recorded: lf.RecordedEvent) -> None:
 
 def stores_give_projectors_and_views(store: lf.EventStore) -> None:
     projector = store.projector([account_summary, narrower])
-    assert_type(projector, lf.Projector)
-    assert_type(projector.catch_up(), list[lf.CaughtUp])
+    assert_type(projector, lf.types.Projector)
+    assert_type(projector.catch_up(), list[lf.results.CaughtUp])
     view = store.view(AccountSummary)
     assert_type(view, lf.View[AccountSummary])
     assert_type(view.get("alice"), AccountSummary | None)
@@ -106,7 +106,7 @@ def stores_give_projectors_and_views(store: lf.EventStore) -> None:
 
 
 async def async_stores_too(store: lf.AsyncEventStore) -> None:
-    assert_type(await store.projector([account_summary]).catch_up(), list[lf.CaughtUp])
+    assert_type(await store.projector([account_summary]).catch_up(), list[lf.results.CaughtUp])
     view = store.view(AccountSummary)
     assert_type(view, lf.AsyncView[AccountSummary])
     assert_type(await view.get("alice"), AccountSummary | None)
@@ -117,20 +117,20 @@ async def async_stores_too(store: lf.AsyncEventStore) -> None:
 def views_of_the_past_are_views(store: lf.EventStore, position: int) -> None:
     view = store.view(AccountSummary)
     then = view.as_of(at=datetime(2026, 1, 16, tzinfo=UTC), known_at=datetime.now(UTC), position=position)
-    assert_type(then, lf.PastView[AccountSummary])
+    assert_type(then, lf.types.PastView[AccountSummary])
     assert_type(then.get("alice"), AccountSummary | None)
     assert_type(then.position, int)
     with view.as_of(position=position, projection=account_summary, limit_rows=10, progress=print) as same:
-        assert_type(same, lf.PastView[AccountSummary])
+        assert_type(same, lf.types.PastView[AccountSummary])
     either: list[lf.View[AccountSummary]] = [view, then]
     assert either
     view.as_of(position=position, projection=narrower)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     view.as_of(datetime.now(UTC))  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     comparison = then.compare(view, sample=3)
-    assert_type(comparison, lf.Comparison[AccountSummary])
+    assert_type(comparison, lf.results.Comparison[AccountSummary])
     assert_type(comparison.count, int)
-    assert_type(comparison.sample, tuple[lf.Difference[AccountSummary], ...])
-    assert_type(then.differences(view), Iterator[lf.Difference[AccountSummary]])
+    assert_type(comparison.sample, tuple[lf.results.Difference[AccountSummary], ...])
+    assert_type(then.differences(view), Iterator[lf.results.Difference[AccountSummary]])
     for one in view.differences(then):
         assert_type(one.after, AccountSummary | None)
     then.compare(store.view(Other))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -139,10 +139,10 @@ def views_of_the_past_are_views(store: lf.EventStore, position: int) -> None:
 async def async_views_of_the_past_too(store: lf.AsyncEventStore, position: int) -> None:
     view = store.view(AccountSummary)
     async with await view.as_of(position=position) as then:
-        assert_type(then, lf.AsyncPastView[AccountSummary])
+        assert_type(then, lf.types.AsyncPastView[AccountSummary])
         assert_type(await then.find(), list[AccountSummary])
-        assert_type(await then.compare(view), lf.Comparison[AccountSummary])
-        assert_type(then.differences(view), AsyncIterator[lf.Difference[AccountSummary]])
+        assert_type(await then.compare(view), lf.results.Comparison[AccountSummary])
+        assert_type(then.differences(view), AsyncIterator[lf.results.Difference[AccountSummary]])
 
 
 def projections_are_tested_with_events(recorded: lf.RecordedEvent) -> None:

@@ -140,7 +140,7 @@ def deciders_are_inferred(store: lf.EventStore) -> None:
     assert_type(decider, lf.Decider[State, Open | Deposit, AccountEvent])
     assert_type(single, lf.Decider[State, Deposit, AccountEvent])
     accounts = store.repository(decider)
-    assert_type(accounts, lf.DeciderRepository[State, Open | Deposit])
+    assert_type(accounts, lf.types.DeciderRepository[State, Open | Deposit])
     assert_type(accounts.handle("ann", Deposit(Decimal(5))), lf.AppendResult)
     assert_type(accounts.get("ann"), State)
     accounts.handle("ann", "deposit")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -149,7 +149,7 @@ def deciders_are_inferred(store: lf.EventStore) -> None:
 
 async def async_deciders_are_inferred(store: lf.AsyncEventStore) -> None:
     accounts = store.repository(single)
-    assert_type(accounts, lf.AsyncDeciderRepository[State, Deposit])
+    assert_type(accounts, lf.types.AsyncDeciderRepository[State, Deposit])
     assert_type(await accounts.get("ann"), State)
     await accounts.handle("ann", Open("Ann"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 

@@ -30,11 +30,13 @@ class Place:
         made = self._door.repository(of, **options)
         return made if isinstance(made, lf.Repository) else cast("lf.Repository[A]", _Blocking(made, self._run))
 
-    def deciding(self, of: lf.Decider[State, Command, Any], **options: Any) -> lf.DeciderRepository[State, Command]:
+    def deciding(
+        self, of: lf.Decider[State, Command, Any], **options: Any
+    ) -> lf.types.DeciderRepository[State, Command]:
         made = self._door.repository(of, **options)
-        if isinstance(made, lf.DeciderRepository):
+        if isinstance(made, lf.types.DeciderRepository):
             return made
-        return cast("lf.DeciderRepository[State, Command]", _Blocking(made, self._run))
+        return cast("lf.types.DeciderRepository[State, Command]", _Blocking(made, self._run))
 
     def events(self, stream: str) -> list[Any]:
         return [recorded.event for recorded in self.store.read(stream)]

@@ -133,9 +133,9 @@ def test_history_cannot_record_nor_be_saved(backdated: Place) -> None:
     ]
     for question in questions:
         past = accounts.get("ann", **question)
-        with pytest.raises(lf.HistoricalState, match="'ann' as it was; nothing new can happen in the past"):
+        with pytest.raises(lf.errors.HistoricalState, match="'ann' as it was; nothing new can happen in the past"):
             past.deposit(Decimal(1))
-        with pytest.raises(lf.HistoricalState, match="history cannot be saved"):
+        with pytest.raises(lf.errors.HistoricalState, match="history cannot be saved"):
             accounts.save(past)
         assert past.pending == ()
 

@@ -11,8 +11,8 @@ from functools import lru_cache
 
 import msgspec
 
-from leftfold.events import Criterion, moment
-from leftfold.events.query import Span
+from leftfold.events import moment
+from leftfold.events.query import Criterion, Span
 from leftfold.log.append import Append
 from leftfold.log.condition import AppendCondition
 from leftfold.log.select import category_range

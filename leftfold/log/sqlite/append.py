@@ -26,7 +26,8 @@ from leftfold.errors import (
     LeftfoldError,
     ProcessorOutdated,
 )
-from leftfold.events import EncodedEvent, moment
+from leftfold.events import moment
+from leftfold.events.new import EncodedEvent
 from leftfold.log.append import Append, AppendResult, Outcome
 from leftfold.log.condition import AppendCondition
 from leftfold.log.inline.protocol import Batch, BatchRefused, StoredAppend

@@ -175,8 +175,8 @@ class AppendChecks:
             (lf.InvalidArgument, "Thing-\0", [Counted(1)], "NUL"),
             (lf.InvalidArgument, "Thing-\ud800", [Counted(1)], "surrogate"),
             (lf.InvalidArgument, "Thing-" + "ü" * 300, [Counted(1)], "512"),
-            (lf.UnknownEventType, "Thing-a", [object()], "not a registered event type"),
-            (lf.UnknownEventType, "Thing-a", [Counted], "instances"),
+            (lf.errors.UnknownEventType, "Thing-a", [object()], "not a registered event type"),
+            (lf.errors.UnknownEventType, "Thing-a", [Counted], "instances"),
             (lf.InvalidEvent, "Thing-a", [Counted(number="x")], r"\$\.number"),  # type: ignore[arg-type]
             (lf.InvalidEvent, "Thing-a", [Paid(amount=Decimal("NaN"))], "amount"),
             (lf.InvalidEvent, "Thing-a", [Paid(amount=Decimal("-Infinity"))], "amount"),
@@ -187,7 +187,7 @@ class AppendChecks:
             (lf.InvalidEvent, "Thing-a", [Paid(amount=Decimal(1), due=datetime(2026, 1, 1))], "naive"),  # noqa: DTZ001
             (lf.InvalidEvent, "Thing-a", [Paid(amount=Decimal(1), extra=(1, 2))], "extra"),
             (lf.InvalidEvent, "Thing-a", [Paid(amount=Decimal(1), extra=nested)], "nested too deeply"),
-            (lf.EventTooLarge, "Thing-a", [Paid(amount=Decimal(1), note="x" * 2**24)], "bytes"),
+            (lf.errors.EventTooLarge, "Thing-a", [Paid(amount=Decimal(1), note="x" * 2**24)], "bytes"),
             (lf.InvalidEvent, "Thing-a", [lf.RawEvent("x", b'{"a":}')], "JSON"),
             (lf.InvalidEvent, "Thing-a", [lf.RawEvent("x", b'["\\ud800"]')], "JSON"),
             (lf.InvalidArgument, "Thing-a", [lf.NewEvent(Counted(1), occurred_at=datetime(2026, 1, 1))], "naive"),  # noqa: DTZ001

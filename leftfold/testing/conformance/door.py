@@ -18,6 +18,7 @@ import leftfold as lf
 from leftfold.database.protocol import Row
 from leftfold.doors.step import step
 from leftfold.log.append import Append, Outcome
+from leftfold.log.contract import Log
 
 Result = TypeVar("Result")
 DoorKind = Literal["sync", "async"]
@@ -32,7 +33,7 @@ class Door(Protocol):
 
     async def append_batch(self, appends: Sequence[Append]) -> list[Outcome]: ...
 
-    async def decision(self, query: lf.Query) -> lf.Decision: ...
+    async def decision(self, query: lf.Query) -> lf.results.Decision: ...
 
     async def read(self, stream: str, **bounds: Any) -> list[lf.RecordedEvent]: ...
 
@@ -83,7 +84,7 @@ class AsyncDoor:
     async def append_batch(self, appends: Sequence[Append]) -> list[Outcome]:
         return await self._store._log.append_batch(appends)
 
-    async def decision(self, query: lf.Query) -> lf.Decision:
+    async def decision(self, query: lf.Query) -> lf.results.Decision:
         return await self._store.decision(query)
 
     async def read(self, stream: str, **bounds: Any) -> list[lf.RecordedEvent]:
@@ -128,7 +129,7 @@ class SyncDoor:
     async def append_batch(self, appends: Sequence[Append]) -> list[Outcome]:
         return await self._run(lambda: step(self._store._log.append_batch(appends)))
 
-    async def decision(self, query: lf.Query) -> lf.Decision:
+    async def decision(self, query: lf.Query) -> lf.results.Decision:
         return await self._run(lambda: self._store.decision(query))
 
     async def read(self, stream: str, **bounds: Any) -> list[lf.RecordedEvent]:
@@ -162,7 +163,7 @@ class SyncDoor:
 
 
 class _AsyncFollower:
-    def __init__(self, subscription: lf.AsyncSubscription) -> None:
+    def __init__(self, subscription: lf.types.AsyncSubscription) -> None:
         self._subscription = subscription
 
     @property
@@ -181,7 +182,7 @@ class _AsyncFollower:
 
 
 class _SyncFollower:
-    def __init__(self, subscription: lf.Subscription, run: Callable[[Callable[[], Any]], Awaitable[Any]]) -> None:
+    def __init__(self, subscription: lf.types.Subscription, run: Callable[[Callable[[], Any]], Awaitable[Any]]) -> None:
         self._subscription = subscription
         self._run = run
 
@@ -229,6 +230,6 @@ def scenario(check: Callable[[Any, Connect], Coroutine[Any, Any, None]]) -> Call
     return run
 
 
-async def _execute(log: lf.Log, sql: str) -> list[Row]:
+async def _execute(log: Log, sql: str) -> list[Row]:
     async with log.database.connection() as connection:
         return await connection.execute(sql)

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Annotated, Any
 
 import leftfold as lf
-from leftfold.events import encode_events
+from leftfold.events.new import encode_events
 from leftfold.log.append import Append
 
 registry = lf.Registry()

@@ -99,10 +99,10 @@ class ReadChecks:
             await store.append("Thing-a", [lf.RawEvent("conformance.counted", b"{}", schema_version=9)])
             unknown, known, misfit, newer = await store.read("Thing-a")
             assert (unknown.type, unknown.data, known.event) == ("old.type", b'{"a":1}', Counted(1))
-            with pytest.raises(lf.UnknownEventType, match=r"old\.type"):
+            with pytest.raises(lf.errors.UnknownEventType, match=r"old\.type"):
                 assert unknown.event
             for broken in (misfit, newer):
-                with pytest.raises(lf.DecodeError) as failed:
+                with pytest.raises(lf.errors.DecodeError) as failed:
                     assert broken.event
                 assert failed.value.position == broken.position
 

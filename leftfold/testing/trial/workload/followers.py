@@ -26,7 +26,7 @@ class Following:
         self._query = as_query(query)
         self._chance = chance
         self._until: int | None = None
-        self._subscription: lf.Subscription | lf.AsyncSubscription | None = None
+        self._subscription: lf.types.Subscription | lf.types.AsyncSubscription | None = None
 
     def end_at(self, position: int) -> None:
         """Follow as far as that, and no further."""
