@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 import leftfold as lf
-from examples.bank.demo import run_demo
+from leftfold.ops.demo.performance import run_demo
 
 
 def performed(url: str | None, width: int = 100) -> str:
