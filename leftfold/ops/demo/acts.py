@@ -56,7 +56,7 @@ def conflict(stage: Stage) -> None:
     accounts, screen, id = stage.accounts, stage.screen, stage.id("alice")
     screen.section(
         "Two writers, one account",
-        "Two tellers load the same account and both decide. The database lets exactly one of them win.",
+        "Two tellers load the same account and both decide. The database lets one of them win.",
     )
     one, other = accounts.get(id), accounts.get(id)
     screen.code(

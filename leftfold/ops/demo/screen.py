@@ -90,7 +90,7 @@ class Screen:
 
     def _table(self, table: Table) -> None:
         self._print("")
-        self._print(Padding(table, (0, 0, 0, 1), expand=False))
+        self._print(table)
 
     def _print(self, what: object) -> None:
         self._console.print(what, width=self._width, highlight=False)
