@@ -1,1 +1,1 @@
-"""The figures of the README: leftfold, a peer and the raw database, interleaved in one run. ``make bench`` runs it."""
+"""The figures of docs/benchmarks.md: leftfold, a peer and the raw database, interleaved in a run of ``make bench``."""

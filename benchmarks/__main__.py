@@ -54,7 +54,7 @@ def _title(case: Case) -> str:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown, for the README")
+    parser.add_argument("--markdown", action="store_true", help="print the table as Markdown, for docs/benchmarks.md")
     parser.add_argument("--rounds", type=int, default=Size.rounds, help="how often each figure is measured")
     parser.add_argument("--seconds", type=float, default=Size.seconds, help="for how long each rate is measured")
     parser.add_argument("--only", default="", metavar="TEXT", help="only cases with this in 'back end: name'")

@@ -1,4 +1,4 @@
-"""The table: medians, ratios and what was asked, for a terminal and for the README."""
+"""The table: medians, ratios and what was asked, for a terminal and for docs/benchmarks.md."""
 
 from __future__ import annotations
 
@@ -112,7 +112,7 @@ def terminal(found: Sequence[Line]) -> Table:
 
 
 def markdown(found: Sequence[Line]) -> str:
-    """For the README."""
+    """For docs/benchmarks.md."""
     out = [_row(COLUMNS), _row(["---", *["---:"] * (len(COLUMNS) - 2), "---"])]
     for back_end, name in BACK_ENDS.items():
         of_it = [line for line in found if line.case.back_end == back_end]

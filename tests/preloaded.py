@@ -10,9 +10,9 @@ from io import StringIO
 import psycopg_pool  # noqa: F401
 import pytest  # noqa: F401
 
-import examples.bank.demo  # noqa: F401
 import leftfold as lf
 import leftfold.__main__  # the command, with all that belongs to it
+import leftfold.ops.demo.performance
 import tests.faults.appender  # noqa: F401
 from leftfold.ops.command.cli import main
 

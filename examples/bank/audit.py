@@ -15,10 +15,8 @@ from decimal import Decimal
 from typing import NamedTuple
 
 import leftfold as lf
-from examples.bank.account import BankAccount
 from examples.bank.berka import SOURCE
-from examples.bank.events import AccountOpened
-from examples.bank.summary import AccountSummary
+from leftfold.ops.demo import AccountOpened, AccountSummary, BankAccount
 
 TOLERANCE = Decimal("0.50")
 """The printed balances are rounded."""

@@ -17,7 +17,7 @@ from typing import NamedTuple
 from uuid import UUID, uuid5
 
 import leftfold as lf
-from examples.bank.events import AccountOpened, MoneyDeposited, MoneyWithdrawn
+from leftfold.ops.demo import AccountOpened, MoneyDeposited, MoneyWithdrawn
 
 CATEGORY = "BankAccount"
 SOURCE = "berka"

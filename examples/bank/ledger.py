@@ -21,10 +21,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from rich.table import Table
 
 import leftfold as lf
-from examples.bank.account import BankAccount
 from examples.bank.audit import Audit
 from examples.bank.berka import CATEGORY, History, histories, read_transactions
-from examples.bank.summary import AccountSummary, account_summary
+from leftfold.ops.demo import AccountSummary, BankAccount, account_summary
 
 Item = TypeVar("Item")
 

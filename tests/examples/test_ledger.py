@@ -17,10 +17,10 @@ from time import monotonic
 import pytest
 
 import leftfold as lf
-from examples.bank import AccountOpened, AccountSummary, MoneyDeposited, account_summary
 from examples.bank.audit import Audit
 from examples.bank.berka import Transaction, histories, read_transactions
 from examples.bank.ledger import Outcome, run, run_async
+from leftfold.ops.demo import AccountOpened, AccountSummary, MoneyDeposited, account_summary
 from tests.examples.ledger_data import ledger_folder
 
 EVENTS = 29_344

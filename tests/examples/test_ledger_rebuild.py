@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import leftfold as lf
-from examples.bank import AccountSummary, account_summary
+from leftfold.ops.demo import AccountSummary, account_summary
 from tests.examples.ledger_data import ledger_folder
 from tests.examples.test_ledger import EVENTS
 

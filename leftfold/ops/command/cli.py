@@ -90,7 +90,7 @@ def demo(
     url: Annotated[str | None, typer.Option(help="A database to play on; its events stay there.")] = None,
 ) -> None:
     """Watch event sourcing work: a bank, in a temporary SQLite file or at --url."""
-    from examples.bank.demo import run_demo
+    from leftfold.ops.demo.performance import run_demo
 
     run_demo(url, Console())
 

@@ -7,7 +7,7 @@ from decimal import Decimal
 from typing import Literal, assert_never
 
 import leftfold as lf
-from examples.bank.events import AccountClosed, AccountEvent, AccountOpened, MoneyDeposited, MoneyWithdrawn
+from leftfold.ops.demo.events import AccountClosed, AccountEvent, AccountOpened, MoneyDeposited, MoneyWithdrawn
 
 
 class AccountSummary(lf.ReadModel):

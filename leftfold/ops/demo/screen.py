@@ -1,4 +1,4 @@
-"""How the demo speaks: numbered sections, short explanations, the code that runs, and what came of it."""
+"""The screen of the demo: numbered sections, short explanations, the code that runs, and its results."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from rich.table import Table
 from rich.text import Text
 
 import leftfold as lf
-from examples.bank.summary import AccountSummary
+from leftfold.ops.demo.summary import AccountSummary
 
 _WIDEST = 110
 
 
 class Screen:
-    """A console, and the number of the section that it is in."""
+    """A console, and the number of its current section."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -26,39 +26,33 @@ class Screen:
         self._section = 0
 
     def title(self, text: str, where: str) -> None:
-        """The first line."""
         self._print(Text.assemble((text, "bold"), "  ", (where, "dim")))
 
     def section(self, title: str, explanation: str) -> None:
-        """Begin the next one."""
         self._section += 1
         self._head(f"{self._section}. {title}")
         self._print(Text(explanation))
 
     def end(self, title: str, *lines: str) -> None:
-        """The last words."""
         self._head(title)
         for line in lines:
             self._print(Text(line))
 
     def code(self, *lines: str) -> None:
-        """What runs now."""
         self._print("")
         for line in lines:
             self._print(Padding(Text(line, "green"), (0, 0, 0, 4), expand=False))
 
     def result(self, text: str) -> None:
-        """What came of it."""
         self._print(Padding(Text.assemble(("→ ", "bold"), text), (0, 0, 0, 4), expand=False))
 
     def refusal(self, error: Exception) -> None:
-        """An error that was meant to be."""
+        """Show an error that the act provokes."""
         self._print(
             Padding(Text.assemble((f"{type(error).__name__}: ", "bold red"), str(error)), (0, 0, 0, 4), expand=False)
         )
 
     def events(self, events: Iterable[lf.RecordedEvent]) -> None:
-        """Events as they are stored."""
         table = _table()
         table.add_column("pos", justify="right", style="dim", no_wrap=True)
         table.add_column("stream", overflow="fold")
@@ -78,7 +72,6 @@ class Screen:
         self._table(table)
 
     def summaries(self, rows: Iterable[AccountSummary]) -> None:
-        """Rows of the read model."""
         table = _table()
         table.add_column("account_id", overflow="fold")
         table.add_column("owner")
@@ -97,7 +90,7 @@ class Screen:
 
     def _table(self, table: Table) -> None:
         self._print("")
-        self._print(Padding(table, (0, 0, 0, 1), expand=False))
+        self._print(table)
 
     def _print(self, what: object) -> None:
         self._console.print(what, width=self._width, highlight=False)

@@ -11,7 +11,7 @@ import pytest
 from rich.console import Console
 
 import leftfold as lf
-from examples.bank.demo import run_demo
+from leftfold.ops.demo.performance import run_demo
 
 
 def performed(url: str | None, width: int = 100) -> str:
@@ -46,6 +46,7 @@ def test_the_demo_tells_its_story_within_the_terminal(width: int) -> None:
     shown = performed(None, width)
     check_story(shown)
     assert max(map(len, shown.splitlines())) <= width
+    assert "1  BankAccount-alice  " in shown, "the stream's name stays on its line"
 
 
 def test_the_demo_runs_again_on_the_same_database(store_url: str) -> None:

@@ -1,73 +1,23 @@
-"""The demo: event sourcing at work in eight short acts, on a real database. ``leftfold demo`` runs it."""
+"""The acts of the demo, in order. Each one explains itself, shows its code, runs it and shows what came of it."""
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable
-from dataclasses import dataclass
-from datetime import UTC, datetime
 from decimal import Decimal
-from pathlib import Path
 from statistics import median
 from time import perf_counter
-from uuid import uuid4
-
-from rich.console import Console
 
 import leftfold as lf
-from examples.bank.account import BankAccount, Refused
-from examples.bank.screen import Screen, amount
-from examples.bank.summary import AccountSummary, account_summary
-from leftfold.database.url import parse_url
+from leftfold.ops.demo.account import BankAccount, Refused
+from leftfold.ops.demo.screen import amount
+from leftfold.ops.demo.stage import Stage, january
+from leftfold.ops.demo.summary import AccountSummary, account_summary
 
 LONG = 5_000
-FURTHER = "The same on your own database: leftfold demo --url postgresql://user@host/database"
 
 
 class EveryEvent(BankAccount, category="BankAccount"):
     """The same account, always folded from its first event: this class keeps no snapshots and uses none."""
-
-
-@dataclass(frozen=True, slots=True)
-class Stage:
-    """What the acts play on. The ids end in ``suffix``, so that a database can see the demo more than once."""
-
-    store: lf.EventStore
-    accounts: lf.Repository[BankAccount]
-    screen: Screen
-    suffix: str
-    start: int
-
-    def id(self, name: str) -> str:
-        """The account of somebody in this performance."""
-        return name + self.suffix
-
-    @property
-    def ids(self) -> list[str]:
-        """All accounts of this performance."""
-        return [self.id(name) for name in ("alice", "bob", "long")]
-
-
-def run_demo(url: str | None, console: Console) -> None:
-    """Run it at ``url``; without one, on an SQLite file in a temporary directory that is removed afterwards."""
-    if url is not None:
-        perform(url, console, suffix=f"-{uuid4().hex[:6]}")
-        return
-    with tempfile.TemporaryDirectory(prefix="leftfold-demo-") as folder:
-        perform(f"sqlite:///{Path(folder) / 'bank.db'}", console, suffix="")
-
-
-def perform(url: str, console: Console, suffix: str) -> None:
-    """All acts, in order."""
-    started = perf_counter()
-    screen = Screen(console)
-    screen.title("leftfold: a bank that runs on events", str(parse_url(url)))
-    with lf.connect(url) as store:
-        stage = Stage(store, store.repository(BankAccount), screen, suffix, store.head())
-        for act in ACTS:
-            act(stage)
-    took = f"{len(ACTS)} acts on a real database, in {perf_counter() - started:.1f} seconds."
-    screen.end("That was it", took, _what_next(stage) if suffix else FURTHER)
 
 
 def open_accounts(stage: Stage) -> None:
@@ -99,14 +49,14 @@ def show_events(stage: Stage) -> None:
         "No balance is stored anywhere. These events are the truth, and no UPDATE or DELETE can touch them.",
     )
     ours = {f"BankAccount-{id}" for id in stage.ids}
-    stage.screen.events(one for one in stage.store.read_all(after=stage.start) if one.stream in ours)
+    stage.screen.events(recorded for recorded in stage.store.read_all(after=stage.start) if recorded.stream in ours)
 
 
 def conflict(stage: Stage) -> None:
     accounts, screen, id = stage.accounts, stage.screen, stage.id("alice")
     screen.section(
         "Two writers, one account",
-        "Two tellers load the same account and both decide. The database lets exactly one of them win.",
+        "Two tellers load the same account and both decide. The database lets one of them win.",
     )
     one, other = accounts.get(id), accounts.get(id)
     screen.code(
@@ -215,7 +165,7 @@ def read_model(stage: Stage) -> None:
     started = perf_counter()
     [done] = stage.store.projector([account_summary]).catch_up()
     stage.screen.result(f"{done.events:,} events applied in {(perf_counter() - started) * 1000:.0f} ms")
-    stage.screen.summaries(_rows(stage))
+    stage.screen.summaries(stage.rows)
 
 
 def rebuild(stage: Stage) -> None:
@@ -224,13 +174,13 @@ def rebuild(stage: Stage) -> None:
         "Deleted, and rebuilt from history",
         "A read model may be thrown away, or changed: what happened is still there to be replayed.",
     )
-    before = _rows(stage)
+    before = stage.rows
     screen.code("projector.reset('account_summary')")
     projector.reset("account_summary")
     screen.result(f"rows left: {stage.store.view(AccountSummary).count()}")
     screen.code("projector.catch_up()")
     [done] = projector.catch_up()
-    after = _rows(stage)
+    after = stage.rows
     if after != before:
         raise AssertionError("the rebuilt read model differs from the one before")
     screen.result(f"{done.events:,} events applied; {len(after)} rows of this demo, equal to those before")
@@ -239,22 +189,8 @@ def rebuild(stage: Stage) -> None:
 ACTS = (open_accounts, show_events, conflict, overdraft, earlier, snapshots, read_model, rebuild)
 
 
-def _what_next(stage: Stage) -> str:
-    return f"The events are still there: leftfold show URL BankAccount-{stage.id('alice')}"
-
-
-def january(day: int) -> datetime:
-    """The end of a banking day of January 2026."""
-    return datetime(2026, 1, day, 18, tzinfo=UTC)
-
-
-def _rows(stage: Stage) -> list[AccountSummary]:
-    mine = AccountSummary.c.account_id.in_(stage.ids)
-    return stage.store.view(AccountSummary).find(mine, order_by=AccountSummary.c.owner)
-
-
 def _timed(load: Callable[[], BankAccount]) -> tuple[BankAccount, float]:
-    """What is loaded, and the median of five times in seconds."""
+    """The account, and the median of five loading times in seconds."""
     seconds = []
     for _ in range(5):
         started = perf_counter()

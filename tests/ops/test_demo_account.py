@@ -7,7 +7,7 @@ from decimal import Decimal
 
 import pytest
 
-from examples.bank import AccountClosed, AccountOpened, BankAccount, MoneyDeposited, MoneyWithdrawn, Refused
+from leftfold.ops.demo import AccountClosed, AccountOpened, BankAccount, MoneyDeposited, MoneyWithdrawn, Refused
 from leftfold.testing import given
 
 OPENED = AccountOpened(owner="Alice")
