@@ -100,7 +100,7 @@ class AsyncLogFace:
 
 
 async def each_recorded(pages: AsyncIterator[list[RecordedEvent]]) -> AsyncIterator[RecordedEvent]:
-    """The events of pages, one by one."""
+    """The events of pages, each by itself."""
     async for page in pages:
         for recorded in page:
             yield recorded

@@ -1,4 +1,4 @@
-"""Closing a store: its log, and the database of its read models where that is another one."""
+"""Closing a store: its log, and the database of its read models where that is another database."""
 
 from __future__ import annotations
 

@@ -44,7 +44,7 @@ class EventStore(LogFace):
         self._history = History(log)
 
     def subscribe(self, query: Query = Query.ALL, *, after: int | Checkpoint = 0) -> Subscription:
-        """Every matching event after a position: those that are there, then each new one; never ends by itself.
+        """Every matching event after a position: those that are there, then each new event. It never ends by itself.
 
         ``after`` is a position, which is believed, or a `Checkpoint`, which is verified. `EpochChanged` stops the
         iteration when this is not the log that was followed so far, now or later.
@@ -80,7 +80,7 @@ class EventStore(LogFace):
                 tx.append("Order-7", [OrderPlaced(…)])
                 tx.execute("INSERT INTO orders VALUES (7)")
 
-        On PostgreSQL it is READ COMMITTED; on SQLite it is the one writer while it lasts. Inside, use ``tx``: the
+        On PostgreSQL it is READ COMMITTED; on SQLite it is the only writer while it lasts. Inside, use ``tx``: the
         store itself refuses to append (`InvalidArgument`), because it would wait for this very transaction.
         """
         return TransactionBlock(self._log)
@@ -91,8 +91,8 @@ class EventStore(LogFace):
             store.using(connection).append("Order-7", [OrderPlaced(…)])
 
         ``connection`` leads to the store's own database: a psycopg or sqlite3 connection, a SQLAlchemy Connection or
-        Session (through one of these drivers), or Django's connection. One in autocommit and in no transaction is
-        refused (`InvalidArgument`). It is not used before the first call on what comes back.
+        Session (through one of these drivers), or Django's connection. A connection in autocommit and in no transaction
+        is refused (`InvalidArgument`). It is not used before the first call on what comes back.
         """
         return Transaction(self._log.joined(connection))
 

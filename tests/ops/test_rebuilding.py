@@ -13,7 +13,7 @@ from rich.console import Console
 
 import leftfold as lf
 from leftfold.ops.command import progress
-from leftfold.ops.command.progress import Showing, words
+from leftfold.ops.command.progress import ProgressDisplay, describe
 from tests.ops.app_of_tests import Count, Thing, count
 from tests.ops.test_projections import APP, WELL, eventually, ran, said, states, worker
 from tests.processes import Process, command
@@ -127,8 +127,8 @@ def test_a_rebuild_without_the_code_is_refused(store: lf.EventStore, store_url: 
 
 def shown(one: lf.results.RebuildProgress, **options: Any) -> str:
     text = io.StringIO()
-    with Showing(Console(file=text, width=120, **options)) as showing:
-        showing.tell(one)
+    with ProgressDisplay(Console(file=text, width=120, **options)) as display:
+        display.show(one)
     return text.getvalue()
 
 
@@ -141,4 +141,4 @@ def test_a_terminal_shows_a_bar_and_a_log_a_line_now_and_then(monkeypatch: pytes
     assert shown(half) == "", "not at once"
     monkeypatch.setattr(progress, "_LINE_SECONDS", 0)
     assert shown(half) == "building count: 1,500 of 3,000, 750/s, 2.0 s left\n"
-    assert words(lf.results.RebuildProgress("count", "swapping", 3, 3, 0.0, None)) == "3 of 3"
+    assert describe(lf.results.RebuildProgress("count", "swapping", 3, 3, 0.0, None)) == "3 of 3"

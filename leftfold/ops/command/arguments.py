@@ -15,7 +15,7 @@ AppTarget = Annotated[str, typer.Argument(help="The app, as module:app.", show_d
 Name = Annotated[str, typer.Argument(help="The processor, such as a projection.", show_default=False)]
 Why = Annotated[str, typer.Option(help="Why; it is kept.")]
 Who = Annotated[str | None, typer.Option(help="Who; by default you, user@host.")]
-ReadModels = Annotated[str | None, typer.Option(help="The database of the read models, where it is another one.")]
+ReadModels = Annotated[str | None, typer.Option(help="The database of the read models, where that is not the log's.")]
 
 
 def projector_of(store: Any, app: App | None) -> Projector:

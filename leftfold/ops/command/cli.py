@@ -1,6 +1,6 @@
 """The command line, ``leftfold …``: what looks inside a store, and what acts on its processors. It parses and prints.
 
-Whatever goes wrong is one line on stderr, ``error: …``, and exit code 1; Ctrl-C is exit code 130.
+An error is a single line on stderr, ``error: …``, and exit code 1; Ctrl-C is exit code 130.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ _USAGE_ERROR = next(base for base in typer.BadParameter.__mro__ if base.__name__
 
 
 class Commands(TyperGroup):
-    """The commands, with every error said in one line."""
+    """The commands, with every error told in a single line."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -153,7 +153,7 @@ def tail(
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="How many of the last events to begin with.")] = 10,
     follow: Annotated[bool, typer.Option(help="Wait for more, until Ctrl-C.")] = True,
 ) -> None:
-    """Show the last events of the log, then each new one."""
+    """Show the last events of the log, then each new event."""
     console = Console()
     query = Query.of(*(type or []), category=category)
     with step_inside(opened(url)) as log:
@@ -193,8 +193,8 @@ def migrate(
         done = step(apply_migrations(log.database, "upgrade", str(place)))
     finally:
         step(log.close())
-    for one in done:
-        print(f"applied {one.number:04} {one.name}")
+    for applied in done:
+        print(f"applied {applied.number:04} {applied.name}")
     print(f"{place} is up to date" + ("" if done else " already"))
 
 
@@ -208,7 +208,7 @@ def doctor(
         bool, typer.Option("--new-identity", help="This is a copy that lives on as another store.")
     ] = False,
     reason: Annotated[str, typer.Option(help="Why there is a new epoch or identity; it is kept.")] = "",
-    checkpoint: Annotated[str | None, typer.Option(help="Whether a follower may go on from this one.")] = None,
+    checkpoint: Annotated[str | None, typer.Option(help="Whether a follower may go on from this checkpoint.")] = None,
     repair: Annotated[bool, typer.Option("--repair", help="Say what can be put right, and with --yes do it.")] = False,
     yes: Annotated[bool, typer.Option("--yes", help="Do it.")] = False,
 ) -> None:

@@ -25,7 +25,9 @@ def printable(text: str) -> str:
     """The text with whatever a terminal could take for a command written as its escape."""
     if text.isprintable():
         return text
-    return "".join(one if one.isprintable() else one.encode("unicode_escape").decode() for one in text)
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+    )
 
 
 def when(moment: datetime) -> str:
@@ -62,19 +64,19 @@ def show_streams(console: Console, streams: Sequence[Stream]) -> None:
 
 def show_events(console: Console, events: Sequence[RecordedEvent], *, full: bool) -> None:
     """A stream's events, one after the other. Where none has a time of day, none is shown."""
-    days = all(one.occurred_at.time() == time.min for one in events)
-    longest = max((len(one.type) for one in events), default=0)
+    days = all(event.occurred_at.time() == time.min for event in events)
+    longest = max((len(event.type) for event in events), default=0)
     table = plain_table()
     table.add_column("version", justify="right", no_wrap=True)
     table.add_column("position", justify="right", style="dim", no_wrap=True)
     table.add_column("type", overflow="fold", style="cyan", min_width=min(longest, _WIDEST_TYPE))
     table.add_column("occurred (UTC)", no_wrap=True)
     table.add_column("data", overflow="fold")
-    for one in events:
-        kind = Text(printable(one.type) + (f" v{one.schema_version}" if one.schema_version > 1 else ""))
-        data = data_of(one, None if full else DATA_CHARACTERS, between="\n")
-        occurred = f"{one.occurred_at:%Y-%m-%d}" if days else when(one.occurred_at)
-        table.add_row(f"{one.version:,}", str(one.position), kind, occurred, data)
+    for event in events:
+        kind = Text(printable(event.type) + (f" v{event.schema_version}" if event.schema_version > 1 else ""))
+        data = data_of(event, None if full else DATA_CHARACTERS, between="\n")
+        occurred = f"{event.occurred_at:%Y-%m-%d}" if days else when(event.occurred_at)
+        table.add_row(f"{event.version:,}", str(event.position), kind, occurred, data)
     console.print(table)
 
 

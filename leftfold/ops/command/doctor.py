@@ -37,6 +37,6 @@ def show_repairs(console: Console, url: str, *, do: bool) -> None:
     """Say what is to be put right, and do it if asked."""
     with step_inside(opened(url)) as log:
         found = step(repairs(log, do=do))
-    for one in found:
-        console.print(f"{'done' if do else 'to do'}: {display.printable(one)}", highlight=False, markup=False)
+    for repair in found:
+        console.print(f"{'done' if do else 'to do'}: {display.printable(repair)}", highlight=False, markup=False)
     console.print(("" if do else "--yes does it\n") if found else "nothing to repair\n", highlight=False)

@@ -17,8 +17,8 @@ from leftfold.read.rebuild.progress import RebuildProgress
 _LINE_SECONDS = 10.0
 
 
-class Showing:
-    """``with Showing() as showing: … showing.tell(progress)``."""
+class ProgressDisplay:
+    """``with ProgressDisplay() as display: … display.show(progress)``."""
 
     def __init__(self, console: Console | None = None) -> None:
         self._console = console or Console(stderr=True)
@@ -33,10 +33,10 @@ class Showing:
         self._task = self._bar.add_task("", told="")
         self._next_line = monotonic() + _LINE_SECONDS
 
-    def tell(self, one: RebuildProgress) -> None:
-        """Show it."""
-        what, told = f"{one.phase} {printable(one.projection)}", words(one)
-        self._bar.update(self._task, description=what, completed=one.done, total=one.total, told=told)
+    def show(self, progress: RebuildProgress) -> None:
+        """Show how far it is now."""
+        what, told = f"{progress.phase} {printable(progress.projection)}", describe(progress)
+        self._bar.update(self._task, description=what, completed=progress.done, total=progress.total, told=told)
         if not self._console.is_terminal and monotonic() >= self._next_line:
             self._next_line = monotonic() + _LINE_SECONDS
             self._console.print(f"{what}: {told}", highlight=False, markup=False, soft_wrap=True)
@@ -51,11 +51,11 @@ class Showing:
         self._bar.stop()
 
 
-def words(one: RebuildProgress) -> str:
+def describe(progress: RebuildProgress) -> str:
     """``412,000 of 1,056,320, 38,000/s, 17 s left``."""
-    told = [f"{one.done:,} of {one.total:,}"]
-    if one.phase == "building" and one.rate >= 1:
-        told.append(f"{one.rate:,.0f}/s")
-    if one.phase == "building" and one.seconds_left:
-        told.append(f"{brief(timedelta(seconds=one.seconds_left))} left")
+    told = [f"{progress.done:,} of {progress.total:,}"]
+    if progress.phase == "building" and progress.rate >= 1:
+        told.append(f"{progress.rate:,.0f}/s")
+    if progress.phase == "building" and progress.seconds_left:
+        told.append(f"{brief(timedelta(seconds=progress.seconds_left))} left")
     return ", ".join(told)

@@ -9,7 +9,7 @@ from rich.console import Console
 
 from leftfold.ops.command.arguments import AppTarget, Name, ReadModels, Target, Who, Why, projector_of, said
 from leftfold.ops.command.loading import store_of
-from leftfold.ops.command.progress import Showing
+from leftfold.ops.command.progress import ProgressDisplay
 from leftfold.read.rebuild.rebuild import Rebuilt
 
 
@@ -29,14 +29,14 @@ def rebuild(
     with store_of(target) as (store, app):
         projector = projector_of(store, app)
         try:
-            with Showing() as showing:
+            with ProgressDisplay() as display:
                 done = projector.rebuild(
-                    name, compare=compare, swap=swap, parts=parts, progress=showing.tell, why=why, who=who
+                    name, compare=compare, swap=swap, parts=parts, progress=display.show, why=why, who=who
                 )
         except KeyboardInterrupt:
             typer.echo("stopped: the live rows are as they were, and the same command goes on from here", err=True)
             raise
-        former = any(one.role == "former" for one in store.processors.status(name))
+        former = any(status.role == "former" for status in store.processors.status(name))
     if done.comparison is not None:
         console.print(done.comparison, highlight=False)
     console.print(_told(done, target, former), highlight=False, markup=False, soft_wrap=True)
@@ -46,7 +46,7 @@ def rollback(target: Target, name: Name, why: Why = "", who: Who = None, read_mo
     """Let the rows from before the last swap be live again, at once. Once more, and the others are."""
     with store_of(target, read_models) as (store, _):
         store.projector([]).rollback(name, why=why, who=who)
-        live = next(one for one in store.processors.status(name) if one.role == "live")
+        live = next(status for status in store.processors.status(name) if status.role == "live")
     print(
         f"{name}: the former rows, of version {live.version}, are live again, at position {live.position:,} of "
         f"{live.head:,}; workers with the code of version {live.version} bring them up to date"

@@ -28,7 +28,7 @@ def run(
         projector = store.projector(loaded.projections, lease_seconds=lease)
         for number in (signal.SIGTERM, signal.SIGINT):
             signal.signal(number, lambda *_: projector.stop())
-        names = ", ".join(one.name for one in loaded.projections)
+        names = ", ".join(projection.name for projection in loaded.projections)
         console.print(f"running {names}; Ctrl-C or SIGTERM ends it after the page under way", highlight=False)
         projector.run()
     console.print("ended in order", highlight=False)

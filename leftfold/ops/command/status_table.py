@@ -39,48 +39,48 @@ def status_table(found: Sequence[ProcessorStatus]) -> RenderableType:
     table.add_column("rate", justify="right", no_wrap=True)
     table.add_column("left", justify="right", no_wrap=True)
     table.add_column("worker", overflow="fold", style="dim")
-    for one in found:
-        _add_row(table, one)
+    for status in found:
+        _add_row(table, status)
     head = found[0].head
     return Group(table, Text(f"\nthe log's head is at position {head:,}", "dim"), *map(_reason, filter(_speaks, found)))
 
 
 def status_json(found: Sequence[ProcessorStatus]) -> str:
     """The same for programs, one list of objects; times in seconds."""
-    return msgspec.json.format(msgspec.json.encode([_plain(one) for one in found])).decode()
+    return msgspec.json.format(msgspec.json.encode([_plain(status) for status in found])).decode()
 
 
-def _add_row(table: Table, one: ProcessorStatus) -> None:
-    version = "" if one.version == 1 else f" v{one.version}"
-    lag = "–" if not one.lag_events else f"{one.lag_events:,}{'+' if one.lag_events >= COUNTED else ''}"
+def _add_row(table: Table, status: ProcessorStatus) -> None:
+    version = "" if status.version == 1 else f" v{status.version}"
+    lag = "–" if not status.lag_events else f"{status.lag_events:,}{'+' if status.lag_events >= COUNTED else ''}"
     table.add_row(
-        Text(f"{printable(one.name)}{version}"),
-        Text(one.state, _STYLES[one.state]),
-        f"{one.position:,}",
+        Text(f"{printable(status.name)}{version}"),
+        Text(status.state, _STYLES[status.state]),
+        f"{status.position:,}",
         lag,
-        brief(one.lag) if one.lag_events else "–",
-        f"{one.rate:,.0f}/s" if one.state in ("behind", "building") and one.rate else "–",
-        brief(one.time_left) if one.time_left is not None else "–",
-        Text("\n".join(printable(owner) for owner in one.owners) or "–"),
+        brief(status.lag) if status.lag_events else "–",
+        f"{status.rate:,.0f}/s" if status.state in ("behind", "building") and status.rate else "–",
+        brief(status.time_left) if status.time_left is not None else "–",
+        Text("\n".join(printable(owner) for owner in status.owners) or "–"),
     )
 
 
-def _speaks(one: ProcessorStatus) -> bool:
-    return one.reason is not None or one.parked is not None
+def _speaks(status: ProcessorStatus) -> bool:
+    return status.reason is not None or status.parked is not None
 
 
-def _reason(one: ProcessorStatus) -> Text:
-    text = Text(f"\n{printable(one.name)} ", "bold")
-    text.append(f"{one.state}", _STYLES[one.state])
-    if one.reason is not None:
-        text.append(f": {printable(one.reason)}", "default")
-    if one.remedy is not None:
-        text.append(f"\n  {printable(one.remedy)}", "default")
-    if one.parked is not None:
-        events, keys = one.parked.events, one.parked.keys
+def _reason(status: ProcessorStatus) -> Text:
+    text = Text(f"\n{printable(status.name)} ", "bold")
+    text.append(f"{status.state}", _STYLES[status.state])
+    if status.reason is not None:
+        text.append(f": {printable(status.reason)}", "default")
+    if status.remedy is not None:
+        text.append(f"\n  {printable(status.remedy)}", "default")
+    if status.parked is not None:
+        events, keys = status.parked.events, status.parked.keys
         aside = f"{events:,} event{'s' * (events != 1)} of {keys:,} key{'s' * (keys != 1)}"
-        text.append(f"\n  {aside} set aside since position {one.parked.first:,}: ", "yellow")
-        text.append(f"leftfold parked TARGET {printable(one.name)} shows why", "default")
+        text.append(f"\n  {aside} set aside since position {status.parked.first:,}: ", "yellow")
+        text.append(f"leftfold parked TARGET {printable(status.name)} shows why", "default")
     return text
 
 
@@ -98,21 +98,21 @@ def brief(span: timedelta) -> str:
     return " ".join(parts[:2])
 
 
-def _plain(one: ProcessorStatus) -> dict[str, object]:
+def _plain(status: ProcessorStatus) -> dict[str, object]:
     return {
-        "processor": one.name,
-        "version": one.version,
-        "role": one.role,
-        "state": one.state,
-        "healthy": one.is_healthy,
-        "position": one.position,
-        "head": one.head,
-        "lag_events": one.lag_events,
-        "lag_seconds": one.lag.total_seconds(),
-        "rate": one.rate,
-        "seconds_left": None if one.time_left is None else one.time_left.total_seconds(),
-        "workers": one.owners,
-        "parked_events": 0 if one.parked is None else one.parked.events,
-        "reason": one.reason,
-        "remedy": one.remedy,
+        "processor": status.name,
+        "version": status.version,
+        "role": status.role,
+        "state": status.state,
+        "healthy": status.is_healthy,
+        "position": status.position,
+        "head": status.head,
+        "lag_events": status.lag_events,
+        "lag_seconds": status.lag.total_seconds(),
+        "rate": status.rate,
+        "seconds_left": None if status.time_left is None else status.time_left.total_seconds(),
+        "workers": status.owners,
+        "parked_events": 0 if status.parked is None else status.parked.events,
+        "reason": status.reason,
+        "remedy": status.remedy,
     }

@@ -13,6 +13,7 @@ from uuid import UUID
 
 from leftfold.checkpoint import Checkpoint
 from leftfold.database.protocol import Connection
+from leftfold.database.statements import statement
 from leftfold.errors import InvalidArgument
 from leftfold.follow.checkpoints.generations import Generations
 from leftfold.follow.checkpoints.partitions import Partitions
@@ -32,7 +33,7 @@ class Kept:
     first: int
     position: int
     rebuild: str | None
-    parted: str | None
+    diverged: str | None
 
     def __str__(self) -> str:
         return f"projection {self.name!r} (version {self.version})"
@@ -71,18 +72,18 @@ def judge_identity(epochs: list[Epoch]) -> Finding:
     return Finding("fine", "identity", text)
 
 
-def judge_kept(kept: list[Kept]) -> list[Finding]:
+def judge_kept(checkpoints: list[Kept]) -> list[Finding]:
     """Whether the projections' checkpoints stand on events of the log."""
     found = []
-    for one in kept:
-        if one.rebuild is not None:
-            text = f"{one} is to be rebuilt: {one.rebuild}"
+    for kept in checkpoints:
+        if kept.rebuild is not None:
+            text = f"{kept} is to be rebuilt: {kept.rebuild}"
             found.append(Finding("warning", "checkpoint", text, "the next run of its projector does it"))
-        elif one.parted is not None:
+        elif kept.diverged is not None:
             remedy = "`leftfold doctor URL --repair` has its rows rebuilt by the next run of its projector"
-            found.append(Finding("wrong", "checkpoint", f"{one} {one.parted}", remedy))
-    if kept and not found:
-        count = "1 stands" if len(kept) == 1 else f"{len(kept)} stand"
+            found.append(Finding("wrong", "checkpoint", f"{kept} {kept.diverged}", remedy))
+    if checkpoints and not found:
+        count = "1 stands" if len(checkpoints) == 1 else f"{len(checkpoints)} stand"
         found.append(Finding("fine", "checkpoints", f"{count} on events of this log"))
     return found
 
@@ -99,17 +100,18 @@ async def examine_checkpoint(log: Log, checkpoint: Checkpoint) -> Finding:
 
 
 async def repairs(log: Log, *, do: bool) -> list[str]:
-    """What is to be put right, in words; and ``do`` it, in one transaction."""
+    """What is to be put right, in words. With ``do`` it is done, in a single transaction."""
     async with log.database.transaction() as connection:
         if do:
             await lock_out_appends(connection, log.database)
         epochs = await epochs_of(connection, log.database)
         if not epochs:
             raise InvalidArgument("the store has no identity: give it one first, with --new-identity --reason …")
-        wrong = [one for one in await _kept(connection, log, epochs) if one.parted is not None and one.rebuild is None]
-        said = [f"have the rows of {one} rebuilt: it {one.parted}" for one in wrong]
-        for one in wrong if do else []:
-            await _mark(connection, log, one)
+        checkpoints = await _kept(connection, log, epochs)
+        wrong = [kept for kept in checkpoints if kept.diverged is not None and kept.rebuild is None]
+        said = [f"have the rows of {kept} rebuilt: it {kept.diverged}" for kept in wrong]
+        for kept in wrong if do else []:
+            await _mark(connection, log, kept)
         behind = await _behind(connection, log)
         if behind is not None:
             said.append(f"move the sequence of positions from {behind.sequence:,} to {behind.last:,}")
@@ -120,20 +122,14 @@ async def repairs(log: Log, *, do: bool) -> list[str]:
 
 
 async def _kept(connection: Connection, log: Log, epochs: list[Epoch]) -> list[Kept]:
-    table = log.database.table
-    rows = await connection.execute(
-        "SELECT p.name, p.version, p.generation, c.first, c.position, c.event_id, c.epoch, p.rebuild, e.id "
-        f"FROM {table('projections')} p "
-        f"JOIN {table('partitions')} c ON c.name = p.name AND c.generation = p.generation "
-        f"LEFT JOIN {table('events')} e ON e.position = c.position "
-        "WHERE c.store IS NULL ORDER BY p.name, p.generation, c.first"
-    )
+    tables = {name: log.database.table(name) for name in ("projections", "partitions", "events")}
+    rows = await connection.execute(statement(__package__, "checkpoints").format(**tables))
     return [_judged(row, epochs) for row in rows]
 
 
 def _judged(row: tuple[Any, ...], epochs: list[Epoch]) -> Kept:
     name, version, generation, first, position, event_id, epoch, rebuild, found = row
-    store = next((one.store for one in epochs if one.number == epoch), epochs[-1].store)
+    store = next((known.store for known in epochs if known.number == epoch), epochs[-1].store)
     stood = Checkpoint(store, epoch, position, None if event_id is None else UUID(event_id))
     found_id = UUID(bytes=found) if isinstance(found, bytes) else found
     parted = parting(stood, found_id, epochs, inside=True)
@@ -141,7 +137,7 @@ def _judged(row: tuple[Any, ...], epochs: list[Epoch]) -> Kept:
 
 
 async def _mark(connection: Connection, log: Log, kept: Kept) -> None:
-    await Generations(log.database).mark(connection, kept.name, kept.generation, f"it {kept.parted}")
+    await Generations(log.database).mark(connection, kept.name, kept.generation, f"it {kept.diverged}")
     await Partitions(log.database).fence(connection, kept.name, kept.generation)
 
 
