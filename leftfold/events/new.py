@@ -32,7 +32,7 @@ class NewEvent(msgspec.Struct, frozen=True):
     ``id`` identifies the fact: an append with the same ids again is recognised as a retry. ``occurred_at`` (aware) is
     when it happened in the world, by default when the store learns it. ``tags`` are customarily ``name:value``, and are
     added to those that the event's fields declare (`Tag`). ``metadata`` is added to, and overrides, that of
-    ``with lf.metadata(…)``.
+    ``with lf.with_metadata(…)``.
     """
 
     event: Any
@@ -59,7 +59,7 @@ def encode_events(
 ) -> tuple[EncodedEvent, ...]:
     """Check and encode the events of one append; nothing is sent if one is refused.
 
-    ``metadata`` is added to that of the surrounding ``with lf.metadata(…)``, an event's own to both.
+    ``metadata`` is added to that of the surrounding ``with lf.with_metadata(…)``, an event's own to both.
     """
     if type(events) is not list and (isinstance(events, (str, bytes, Mapping)) or not isinstance(events, Iterable)):
         raise InvalidArgument(f"an append takes a list of events, not {events!r}")

@@ -30,7 +30,7 @@ from leftfold.testing.trial.record.records import (
     Unknown,
 )
 
-ANY = -1
+ANY_VERSION = -1
 TAGGED: Query = (Criterion((), ("red",)),)
 
 
@@ -38,7 +38,7 @@ def fact(id: str, *tags: str, data: str = "{}", type: str = "t") -> Fact:
     return Fact(id, type, data, tags)
 
 
-def append(stream: str, *facts: Fact | str, expected: int = ANY, condition: Condition | None = None) -> Append:
+def append(stream: str, *facts: Fact | str, expected: int = ANY_VERSION, condition: Condition | None = None) -> Append:
     given = tuple(fact(one) if isinstance(one, str) else one for one in facts)
     return Append((Submission(stream, expected, given),), condition=condition)
 

@@ -16,7 +16,7 @@ from leftfold.testing.trial.record.records import (
     Submission,
     Unknown,
 )
-from tests.trial.story import ANY, TAGGED, Story, append, appended, fact, together
+from tests.trial.story import ANY_VERSION, TAGGED, Story, append, appended, fact, together
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ def test_a_conflict_that_tells_a_version_from_the_past_is_found(story: Story) ->
     assert story.broken() == {"conflicts"}
 
 
-@pytest.mark.parametrize(("expected", "actual"), [(ANY, 1), (-2, 1), (1, 1)])
+@pytest.mark.parametrize(("expected", "actual"), [(ANY_VERSION, 1), (-2, 1), (1, 1)])
 def test_a_conflict_where_the_version_was_as_expected_is_found(story: Story, expected: int, actual: int) -> None:
     story.simple(1, 2, 1, "a", 1, "x")
     story.call(3, 4, append("a", "y", expected=expected), Conflict("a", expected, actual))
@@ -195,7 +195,7 @@ def test_no_events_at_all_are_told_a_version_of_that_moment(story: Story) -> Non
     story.simple(1, 2, 1, "a", 1, "x")
     story.call(3, 4, Append((Submission("a", 1, ()),)), appended((1, 1)))
     assert story.violations() == []
-    story.call(5, 6, Append((Submission("a", ANY, ()),)), appended((0, 0)))
+    story.call(5, 6, Append((Submission("a", ANY_VERSION, ()),)), appended((0, 0)))
     assert story.broken() == {"expected version"}
 
 

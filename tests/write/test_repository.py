@@ -169,7 +169,7 @@ def test_only_its_own_aggregates_can_be_saved(place: Place) -> None:
 
 
 def test_what_is_said_about_an_event_is_stored_with_it(place: Place) -> None:
-    with lf.metadata(actor="ann"), place.repository(Account).create("ann") as ann:
+    with lf.with_metadata(actor="ann"), place.repository(Account).create("ann") as ann:
         ann.record(Deposited(amount=ONE), occurred_at=NOON, tags=["branch:7"], metadata={"desk": 3})
         ann.record(lf.NewEvent(Deposited(amount=ONE), tags=["branch:8"]))
         ids = [new.id for new in ann.pending]

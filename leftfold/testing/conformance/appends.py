@@ -13,12 +13,12 @@ from leftfold.testing.conformance.door import Connect, Door, scenario
 from leftfold.testing.conformance.facts import Counted, Paid, an_append, counted, day
 
 _EXPECTED = (
-    (lf.ANY, 0, True),
-    (lf.ANY, 2, True),
+    (lf.ANY_VERSION, 0, True),
+    (lf.ANY_VERSION, 2, True),
     (lf.NO_STREAM, 0, True),
     (lf.NO_STREAM, 2, False),
-    (lf.EXISTS, 0, False),
-    (lf.EXISTS, 2, True),
+    (lf.STREAM_EXISTS, 0, False),
+    (lf.STREAM_EXISTS, 2, True),
     (1, 0, False),
     (1, 2, False),
     (2, 2, True),
@@ -213,7 +213,7 @@ class AppendChecks:
         async with connect() as store:
             tags = ["b:2", "a:1", 'quote"\\{}, ', "ü"]
             event = lf.NewEvent(Counted(1), occurred_at=day(5), tags=tags, metadata={"actor": "bob", "n": 2**70})
-            with lf.metadata(actor="ann", correlation_id="c-1"):
+            with lf.with_metadata(actor="ann", correlation_id="c-1"):
                 await store.append("Thing-a", [event, Counted(2)], metadata={"reason": "test"})
             first, second = await store.read("Thing-a")
             assert first.metadata == {"actor": "bob", "n": 2**70, "correlation_id": "c-1", "reason": "test"}

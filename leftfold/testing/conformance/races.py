@@ -40,7 +40,7 @@ class RaceChecks:
         async def check() -> None:
             async with AsyncExitStack() as stack:
                 stores = await doors(stack, connect, 4)
-                for stream, expected in (("Thing-any", lf.ANY), ("Thing-exists", lf.EXISTS)):
+                for stream, expected in (("Thing-any", lf.ANY_VERSION), ("Thing-exists", lf.STREAM_EXISTS)):
                     await stores[0].append(stream, counted(1))
                     results = await asyncio.gather(
                         *(stores[one % 4].append(stream, counted(2, one), expected=expected) for one in range(RACERS))

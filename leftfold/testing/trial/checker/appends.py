@@ -95,7 +95,7 @@ def _possible(evidence: Evidence, write: Submission) -> Iterator[Submission]:
 
 def satisfied(expected: int, version: int) -> bool:
     """Whether a stream at a version is as an append expects it."""
-    return expected in (expectation.ANY, version) or (expected == expectation.EXISTS and version > 0)
+    return expected in (expectation.ANY_VERSION, version) or (expected == expectation.STREAM_EXISTS and version > 0)
 
 
 def _misshapen(evidence: Evidence, write: Submission) -> str:

@@ -109,7 +109,7 @@ def slow_transaction(stage: Stage, chance: random.Random) -> str | None:
         connection.execute("BEGIN")
         for _ in range(chance.choice([1, 1, 2])):
             facts = tuple(fact(chance, Noted("slowly"), ["colour:1"]) for _ in range(chance.choice([1, 3])))
-            write = Submission(f"slow-{chance.randrange(10)}", expectation.ANY, facts)
+            write = Submission(f"slow-{chance.randrange(10)}", expectation.ANY_VERSION, facts)
             calls.append(stage.own_calls.call("slow transaction", Append((write,))))
             result = store.using(connection).append(write.stream, new_events(write.facts))
             answers.append(Appended(((result.version, result.position, result.duplicate),)))

@@ -124,7 +124,9 @@ class Caller:
         [kind] = self._chance.choices(["any", "known", "none", "exists"], [45, 40, 7, 8])
         if kind == "known":
             return self._memory.versions.get(stream, 0)
-        return {"any": expectation.ANY, "none": expectation.NO_STREAM, "exists": expectation.EXISTS}[kind]
+        return {"any": expectation.ANY_VERSION, "none": expectation.NO_STREAM, "exists": expectation.STREAM_EXISTS}[
+            kind
+        ]
 
     def _colours(self) -> list[str]:
         return [f"colour:{number}" for number in self._chance.sample(range(COLOURS), self._chance.choice([0, 0, 1, 2]))]
@@ -175,7 +177,7 @@ class Caller:
                 (write.stream, (*write.facts, other)),
             ]
         )
-        await self._submit(Append((Submission(stream, expectation.ANY, facts),)))
+        await self._submit(Append((Submission(stream, expectation.ANY_VERSION, facts),)))
 
     async def _transfer(self) -> None:
         """Between two accounts, decided on what they were read to be, at the versions they were read at."""
@@ -217,7 +219,7 @@ class Caller:
         seat = f"seat:{self._chance.randrange(self._memory.claims + 10)}"
         condition = Condition((Criterion(("trial.claimed",), (seat,)),), 0)
         facts = (fact(self._chance, Claimed(self.name), [seat]),)
-        write = Submission(f"hall-{self._chance.randrange(COLD)}", expectation.ANY, facts)
+        write = Submission(f"hall-{self._chance.randrange(COLD)}", expectation.ANY_VERSION, facts)
         await self._submit(Append((write,), condition=condition))
 
     async def _decide(self) -> None:
@@ -230,7 +232,7 @@ class Caller:
             await asyncio.sleep(self._chance.uniform(0, 0.05))
         condition = Condition(query, answer.after, answer.seen)
         streams = sorted({self._stream() for _ in range(self._chance.choice([1, 1, 2]))})
-        writes = tuple(Submission(one, expectation.ANY, self._facts(2)) for one in streams)
+        writes = tuple(Submission(one, expectation.ANY_VERSION, self._facts(2)) for one in streams)
         await self._submit(Append(writes, together=len(writes) > 1, condition=condition))
 
     def _query(self) -> Query:
