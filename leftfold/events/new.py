@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from leftfold.arguments import whole_number
 from leftfold.errors import InvalidArgument, UnknownEventType
 from leftfold.events import moment
 from leftfold.events.codec import check_raw_json, encode_mapping
@@ -98,6 +99,5 @@ def _encode_payload(event: Any, registry: Registry) -> tuple[str, int, bytes, tu
         return registry.encode(event)
     if not isinstance(event.type, str) or not event.type or "\0" in event.type or len(event.type.encode()) > 255:
         raise InvalidArgument(f"{event.type!r} is no event type name: expected 1 to 255 bytes, without NUL")
-    if not isinstance(event.schema_version, int) or not 1 <= event.schema_version < 2**31:
-        raise InvalidArgument(f"schema_version is a whole number from 1, not {event.schema_version!r}")
-    return str.__str__(event.type), int(event.schema_version), check_raw_json(event.data), ()
+    schema_version = whole_number(event.schema_version, "schema_version", least=1, most=2**31 - 1)
+    return str.__str__(event.type), schema_version, check_raw_json(event.data), ()

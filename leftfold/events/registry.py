@@ -13,6 +13,7 @@ from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
+from leftfold.arguments import is_whole_number
 from leftfold.errors import DecodeError, EventTypeConflict, InvalidArgument, InvalidEvent, UnknownEventType
 from leftfold.events.codec import Codec, codec_for
 from leftfold.events.tag import Tagging, tagging_of
@@ -130,7 +131,7 @@ default_registry = Registry()
 def _check_name(cls: type, name: str, schema_version: int) -> None:
     if not isinstance(name, str) or not name or "\0" in name or len(name.encode()) > 255:
         raise EventTypeConflict(f"{cls.__qualname__}: {name!r} is no type name: expected 1 to 255 bytes, without NUL")
-    if not isinstance(schema_version, int) or not 1 <= schema_version < 2**31:
+    if not is_whole_number(schema_version, least=1, most=2**31 - 1):
         raise EventTypeConflict(f"{cls.__qualname__}: schema_version is a whole number from 1, not {schema_version!r}")
 
 

@@ -227,7 +227,7 @@ def test_an_update_that_raises_is_not_retried_and_saves_nothing(place: Place) ->
 
 @pytest.mark.parametrize("attempts", [0, True, 1.5])
 def test_the_number_of_attempts_is_checked(place: Place, attempts: int) -> None:
-    with pytest.raises(lf.InvalidArgument, match="attempts is a number from 1"):
+    with pytest.raises(lf.InvalidArgument, match="attempts is a whole number from 1"):
         place.repository(Account, attempts=attempts)
 
 

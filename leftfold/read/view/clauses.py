@@ -53,13 +53,6 @@ def _with_nulls_lowest(element: ColumnElement[Any]) -> ColumnElement[Any]:
     return element.nulls_last() if modifier is operators.desc_op else element.nulls_first()
 
 
-def bound(value: int | None, name: str) -> int | None:
-    """A number of rows; `InvalidArgument` for what is none."""
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63):
-        raise InvalidArgument(f"{name} is a whole number from 0, not {value!r}")
-    return value
-
-
 _LISTS = (Grouping, ClauseList, ExpressionClauseList)
 
 

@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.visitors import iterate
 
+from leftfold.arguments import whole_number
 from leftfold.database.protocol import Database, Row
 from leftfold.database.sqlite.database import SqliteDatabase
 from leftfold.database.url import SqliteUrl
@@ -24,7 +25,7 @@ from leftfold.read.tables.compiled import Compiled, compiled, result_loader
 from leftfold.read.tables.scan import in_key_order
 from leftfold.read.tables.tables import table_in
 from leftfold.read.view.as_of import as_of
-from leftfold.read.view.clauses import bound, check_amounts, conditions, order
+from leftfold.read.view.clauses import check_amounts, conditions, order
 from leftfold.read.view.history import History, Past
 from leftfold.read.view.replay import LIMIT_ROWS, Progress
 from leftfold.read.view.wait import wait_for
@@ -71,7 +72,7 @@ class AsyncView(Generic[Model]):
         max, count and coalesce are the database's own: SQLite's LIKE ignores the case of ASCII letters.
         """
         select = sa.select(*self._columns).where(*conditions(where)).order_by(*order(order_by), *self._key)
-        select = select.limit(bound(limit, "limit")).offset(bound(offset, "offset"))
+        select = select.limit(_count(limit, "limit")).offset(_count(offset, "offset"))
         return [self._load(row) for row in await self._run(self._statement(select))]
 
     async def count(self, *where: ColumnElement[bool]) -> int:
@@ -128,7 +129,7 @@ class AsyncView(Generic[Model]):
         with ``as_of(position=store.head())`` where the difference must be exact.
         """
         rows, others = self._rows(), self._checked(other)._rows()
-        return await compare_rows(rows, others, self._definition, bound(sample, "sample") or 0)
+        return await compare_rows(rows, others, self._definition, whole_number(sample, "sample", least=0))
 
     def differences(self, other: AsyncView[Model]) -> AsyncIterator[Difference[Model]]:
         """Every row that changed from this view to the other, in the order of keys; see `compare`."""
@@ -146,7 +147,7 @@ class AsyncView(Generic[Model]):
         if self._history is None:
             name = self._model.__name__
             raise InvalidArgument(f"this view has no log to replay: ask store.view({name}).as_of(…)")
-        asked, limit_rows = as_of(at, known_at, position), bound(limit_rows, "limit_rows") or 0
+        asked, limit_rows = as_of(at, known_at, position), whole_number(limit_rows, "limit_rows", least=0)
         folds = projection_of(self._model, projection)
         return await self._history.past(folds, asked, limit_rows=limit_rows, progress=progress)
 
@@ -251,3 +252,7 @@ class AsyncPastView(AsyncView[Model]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _count(value: int | None, name: str) -> int | None:
+    return None if value is None else whole_number(value, name, least=0)

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from time import monotonic
 
+from leftfold.arguments import whole_number
 from leftfold.database.protocol import Database
-from leftfold.errors import InvalidArgument, ProcessorOutdated, ProjectionBehind
+from leftfold.errors import ProcessorOutdated, ProjectionBehind
 from leftfold.follow.checkpoints.generation import Generation
 from leftfold.follow.checkpoints.generations import Generations
 from leftfold.follow.checkpoints.partitions import Partitions
@@ -16,8 +17,7 @@ _LONGEST_PAUSE = 0.05
 
 async def wait_for(database: Database, table: str, position: int, timeout: float) -> None:
     """Until every projection into ``table`` has applied everything up to ``position``; `ProjectionBehind` if late."""
-    if not isinstance(position, int) or isinstance(position, bool) or position < 0:
-        raise InvalidArgument(f"position is that of an AppendResult, a whole number from 0, not {position!r}")
+    whole_number(position, "position, such as that of an AppendResult,", least=0)
     generations, partitions = Generations(database), Partitions(database)
     deadline, pause = monotonic() + timeout, _FIRST_PAUSE
     while True:
