@@ -16,7 +16,7 @@ from leftfold.follow.options import OnFailure, check_on_failure, check_version, 
 from leftfold.read.model.definition import definition_of
 from leftfold.read.model.model import ReadModel
 from leftfold.read.model.table_names import check_table_name
-from leftfold.read.projection.fingerprint import code_of, fingerprint_of, told
+from leftfold.read.projection.fingerprint import code_of, describe, fingerprint_of
 
 Told = sa.Executable | tuple[sa.Executable, Mapping[str, Any]]
 """A statement, or one with values for its parameters: made once and told often, it is compiled once, sent in bulk."""
@@ -109,7 +109,7 @@ class SqlProjection:
             (table.name, [(c.name, str(c.type), c.nullable, c.primary_key) for c in table.columns])
             for table in self.tables
         ]
-        fingerprint = fingerprint_of(self._code, told(vars(self)), tables, query)
+        fingerprint = fingerprint_of(self._code, describe(vars(self)), tables, query)
         return Blueprint(self.name, self.version, fingerprint, self.table_names, query)
 
     def __repr__(self) -> str:
