@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 from leftfold.database.protocol import Connection, Database
+from leftfold.database.statements import statement
 from leftfold.errors import NotSupported
 
 
@@ -65,21 +66,8 @@ async def existing_columns(
 ) -> list[tuple[str, str, bool, int]]:
     """Name, declared type, NOT NULL and place in the key of each column of a table; none if there is none."""
     if database.dialect == "sqlite":
-        sql = 'SELECT name, type, "notnull", pk FROM pragma_table_info(?)'
-        return [
-            (one, kind, bool(required), key)
-            for one, kind, required, key in await connection.execute(sql, (plain_name,))
-        ]
-    return [(one, kind, required, key) for one, kind, required, key in await connection.execute(_PG_COLUMNS, (name,))]
-
-
-_PG_COLUMNS = """
-SELECT a.attname,
-       format_type(a.atttypid, a.atttypmod) || coalesce(' COLLATE "' || c.collname || '"', ''),
-       a.attnotnull,
-       coalesce(array_position(i.indkey::int2[], a.attnum) + 1, 0)
-FROM pg_attribute a
-LEFT JOIN pg_collation c ON c.oid = a.attcollation AND c.collname <> 'default'
-LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
-WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
-"""  # an int2vector counts from 0
+        sql, given = 'SELECT name, type, "notnull", pk FROM pragma_table_info(?)', plain_name
+    else:
+        sql, given = statement("leftfold.read.tables", "columns"), name
+    rows = await connection.execute(sql, (given,))
+    return [(column, kind, bool(required), place) for column, kind, required, place in rows]
