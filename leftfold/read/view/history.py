@@ -18,7 +18,7 @@ from uuid import UUID
 from leftfold.database.protocol import Database
 from leftfold.database.sqlite.database import SqliteDatabase
 from leftfold.database.url import SqliteUrl
-from leftfold.errors import InvalidArgument
+from leftfold.errors import InvalidState
 from leftfold.log.contract import Log
 from leftfold.log.epochs import LogState
 from leftfold.log.select import Range
@@ -59,8 +59,8 @@ class History:
     async def past(
         self, projection: Projection[Any], asked: AsOf, *, limit_rows: int, progress: Progress | None
     ) -> Past:
-        """The model's past, kept or replayed; the errors are those of `replay`, and `InvalidArgument` for a position
-        that nothing settled has reached."""
+        """The model's past, kept or replayed. The errors are those of `replay`, and `InvalidState` for a position that
+        the head of the log has not reached."""
         known = self._find(projection, asked)
         survey = await self._survey(known.ground[0] if known else 0, asked)
         if known is None or not await self._still_holds(known, projection, survey):
@@ -76,10 +76,10 @@ class History:
             self._kept.clear()
 
     async def _survey(self, position: int, asked: AsOf) -> LogState:
-        """A look at the log; `InvalidArgument` if it does not reach as far as is asked about."""
+        """A look at the log; `InvalidState` if it does not reach as far as is asked about."""
         survey = await self._log.survey(position)
         if asked.position is not None and asked.position > survey.head:
-            raise InvalidArgument(
+            raise InvalidState(
                 f"position {asked.position} is beyond the head of the log, {survey.head}: what is settled ends there; "
                 "ask again when the head has come so far"
             )

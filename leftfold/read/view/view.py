@@ -15,7 +15,14 @@ from leftfold.arguments import whole_number
 from leftfold.database.protocol import Database, Row
 from leftfold.database.sqlite.database import SqliteDatabase
 from leftfold.database.url import SqliteUrl
-from leftfold.errors import InvalidArgument, LeftfoldError, NotSupported, ProcessorOutdated, StoreUnavailable
+from leftfold.errors import (
+    InvalidArgument,
+    InvalidState,
+    LeftfoldError,
+    NotSupported,
+    ProcessorOutdated,
+    StoreUnavailable,
+)
 from leftfold.read.model.definition import definition_of
 from leftfold.read.model.model import ReadModel
 from leftfold.read.projection.decorator import projection_of
@@ -116,8 +123,8 @@ class AsyncView(Generic[Model]):
         one folds the model, where several do. ``progress`` is called with a `Replayed` after each page of the log.
 
         Kept for the next question, unless it is large; close the view, or use ``with``, and it is no longer yours.
-        `ProjectionFailed`: the fold raised. `NotSupported`: there are more than ``limit_rows`` rows. `InvalidArgument`:
-        a position beyond the head, or no way to tell which projection.
+        `ProcessorFailed`: the fold raised. `NotSupported`: there are more than ``limit_rows`` rows. `InvalidState`: the
+        position is beyond the head. `InvalidArgument`: several projections fold the model, or none does.
         """
         past = await self._past(at, known_at, position, projection, limit_rows, progress)
         return AsyncPastView(past, self._model)
@@ -146,7 +153,7 @@ class AsyncView(Generic[Model]):
     ) -> Past:
         if self._history is None:
             name = self._model.__name__
-            raise InvalidArgument(f"this view has no log to replay: ask store.view({name}).as_of(…)")
+            raise InvalidState(f"this view has no log to replay: ask store.view({name}).as_of(…)")
         asked, limit_rows = as_of(at, known_at, position), whole_number(limit_rows, "limit_rows", least=0)
         folds = projection_of(self._model, projection)
         return await self._history.past(folds, asked, limit_rows=limit_rows, progress=progress)
