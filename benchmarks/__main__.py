@@ -75,9 +75,9 @@ def _measure(run: Run, rows: list[Case], size: Size) -> list[Line]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=size.rounds * len(run.plan(rows)))
 
-        def advanced(one: Measurement) -> None:
-            what = f"{one.back_end}: {one.measure} {dict(one.arguments).get('callers', '')}"
-            progress.update(task, advance=1, description=f"{what} by {NAMES[one.side]}")
+        def advanced(measurement: Measurement) -> None:
+            what = f"{measurement.back_end}: {measurement.measure} {dict(measurement.arguments).get('callers', '')}"
+            progress.update(task, advance=1, description=f"{what} by {NAMES[measurement.side]}")
 
         return lines(rows, run.measure(rows, advanced))
 
@@ -127,7 +127,7 @@ def _machine() -> str:
 def _print(found: list[Line], circumstances: list[str], *, as_markdown: bool) -> None:
     said = [*footnotes(found), *circumstances]
     if as_markdown:
-        print(markdown(found), *(one.replace(MARK, f"\\{MARK}") for one in said), sep="\n\n")
+        print(markdown(found), *(line.replace(MARK, f"\\{MARK}") for line in said), sep="\n\n")
         return
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(terminal(found))

@@ -71,7 +71,7 @@ class DuplicateEvent(LeftfoldError):
     def __init__(self, stream: str, ids: Sequence[UUID]) -> None:
         self.stream = stream
         self.ids = tuple(ids)
-        shown = ", ".join(str(one) for one in self.ids[:3]) + (", …" if len(self.ids) > 3 else "")
+        shown = ", ".join(str(event_id) for event_id in self.ids[:3]) + (", …" if len(self.ids) > 3 else "")
         super().__init__(
             f"an append to {stream!r} carries event ids that are stored already as something else ({shown}): "
             "a retry must carry the same events, in the same order, for the same stream; new facts need new ids"

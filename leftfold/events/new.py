@@ -66,8 +66,8 @@ def encode_events(
         raise InvalidArgument(f"an append takes a list of events, not {events!r}")
     around = current_metadata().merged(metadata)
     common = encode_mapping(around, "metadata")
-    encoded = tuple([_encode(one, registry, around, common) for one in events])
-    if len(encoded) > 1 and len({one.id for one in encoded}) < len(encoded):
+    encoded = tuple([_encode(event, registry, around, common) for event in events])
+    if len(encoded) > 1 and len({event.id for event in encoded}) < len(encoded):
         raise InvalidArgument("one append carries two events with the same id: every fact needs its own")
     return encoded
 

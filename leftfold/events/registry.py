@@ -58,7 +58,7 @@ class Registry:
                     f"the event type name {claimed!r} is claimed by two classes, {holder} and {entry}: "
                     f'give one of them another name (type="…"), or a registry of its own'
                 )
-        for former in [one for one in self._by_name.values() if entry.is_redefinition_of(one)]:
+        for former in [known for known in self._by_name.values() if entry.is_redefinition_of(known)]:
             for claimed in (former.name, *former.aliases):
                 self._by_name.pop(claimed, None)
         self._by_class[cls] = entry

@@ -46,8 +46,8 @@ class GivenEvents:
         self._id = id
         self._registry = registry
         self._events: list[tuple[str | None, EncodedEvent]] = []
-        for one in history:
-            stream, events = (one.stream, one.events) if isinstance(one, InStream) else (None, [one])
+        for item in history:
+            stream, events = (item.stream, item.events) if isinstance(item, InStream) else (None, [item])
             self._events += [(stream, encoded) for encoded in encode_events(events, registry)]
 
     def project(self, projection: Projection[Model]) -> Projected[Model]:
@@ -68,22 +68,22 @@ class GivenEvents:
         """The events as a log tells them, each recorded a second after another, or when it occurred if later."""
         versions: dict[str, int] = {}
         now = _BEGINNING
-        for position, (given, one) in enumerate(self._events, start=1):
+        for position, (given, event) in enumerate(self._events, start=1):
             stream = given or check_stream(f"{category}-{self._id}")
             versions[stream] = versions.get(stream, 0) + 1
             now += timedelta(seconds=1)
-            now = now if one.occurred_at is None else max(now, one.occurred_at)
+            now = now if event.occurred_at is None else max(now, event.occurred_at)
             yield RecordedEvent(
                 position,
                 stream,
                 versions[stream],
-                one.id.bytes,
-                one.type,
-                one.schema_version,
-                one.data,
-                one.metadata,
-                one.tags,
-                moment.to_text(one.occurred_at or now),
+                event.id.bytes,
+                event.type,
+                event.schema_version,
+                event.data,
+                event.metadata,
+                event.tags,
+                moment.to_text(event.occurred_at or now),
                 moment.to_text(now),
                 self._registry,
             )
@@ -153,12 +153,14 @@ class Projected(Generic[Model]):
 def _comparison(different: Sequence[Difference[Any]]) -> str:
     """What differs row by row: whole rows that are on one side only, and the fields of those on both."""
     lines = ["the rows differ:"]
-    lines += [f"  missing:    {one.before!r}" for one in different if one.after is None]
-    lines += [f"  unexpected: {one.after!r}" for one in different if one.before is None]
-    for one in different:
-        if one.fields:
-            lines.append(f"  different:  {one.key!r}")
-        lines += [f"    {name}: expected {want!r}, actual {found!r}" for name, (want, found) in one.fields.items()]
+    lines += [f"  missing:    {difference.before!r}" for difference in different if difference.after is None]
+    lines += [f"  unexpected: {difference.after!r}" for difference in different if difference.before is None]
+    for difference in different:
+        if difference.fields:
+            lines.append(f"  different:  {difference.key!r}")
+        lines += [
+            f"    {name}: expected {want!r}, actual {found!r}" for name, (want, found) in difference.fields.items()
+        ]
     return "\n".join(lines)
 
 

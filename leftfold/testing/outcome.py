@@ -96,7 +96,7 @@ def _about(new: NewEvent, registry: Registry) -> tuple[Any, ...]:
 
 
 def _comparison(expected: Sequence[Any], actual: Sequence[NewEvent], marks: Sequence[bool]) -> str:
-    circumstances = any(isinstance(one, NewEvent) for one in expected)
+    circumstances = any(isinstance(event, NewEvent) for event in expected)
     found = actual if circumstances else [new.event for new in actual]
     return "\n".join(["the events differ:", _listed("expected", expected, marks), _listed("actual", found, marks)])
 

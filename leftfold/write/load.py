@@ -105,7 +105,7 @@ class Loader(Generic[State]):
 
     async def _not_found(self, id: str, question: Question) -> AggregateNotFound:
         stream = stream_name(self._subject.category, id)
-        last = [one async for page in self._log.read_stream(stream, limit=1, backwards=True) for one in page]
+        last = [event async for page in self._log.read_stream(stream, limit=1, backwards=True) for event in page]
         if not last:
             return AggregateNotFound(f"there is no {self._subject.name} {id!r}: the stream {stream!r} has no events")
         return AggregateNotFound(

@@ -39,16 +39,16 @@ def fact(id: str, *tags: str, data: str = "{}", type: str = "t") -> Fact:
 
 
 def append(stream: str, *facts: Fact | str, expected: int = ANY_VERSION, condition: Condition | None = None) -> Append:
-    given = tuple(fact(one) if isinstance(one, str) else one for one in facts)
+    given = tuple(fact(item) if isinstance(item, str) else item for item in facts)
     return Append((Submission(stream, expected, given),), condition=condition)
 
 
 def together(*appends: Append, condition: Condition | None = None) -> Append:
-    return Append(tuple(one.writes[0] for one in appends), True, condition)
+    return Append(tuple(single.writes[0] for single in appends), True, condition)
 
 
 def appended(*results: tuple[int, int] | tuple[int, int, bool]) -> Appended:
-    return Appended(tuple((one[0], one[1], len(one) > 2) for one in results))
+    return Appended(tuple((result[0], result[1], len(result) > 2) for result in results))
 
 
 @dataclass
@@ -64,21 +64,21 @@ class Story:
         """A call from a moment to a moment; None if it never was answered."""
         answered = FOREVER if end is None else end
         over = FOREVER if end is None or isinstance(answer, Unknown) else end
-        one = Operation("1.1", next(self._numbers), "caller", call, start, answer, answered, over)
-        self.history.operations.append(one)
-        return one
+        operation = Operation("1.1", next(self._numbers), "caller", call, start, answer, answered, over)
+        self.history.operations.append(operation)
+        return operation
 
-    def stored(self, position: int, stream: str, version: int, one: Fact | str) -> Sight:
+    def stored(self, position: int, stream: str, version: int, event: Fact | str) -> Sight:
         """An event of the final log; how it looks to a reader."""
-        given = fact(one) if isinstance(one, str) else one
+        given = fact(event) if isinstance(event, str) else event
         self.final.append(Stored(position, stream, version, given.id, given.type, given.data, given.tags))
         return position, self.final[-1].digest
 
     def simple(self, start: int, end: int, position: int, stream: str, version: int, id: str, *tags: str) -> Sight:
         """An append of one event that went as it should."""
-        one = fact(id, *tags)
-        self.call(start, end, append(stream, one), appended((version, position)))
-        return self.stored(position, stream, version, one)
+        event = fact(id, *tags)
+        self.call(start, end, append(stream, event), appended((version, position)))
+        return self.stored(position, stream, version, event)
 
     def follower(self, *glimpses: Glimpse, query: Query = EVERYTHING) -> None:
         self.history.followers.append(Follower("f", query, list(glimpses)))

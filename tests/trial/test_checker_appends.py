@@ -272,9 +272,9 @@ def opened(id: str) -> Fact:
 
 
 def test_money_that_moves_is_clean_and_half_a_transfer_is_found(story: Story) -> None:
-    for position, (stream, one) in enumerate((("a", opened("o")), ("b", opened("p"))), start=1):
-        story.call(1, 2, append(stream, one), appended((1, position)))
-        story.stored(position, stream, 1, one)
+    for position, (stream, half) in enumerate((("a", opened("o")), ("b", opened("p"))), start=1):
+        story.call(1, 2, append(stream, half), appended((1, position)))
+        story.stored(position, stream, 1, half)
     halves = (money("x", -30, "t"), money("y", 30, "t"))
     call = together(append("a", halves[0]), append("b", halves[1]))
     story.call(3, 4, call, appended((2, 3), (2, 4)))
@@ -283,9 +283,9 @@ def test_money_that_moves_is_clean_and_half_a_transfer_is_found(story: Story) ->
     story.stored(4, "b", 2, halves[1])
     assert story.violations() == []
     for position, id in ((5, "v"), (6, "w")):
-        one = money(id, -60 if id == "v" else 60, "u")
-        story.call(5, 6, append("a", one), appended((position - 2, position)))
-        story.stored(position, "a", position - 2, one)
+        half = money(id, -60 if id == "v" else 60, "u")
+        story.call(5, 6, append("a", half), appended((position - 2, position)))
+        story.stored(position, "a", position - 2, half)
     assert story.violations() == []
     story.call(7, 8, append("b", money("q", -500, "s")), appended((3, 7)))
     story.stored(7, "b", 3, money("q", -500, "s"))

@@ -21,7 +21,7 @@ def story() -> Story:
 
 @pytest.fixture
 def seen(story: Story) -> list[Sight]:
-    return [(one.position, one.digest) for one in story.final]
+    return [(event.position, event.digest) for event in story.final]
 
 
 def test_reading_a_stream_as_it_is_is_clean(story: Story, seen: list[Sight]) -> None:

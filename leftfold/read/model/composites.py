@@ -94,7 +94,7 @@ def is_document(annotation: Any) -> bool:
     except (TypeError, NameError):
         return False
     kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
-    return all(isinstance(one, _DOCUMENTS) for one in kinds)
+    return all(isinstance(kind, _DOCUMENTS) for kind in kinds)
 
 
 def _kept_as(values: list[Any]) -> ColumnType:

@@ -41,8 +41,8 @@ def projection_of(model: type[Model], given: Projection[Model] | None = None) ->
             )
         return given
     alive = (ref() for ref in _declared.valuerefs())  # a copy: others may be defining projections meanwhile
-    found = [one for one in alive if one is not None and one.model is model]
-    found.sort(key=lambda one: (one.name, one.version))
+    found = [candidate for candidate in alive if candidate is not None and candidate.model is model]
+    found.sort(key=lambda candidate: (candidate.name, candidate.version))
     if not found:
         name = model.__name__
         raise InvalidArgument(
@@ -50,7 +50,7 @@ def projection_of(model: type[Model], given: Projection[Model] | None = None) ->
             "keyed fold can be replayed in memory"
         )
     if len(found) > 1:
-        names = ", ".join(f"{one.name!r} (version {one.version})" for one in found)
+        names = ", ".join(f"{candidate.name!r} (version {candidate.version})" for candidate in found)
         raise InvalidArgument(f"{len(found)} projections fold {model.__name__}: {names}; say which with projection=…")
     return found[0]
 

@@ -100,8 +100,8 @@ class Projection(Generic[Model]):
             return (recorded.stream_id,)
         key = self.key(recorded)
         keys = () if key is None else tuple(dict.fromkeys(key)) if isinstance(key, list) else (key,)
-        for one in keys:
-            self.definition.key_values(one)
+        for row_key in keys:
+            self.definition.key_values(row_key)
         return keys
 
     def evolve(self, row: Model | None, recorded: RecordedEvent, key: Any) -> Model | None:

@@ -63,13 +63,13 @@ class SqlProjection:
     ) -> None:
         super().__init_subclass__()
         cls._code = "\n".join(
-            code_of(one) for one in cls.__mro__ if issubclass(one, SqlProjection) and one is not SqlProjection
+            code_of(base) for base in cls.__mro__ if issubclass(base, SqlProjection) and base is not SqlProjection
         )
         if isinstance(tables, (str, sa.Table)) or not tables:
             raise InvalidArgument(f"{cls.__name__}: tables is a list of its tables, not {tables!r}: write tables=[…]")
-        models = {definition_of(one).name: one for one in tables if not isinstance(one, sa.Table)}
+        models = {definition_of(table).name: table for table in tables if not isinstance(table, sa.Table)}
         cls.models = models
-        cls.tables = tuple(one if isinstance(one, sa.Table) else definition_of(one).table for one in tables)
+        cls.tables = tuple(table if isinstance(table, sa.Table) else definition_of(table).table for table in tables)
         for table in cls.tables:
             if table.name not in models:
                 check_table(table, cls.__name__)
@@ -96,7 +96,7 @@ class SqlProjection:
     @property
     def table_names(self) -> tuple[str, ...]:
         """As they are called when live."""
-        return tuple(str(one.name) for one in self.tables)
+        return tuple(str(table.name) for table in self.tables)
 
     def query(self, registry: Registry) -> Query:
         """The events that it is about."""
@@ -123,17 +123,21 @@ def told_by(answer: Any, recorded: RecordedEvent) -> list[Told]:
     if isinstance(answer, AsyncIterator):
         raise InvalidArgument("an async handler awaits tx.execute(…) and yields nothing: take the yield out")
     told = [answer] if isinstance(answer, sa.Executable) or _has_values(answer) else list(answer)
-    for one in told:
-        if not isinstance(one, sa.Executable) and not _has_values(one):
+    for statement in told:
+        if not isinstance(statement, sa.Executable) and not _has_values(statement):
             raise InvalidArgument(
-                f"answered {recorded.type!r} with {one!r}: expected a SQLAlchemy statement, or (statement, values)"
+                f"answered {recorded.type!r} with {statement!r}: expected a SQLAlchemy statement, or (statement, "
+                "values)"
             )
     return told
 
 
-def _has_values(one: Any) -> bool:
+def _has_values(statement: Any) -> bool:
     return (
-        isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], sa.Executable) and isinstance(one[1], Mapping)
+        isinstance(statement, tuple)
+        and len(statement) == 2
+        and isinstance(statement[0], sa.Executable)
+        and isinstance(statement[1], Mapping)
     )
 
 

@@ -50,7 +50,7 @@ class Difference(Generic[Model]):
             return {}
         before, after = msgspec.structs.asdict(self.before), msgspec.structs.asdict(self.after)
         pairs = {name: (before.get(name, _ABSENT), after.get(name, _ABSENT)) for name in {**before, **after}}
-        return {name: (one, other) for name, (one, other) in pairs.items() if one != other}
+        return {name: (old, other) for name, (old, other) in pairs.items() if old != other}
 
     def __str__(self) -> str:
         fields = ", ".join(f"{name} {value}" for name, value in self._told())
@@ -59,10 +59,10 @@ class Difference(Generic[Model]):
     def _told(self) -> list[tuple[str, str]]:
         """Field by field in words: what changed, or all that was added or removed beside the key."""
         if self.fields:
-            return [(name, f"{told(one)} → {told(other)}") for name, (one, other) in self.fields.items()]
+            return [(name, f"{told(old)} → {told(other)}") for name, (old, other) in self.fields.items()]
         row: Any = self.after if self.before is None else self.before
         model: Any = type(row)
-        others = (one.name for one in definition_of(model).fields if not one.is_key)
+        others = (field.name for field in definition_of(model).fields if not field.is_key)
         return [(name, told(getattr(row, name))) for name in others]
 
 
@@ -94,10 +94,10 @@ class Comparison(Generic[Model]):
         from rich.text import Text
 
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-        for one in self.sample:
-            for line, (name, value) in enumerate(one._told() or [("", "")]):
-                mark, key = ("", "") if line else (_MARKS[one.kind], repr(one.key))
-                table.add_row(Text(mark), Text(key), Text(name, "dim"), Text(value), style=_STYLES[one.kind])
+        for difference in self.sample:
+            for line, (name, value) in enumerate(difference._told() or [("", "")]):
+                mark, key = ("", "") if line else (_MARKS[difference.kind], repr(difference.key))
+                table.add_row(Text(mark), Text(key), Text(name, "dim"), Text(value), style=_STYLES[difference.kind])
         return Group(Text(self._headline(), "bold"), table, *map(Text, self._more()))
 
     def _headline(self) -> str:
@@ -116,11 +116,11 @@ async def compare_rows(
     kept: list[Difference[Model]] = []
     counts: dict[Kind, int] = {"added": 0, "removed": 0, "changed": 0}
     unchanged = 0
-    async for one, other in merged(before, after, key_order(definition)):
-        if one == other:
+    async for old, other in merged(before, after, key_order(definition)):
+        if old == other:
             unchanged += 1
             continue
-        difference = differing(one, other, definition)
+        difference = differing(old, other, definition)
         counts[difference.kind] += 1
         if len(kept) < sample:
             kept.append(difference)
@@ -131,9 +131,9 @@ async def differences(
     before: AsyncIterator[Model], after: AsyncIterator[Model], definition: Definition
 ) -> AsyncIterator[Difference[Model]]:
     """The differences between two streams of rows, both in key order."""
-    async for one, other in merged(before, after, key_order(definition)):
-        if one != other:
-            yield differing(one, other, definition)
+    async for old, other in merged(before, after, key_order(definition)):
+        if old != other:
+            yield differing(old, other, definition)
 
 
 def differing(before: Model | None, after: Model | None, definition: Definition) -> Difference[Model]:
@@ -145,18 +145,18 @@ async def merged(
     before: AsyncIterator[Model], after: AsyncIterator[Model], order: Callable[[Model], Any]
 ) -> AsyncIterator[tuple[Model | None, Model | None]]:
     """The rows of both sides in their common order, those of one key together; None where a side has none."""
-    one, other = await _next(before, order), await _next(after, order)
-    while one is not None or other is not None:
-        if other is None or (one is not None and one[0] < other[0]):
-            assert one is not None
-            yield one[1], None
-            one = await _next(before, order)
-        elif one is None or other[0] < one[0]:
+    old, other = await _next(before, order), await _next(after, order)
+    while old is not None or other is not None:
+        if other is None or (old is not None and old[0] < other[0]):
+            assert old is not None
+            yield old[1], None
+            old = await _next(before, order)
+        elif old is None or other[0] < old[0]:
             yield None, other[1]
             other = await _next(after, order)
         else:
-            yield one[1], other[1]
-            one, other = await _next(before, order), await _next(after, order)
+            yield old[1], other[1]
+            old, other = await _next(before, order), await _next(after, order)
 
 
 def key_order(definition: Definition) -> Callable[[Any], list[Any]]:

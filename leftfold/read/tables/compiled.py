@@ -39,7 +39,7 @@ class Compiled:
         """The SQL and its parameters in order; ``values`` are for the statement's named parameters."""
         compiled: SQLCompiler = self._compiled
         expanded = compiled.construct_expanded_state(values)
-        origin = {one: name for name, several in expanded.parameter_expansion.items() for one in several}
+        origin = {mark: name for name, several in expanded.parameter_expansion.items() for mark in several}
         parameters = [
             self._converted(compiled.binds[origin.get(name, name)].type, expanded.parameters[name])
             for name in expanded.positiontup or ()

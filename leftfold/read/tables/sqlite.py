@@ -13,8 +13,8 @@ class SqliteTable(ReadTable):
     """In SQLite."""
 
     def fetching(self, keys: Sequence[Any]) -> Statement:
-        columns = ", ".join(f"t.{one}" for one in self._columns)
-        matches = " AND ".join(f"t.{one} = json_extract(k.value, '$[{at}]')" for at, one in enumerate(self._key))
+        columns = ", ".join(f"t.{column}" for column in self._columns)
+        matches = " AND ".join(f"t.{column} = json_extract(k.value, '$[{at}]')" for at, column in enumerate(self._key))
         return Statement(
             f"SELECT {columns} FROM json_each(?) AS k CROSS JOIN {self.name} AS t WHERE {matches}",
             (to_json([self._key_values(key) for key in keys]).decode(),),
@@ -29,5 +29,5 @@ class SqliteTable(ReadTable):
         )
 
     def deleting(self, keys: Sequence[Any]) -> Statement:
-        matches = " AND ".join(f"{one} = ?" for one in self._key)
+        matches = " AND ".join(f"{column} = ?" for column in self._key)
         return Statement(f"DELETE FROM {self.name} WHERE {matches}", [self._key_values(key) for key in keys], many=True)

@@ -37,7 +37,7 @@ class ReadTable(ABC):
         self._table = definition.table.to_metadata(sa.MetaData(), schema=schema, name=self.plain_name)
         self.name = self._dialect.identifier_preparer.format_table(self._table)
         """As SQL says it."""
-        self._columns = [_quoted(one.name) for one in definition.fields]
+        self._columns = [_quoted(field.name) for field in definition.fields]
         self._key = [self._columns[index] for index in definition.key]
         self._dump = definition.dumper(database.dialect)
         self._dump_key = [definition.fields[index].type.to_driver(database.dialect) for index in definition.key]
@@ -79,8 +79,8 @@ class ReadTable(ABC):
         """The columns that the model asks for: declared type, NOT NULL, place in the key."""
         compiler: Any = self._dialect.type_compiler_instance
         return {
-            one.name: _described(compiler.process(one.type), not one.nullable, self._place_in_key(at))
-            for at, one in enumerate(self.definition.fields)
+            field.name: _described(compiler.process(field.type), not field.nullable, self._place_in_key(at))
+            for at, field in enumerate(self.definition.fields)
         }
 
     async def existing(self, connection: Connection) -> dict[str, str]:
@@ -119,8 +119,8 @@ class ReadTable(ABC):
         return [convert(value) if convert else value for convert, value in zip(self._dump_key, values, strict=True)]
 
     def _on_conflict(self) -> str:
-        others = [one for one in self._columns if one not in self._key]
-        updates = ", ".join(f"{one} = excluded.{one}" for one in others)
+        others = [column for column in self._columns if column not in self._key]
+        updates = ", ".join(f"{column} = excluded.{column}" for column in others)
         return f"ON CONFLICT ({', '.join(self._key)}) DO {f'UPDATE SET {updates}' if others else 'NOTHING'}"
 
 

@@ -27,8 +27,12 @@ class AsOf:
         """Only those events of a query that count; the position is left to the reading."""
         return Query(
             tuple(
-                replace(one, occurred=_until(one.occurred, self.at), recorded=_until(one.recorded, self.known_at))
-                for one in query.criteria
+                replace(
+                    criterion,
+                    occurred=_until(criterion.occurred, self.at),
+                    recorded=_until(criterion.recorded, self.known_at),
+                )
+                for criterion in query.criteria
             )
         )
 

@@ -140,7 +140,7 @@ class History:
         with self._lock:
             self._kept[projection, past.asked] = past
             self._kept.move_to_end((projection, past.asked))
-            while len(self._kept) > self._most or sum(one.rows for one in self._kept.values()) > self._most_rows:
+            while len(self._kept) > self._most or sum(past.rows for past in self._kept.values()) > self._most_rows:
                 self._kept.popitem(last=False)
 
 

@@ -235,7 +235,9 @@ class AsyncPastView(AsyncView[Model]):
             )
 
     def _statement(self, select: sa.Select[Any]) -> Compiled:
-        others = {one.name for one in iterate(select) if isinstance(one, sa.TableClause)} - {self._definition.name}
+        others = {table.name for table in iterate(select) if isinstance(table, sa.TableClause)} - {
+            self._definition.name
+        }
         if others:
             names = ", ".join(sorted(others))
             raise NotSupported(

@@ -22,11 +22,19 @@ async def wait_for(database: Database, table: str, position: int, timeout: float
     deadline, pause = monotonic() + timeout, _FIRST_PAUSE
     while True:
         async with database.connection() as connection:
-            live = [one for one in await generations.all(connection) if one.role == "live" and table in one.tables]
+            live = [
+                generation
+                for generation in await generations.all(connection)
+                if generation.role == "live" and table in generation.tables
+            ]
             if not live:
                 raise ProcessorOutdated(f"no projection maintains the table {table} yet: run its projector first")
-            parts = [part for one in live for part in await partitions.load(connection, one.name, one.number)]
-        if all(one.mode == "inline" for one in live):
+            parts = [
+                part
+                for generation in live
+                for part in await partitions.load(connection, generation.name, generation.number)
+            ]
+        if all(generation.mode == "inline" for generation in live):
             return
         reached = min((part.position for part in parts), default=0)
         if reached >= position:

@@ -36,10 +36,10 @@ class Totals:
     def add(self, verdict: Verdict) -> None:
         """Count a round."""
         history = verdict.history
-        for one in history.operations:
-            self.calls[_tag(one.call), _tag(one.outcome)] += 1
-            self.read += len(getattr(one.answer, "events", ()))
-        self.faults.update(one.kind for one in history.incidents if one.kind not in BOOKKEEPING)
+        for operation in history.operations:
+            self.calls[_tag(operation.call), _tag(operation.outcome)] += 1
+            self.read += len(getattr(operation.answer, "events", ()))
+        self.faults.update(incident.kind for incident in history.incidents if incident.kind not in BOOKKEEPING)
         glimpses = [glimpse for follower in history.followers for glimpse in follower.glimpses]
         self.followed += sum(len(glimpse.saw) for glimpse in glimpses)
         self.subscriptions += sum(glimpse.began is not None for glimpse in glimpses)

@@ -29,8 +29,10 @@ def _check_kept(evidence: Evidence, attempts: Attempts) -> Iterator[Violation]:
     if not storing or None in conditions:
         return
     firsts = [_first(evidence, operation) for operation in storing]  # another call may carry more than these
-    broken = [_offender(evidence, one, first) for one, first in zip(conditions, firsts, strict=True) if one]
-    if all(one is not None for one in broken):
+    broken = [
+        _offender(evidence, condition, first) for condition, first in zip(conditions, firsts, strict=True) if condition
+    ]
+    if all(offender is not None for offender in broken):
         offender = broken[0]
         assert offender is not None
         proof = (storing[0], evidence.log[firsts[0]], *evidence.event(offender))

@@ -79,7 +79,7 @@ class Evidence:
         self.by_position = {position: index for index, position in enumerate(self.positions)}
         self.by_id = {stored.id: index for index, stored in reversed(list(enumerate(self.log)))}
         self.streams: dict[str, list[int]] = defaultdict(list)
-        for index in sorted(range(len(self.log)), key=lambda one: (self.log[one].version, one)):
+        for index in sorted(range(len(self.log)), key=lambda place: (self.log[place].version, place)):
             self.streams[self.log[index].stream].append(index)
         self.callers: dict[str, list[Operation]] = defaultdict(list)
         """The calls that carried an event, by its id."""
@@ -87,12 +87,14 @@ class Evidence:
         for operation in history.operations:
             if isinstance(operation.call, Append):
                 self._note_append(operation, operation.call)
-        self.called = [min((one.called_at for one in self.callers[stored.id]), default=0) for stored in self.log]
+        self.called = [
+            min((operation.called_at for operation in self.callers[stored.id]), default=0) for stored in self.log
+        ]
         self.visible = [FOREVER] * len(self.log)
         self._note_visible()
-        for one in self.attempts.values():
-            answers = [op.answered_at for op in one.operations if isinstance(op.answer, Appended)]
-            for operation in one.operations:  # what is left of it would find itself repeated
+        for attempt in self.attempts.values():
+            answers = [op.answered_at for op in attempt.operations if isinstance(op.answer, Appended)]
+            for operation in attempt.operations:  # what is left of it would find itself repeated
                 operation.ended_at = min([operation.ended_at, *answers])
 
     def _note_append(self, operation: Operation, call: Append) -> None:
@@ -107,9 +109,9 @@ class Evidence:
         self.attempts[key].operations.append(operation)
 
     def _note_visible(self) -> None:
-        for one in self.attempts.values():
-            told = [op.answered_at for op in one.operations if isinstance(op.answer, Appended)]
-            for index in one.indices:
+        for attempt in self.attempts.values():
+            told = [op.answered_at for op in attempt.operations if isinstance(op.answer, Appended)]
+            for index in attempt.indices:
                 if told and index is not None:
                     self.visible[index] = min(self.visible[index], *told)
         for operation in self.history.operations:
@@ -134,7 +136,9 @@ class Evidence:
     def origin(self, index: int) -> tuple[Operation, ...]:
         """The calls that may have stored an event; one that was acknowledged first."""
         found = self.callers[self.log[index].id]
-        return tuple(sorted(found, key=lambda one: (not isinstance(one.answer, Appended), one.called_at)))[:2]
+        return tuple(
+            sorted(found, key=lambda operation: (not isinstance(operation.answer, Appended), operation.called_at))
+        )[:2]
 
     def event(self, index: int) -> tuple[Proof, ...]:
         """An event and the call that it came from, as a proof."""
@@ -162,7 +166,7 @@ class Evidence:
 
     def _earliest_of(self, stream: str) -> list[int]:
         if stream not in self._earliest_by_stream:
-            self._earliest_by_stream[stream] = suffix_least([self.visible[one] for one in self.streams[stream]])
+            self._earliest_by_stream[stream] = suffix_least([self.visible[index] for index in self.streams[stream]])
         return self._earliest_by_stream[stream]
 
     @cached_property

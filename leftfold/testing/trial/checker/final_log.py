@@ -30,7 +30,9 @@ def check_tags(url: str, final: list[Stored]) -> list[Violation]:
         found.setdefault(position, set()).add(tag)
     wrong = [stored for stored in final if found.pop(stored.position, set()) != set(stored.tags)]
     text = "the index of tags does not have this event's tags"
-    nowhere = [Violation("tags", f"the index of tags has an entry at {one}, where no event is", ()) for one in found]
+    nowhere = [
+        Violation("tags", f"the index of tags has an entry at {position}, where no event is", ()) for position in found
+    ]
     return [Violation("tags", text, (stored,)) for stored in wrong] + nowhere
 
 

@@ -132,7 +132,7 @@ def _nearby(evidence: Evidence, index: int | None, position: int) -> tuple[Proof
     found = [index] if index is not None else []
     if position in evidence.by_position:
         found.append(evidence.by_position[position])
-    return tuple(one for index in found for one in evidence.event(index))
+    return tuple(record for index in found for record in evidence.event(index))
 
 
 def check_followers(evidence: Evidence) -> Iterator[Violation]:
@@ -146,7 +146,7 @@ def _check_follower(evidence: Evidence, follower: Follower) -> Iterator[Violatio
     first = follower.glimpses[0].began if follower.glimpses else 0
     place = evidence.above(matching, first or 0)
     for number, glimpse in enumerate(follower.glimpses):
-        proof = tuple(Seen(follower, one) for one in follower.glimpses[max(0, number - 1) : number + 1])
+        proof = tuple(Seen(follower, glimpse) for glimpse in follower.glimpses[max(0, number - 1) : number + 1])
         for gone in (glimpse.began, glimpse.reached):
             if gone is not None and evidence.above(matching, gone) != place:
                 where = "skipped" if evidence.above(matching, gone) > place else "repeated"
@@ -172,6 +172,6 @@ def _check_follower(evidence: Evidence, follower: Follower) -> Iterator[Violatio
             place += 1
     due = evidence.above(matching, evidence.history.until)
     if place < due:
-        last = tuple(Seen(follower, one) for one in follower.glimpses[-1:])
+        last = tuple(Seen(follower, glimpse) for glimpse in follower.glimpses[-1:])
         text = f"{follower.name} did not see the last {due - place} of its events, although it was waited for"
         yield Violation("followers", text, (*last, *evidence.event(matching[place])))

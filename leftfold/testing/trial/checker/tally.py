@@ -33,7 +33,7 @@ def _fingerprint(before: int, position: int, id: str) -> int:
 def check_tally(rows: Iterable[TrialTally], final: Iterable[Stored]) -> list[Violation]:
     """The rows are what folding the final log gives: every event was applied once, in order."""
     expected: dict[str, TrialTally] = {}
-    for stored in sorted(final, key=lambda one: one.position):
+    for stored in sorted(final, key=lambda event: event.position):
         before = expected.get(stored.stream) or TrialTally(stream=stored.stream, events=0, fingerprint=0)
         expected[stored.stream] = before.replace(
             events=before.events + 1, fingerprint=_fingerprint(before.fingerprint, stored.position, stored.id)

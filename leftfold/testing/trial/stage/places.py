@@ -93,7 +93,7 @@ class GivenPostgres:
 
     def fresh(self, name: str) -> str:
         parts = urlsplit(self._url)
-        options = [one for one in parts.query.split("&") if one and not one.startswith("schema=")]
+        options = [option for option in parts.query.split("&") if option and not option.startswith("schema=")]
         return parts._replace(query="&".join([*options, f"schema=leftfold_trial_{name}"])).geturl()
 
     def drop(self, url: str) -> None:

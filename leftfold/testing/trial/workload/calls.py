@@ -106,7 +106,7 @@ class Caller:
                 break
             answer = await self._desk.ask(self.name, call)
         if isinstance(answer, Appended):
-            self._memory.position = max([self._memory.position, *(one[1] for one in answer.results)])
+            self._memory.position = max([self._memory.position, *(result[1] for result in answer.results)])
             for write, (version, _, _) in zip(call.writes, answer.results, strict=True):
                 self._memory.versions[write.stream] = version
         elif isinstance(answer, Conflict):
@@ -150,7 +150,7 @@ class Caller:
     async def _notes(self) -> None:
         streams = sorted({self._stream() for _ in range(self._chance.choice([2, 2, 3, 5]))})
         self._chance.shuffle(streams)
-        await self._submit(Append(tuple(self._submission(one) for one in streams), together=True))
+        await self._submit(Append(tuple(self._submission(stream) for stream in streams), together=True))
 
     async def _nothing(self) -> None:
         """No events at all only check the expectation."""
@@ -232,7 +232,7 @@ class Caller:
             await asyncio.sleep(self._chance.uniform(0, 0.05))
         condition = Condition(query, answer.after, answer.seen)
         streams = sorted({self._stream() for _ in range(self._chance.choice([1, 1, 2]))})
-        writes = tuple(Submission(one, expectation.ANY_VERSION, self._facts(2)) for one in streams)
+        writes = tuple(Submission(stream, expectation.ANY_VERSION, self._facts(2)) for stream in streams)
         await self._submit(Append(writes, together=len(writes) > 1, condition=condition))
 
     def _query(self) -> Query:

@@ -118,7 +118,7 @@ class Desk:
         for call in calls:
             number = self._journal.call(caller, call)
             stored[number] = Appended(())
-            writes = [as_write(one) for one in call.writes]
+            writes = [as_write(submission) for submission in call.writes]
             try:
                 results: Any = transaction.append_all(writes, condition=as_condition(call.condition))
                 stored[number] = _appended(await results if isawaitable(results) else results)
@@ -135,15 +135,15 @@ class Desk:
                 return await self._append(call)
             case ReadStream(stream, after, limit, backwards):
                 found += await self._all(self.store.read(stream, after=after, limit=limit, backwards=backwards))
-                return Saw(tuple(sight(one) for one in found))
+                return Saw(tuple(sight(event) for event in found))
             case ReadLog(query, after, limit, backwards):
                 asked = as_query(query)
                 found += await self._all(self.store.read_all(asked, after=after, limit=limit, backwards=backwards))
-                return Saw(tuple(sight(one) for one in found))
+                return Saw(tuple(sight(event) for event in found))
             case Decide(query):
                 decision = await self._call(lambda: self.store.decision(as_query(query)))
                 condition = decision.condition
-                return Decided(tuple(sight(one) for one in decision.events), condition.after, tuple(condition.seen))
+                return Decided(tuple(sight(event) for event in decision.events), condition.after, tuple(condition.seen))
             case Head():
                 return At(await self._call(self.store.head))
             case Project():
@@ -153,7 +153,7 @@ class Desk:
     async def _append(self, call: Append) -> Appended:
         condition = as_condition(call.condition)
         if call.together:
-            writes = [as_write(one) for one in call.writes]
+            writes = [as_write(submission) for submission in call.writes]
             results = await self._call(lambda: self.store.append_all(writes, condition=condition))
         else:
             [write] = call.writes
@@ -171,7 +171,7 @@ class Desk:
 
     async def _all(self, found: Any) -> list[lf.RecordedEvent]:
         if self._threads is None:
-            return [one async for one in found]
+            return [event async for event in found]
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: list(found))
 
 
@@ -198,7 +198,7 @@ def answer_of(error: Exception) -> Answer:
 
 
 def _appended(results: Sequence[lf.AppendResult]) -> Appended:
-    return Appended(tuple((one.version, one.position, one.duplicate) for one in results))
+    return Appended(tuple((result.version, result.position, result.duplicate) for result in results))
 
 
 @asynccontextmanager

@@ -80,8 +80,11 @@ async def work(setting: Setting) -> None:
             for number in range(setting.callers)
         ]
         followers = [
-            (Following(one.name, one.query, directory, random.Random(f"{setting.seed}/{one.name}")), desks[one.door])
-            for one in setting.followers
+            (
+                Following(follower.name, follower.query, directory, random.Random(f"{setting.seed}/{follower.name}")),
+                desks[follower.door],
+            )
+            for follower in setting.followers
         ]
         _say("open")
         following = [asyncio.create_task(follower.live(desk.store)) for follower, desk in followers]
