@@ -79,8 +79,8 @@ class Run:
         key = measurement.side, measurement.back_end, filling
         if key not in self._filled:
             url = self._places.create(measurement.back_end)
-            told = self._sides[measurement.side].ask(filling.measure, url=url, **dict(filling.arguments))
-            self._filled[key] = url, told
+            filled = self._sides[measurement.side].ask(filling.measure, url=url, **dict(filling.arguments))
+            self._filled[key] = url, filled
         return self._filled[key]
 
     def _bank(self) -> Filling:

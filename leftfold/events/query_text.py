@@ -23,8 +23,8 @@ def query_text(query: Query) -> str:
             sorted(criterion.types),
             sorted(criterion.tags),
             criterion.category,
-            _told(criterion.occurred),
-            _told(criterion.recorded),
+            _as_json(criterion.occurred),
+            _as_json(criterion.recorded),
         )
         for criterion in query.criteria
     ]
@@ -32,7 +32,7 @@ def query_text(query: Query) -> str:
 
 
 def query_of_text(text: str) -> Query:
-    """What `query_text` has told."""
+    """The query that `query_text` has written."""
     criteria = msgspec.json.decode(text, type=list[_Criterion])
     return Query(
         tuple(
@@ -48,15 +48,15 @@ def query_of_text(text: str) -> Query:
     )
 
 
-def _told(span: Span | None) -> tuple[str | None, str | None] | None:
+def _as_json(span: Span | None) -> tuple[str | None, str | None] | None:
     if span is None:
         return None
-    start, end = (None if end is None else moment.to_text(end) for end in span)
+    start, end = (None if side is None else moment.to_text(side) for side in span)
     return start, end
 
 
-def _span(told: tuple[str | None, str | None] | None) -> Span | None:
-    if told is None:
+def _span(text: tuple[str | None, str | None] | None) -> Span | None:
+    if text is None:
         return None
-    start, end = (None if end is None else moment.from_stored(end) for end in told)
+    start, end = (None if side is None else moment.from_stored(side) for side in text)
     return start, end

@@ -58,10 +58,10 @@ class GivenEvents:
         if not isinstance(projection, Projection):
             raise TypeError(f"project takes what @lf.projection has made of a function, not {projection!r}")
         query = projection.query(self._registry)
-        told = [recorded for recorded in self._recorded(projection.category or "Given") if query.matches(recorded)]
-        home = told[0].category if told and projection.mixes_categories else None
+        concerned = [recorded for recorded in self._recorded(projection.category or "Given") if query.matches(recorded)]
+        home = concerned[0].category if concerned and projection.mixes_categories else None
         rows: dict[Any, Model] = {}
-        failure = fold_onto(projection, rows, told, home)
+        failure = fold_onto(projection, rows, concerned, home)
         return Projected(projection, rows, failure)
 
     def _recorded(self, category: str) -> Iterator[RecordedEvent]:
@@ -106,7 +106,7 @@ class Projected(Generic[Model]):
         __tracebackhide__ = True
         expected = self._checked(rows)
         if self.failure is not None:
-            raise AssertionError(f"expected {_counted(expected)}, but {_told(self.failure)}") from self.failure
+            raise AssertionError(f"expected {_counted(expected)}, but {_describe(self.failure)}") from self.failure
         different = [
             differing(expected.get(key), self._by_key.get(key), self._projection.definition)
             for key in {**expected, **self._by_key}
@@ -127,9 +127,9 @@ class Projected(Generic[Model]):
             raise AssertionError(f"{wanted}, but the projection folded every event{_listed('rows', self.rows)}")
         cause = self.failure.__cause__ or self.failure
         if not isinstance(cause, kind) and not isinstance(self.failure, kind):
-            raise AssertionError(f"{wanted}, but {_told(self.failure)}") from self.failure
+            raise AssertionError(f"{wanted}, but {_describe(self.failure)}") from self.failure
         if match is not None and not re.search(match, self.failure.reason):
-            raise AssertionError(f"{wanted} matching {match!r}, but {_told(self.failure)}") from self.failure
+            raise AssertionError(f"{wanted} matching {match!r}, but {_describe(self.failure)}") from self.failure
         return Projected(self._projection, self._by_key, None)
 
     def _checked(self, rows: Iterable[Model]) -> dict[Any, Model]:
@@ -164,7 +164,7 @@ def _comparison(different: Sequence[Difference[Any]]) -> str:
     return "\n".join(lines)
 
 
-def _told(failure: ProcessorFailed) -> str:
+def _describe(failure: ProcessorFailed) -> str:
     return f"event {failure.position}, {failure.type!r} of {failure.stream!r}, stopped it: {failure.reason}"
 
 

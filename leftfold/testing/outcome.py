@@ -103,13 +103,13 @@ def _comparison(expected: Sequence[Any], actual: Sequence[NewEvent], marks: Sequ
 
 def _listed(title: str, events: Sequence[Any], marks: Sequence[bool] = ()) -> str:
     lines = [
-        f"  {'>' if differs else ' '} {number}. {_told(event)}"
+        f"  {'>' if differs else ' '} {number}. {_describe(event)}"
         for number, (event, differs) in enumerate(zip_longest(events, marks[: len(events)], fillvalue=False), start=1)
     ]
     return "\n".join([f"{title}:", *lines]) if lines else f"{title}: no events"
 
 
-def _told(event: Any) -> str:
+def _describe(event: Any) -> str:
     """An event as code; what was said about it, but for its id, behind it."""
     if not isinstance(event, NewEvent):
         return repr(event)

@@ -58,12 +58,12 @@ class TellingMaintainer:
         self._compiler = Compiler(projection, database, role)
 
     async def prepare(self, events: Sequence[RecordedEvent]) -> Prepared:
-        from leftfold.read.projection.sql import told_by
+        from leftfold.read.projection.sql import statements_of
 
         sql: list[tuple[RecordedEvent, str, Sequence[Any]]] = []
         for number, recorded in enumerate(events):
             try:
-                told = told_by(self._projection.handle(recorded), recorded)
+                told = statements_of(self._projection.handle(recorded), recorded)
                 sql += [(recorded, *self._bound(one)) for one in told]
             except Exception as error:
                 sql = [one for one in sql if one[0] is not recorded]

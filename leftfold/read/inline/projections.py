@@ -199,7 +199,7 @@ class _Fold:
 
     def lock(self, key: Any) -> int:
         """A hash of a row's key, the same in every process, however the key is written."""
-        kept = self._projection.definition.kept_key(key)
+        kept = self._projection.definition.canonical_key(key)
         return crc32(msgspec.json.encode([self.name, *kept])) - 2**31
 
 

@@ -33,12 +33,12 @@ class Definition:
     """The key of a row: a value, or a tuple if several fields make the key."""
     table: sa.Table
 
-    def kept_key(self, key: Any) -> list[Any]:
+    def canonical_key(self, key: Any) -> list[Any]:
         """A key's values in the one form in which they are told and hashed everywhere: as SQLite keeps them."""
         steps = (self.fields[index].type.to_driver("sqlite") for index in self.key)
         return [step(value) if step else value for step, value in zip(steps, self.key_values(key), strict=True)]
 
-    def told(self) -> list[tuple[object, ...]]:
+    def describe(self) -> list[tuple[object, ...]]:
         """The model in words that change with it: its fields, what they take, and their defaults."""
         defaults = {field.name: repr(field.default) for field in msgspec.structs.fields(self.model)}
         return [

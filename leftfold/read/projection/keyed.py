@@ -91,7 +91,7 @@ class Projection(Generic[Model]):
     def blueprint(self, registry: Registry) -> Blueprint:
         """What the code says of its rows, and a fingerprint of it."""
         query = query_text(self.query(registry))
-        fingerprint = fingerprint_of(self.definition.told(), *self._code, query)
+        fingerprint = fingerprint_of(self.definition.describe(), *self._code, query)
         return Blueprint(self.name, self.version, fingerprint, self.table_names, query)
 
     def keys_of(self, recorded: RecordedEvent) -> Sequence[Any]:

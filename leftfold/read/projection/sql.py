@@ -18,7 +18,7 @@ from leftfold.read.model.model import ReadModel
 from leftfold.read.model.table_names import check_table_name
 from leftfold.read.projection.fingerprint import code_of, describe, fingerprint_of
 
-Told = sa.Executable | tuple[sa.Executable, Mapping[str, Any]]
+Answer = sa.Executable | tuple[sa.Executable, Mapping[str, Any]]
 """A statement, or one with values for its parameters: made once and told often, it is compiled once, sent in bulk."""
 
 
@@ -116,20 +116,20 @@ class SqlProjection:
         return f"<projection {self.name!r} version {self.version} of {', '.join(self.table_names)}>"
 
 
-def told_by(answer: Any, recorded: RecordedEvent) -> list[Told]:
+def statements_of(answer: Any, recorded: RecordedEvent) -> list[Answer]:
     """What a handler has answered, as a list; `InvalidArgument` for what is no statement."""
     if answer is None:
         return []
     if isinstance(answer, AsyncIterator):
         raise InvalidArgument("an async handler awaits tx.execute(…) and yields nothing: take the yield out")
-    told = [answer] if isinstance(answer, sa.Executable) or _has_values(answer) else list(answer)
-    for statement in told:
+    statements = [answer] if isinstance(answer, sa.Executable) or _has_values(answer) else list(answer)
+    for statement in statements:
         if not isinstance(statement, sa.Executable) and not _has_values(statement):
             raise InvalidArgument(
                 f"answered {recorded.type!r} with {statement!r}: expected a SQLAlchemy statement, or (statement, "
                 "values)"
             )
-    return told
+    return statements
 
 
 def _has_values(statement: Any) -> bool:

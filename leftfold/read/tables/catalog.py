@@ -50,8 +50,8 @@ async def drop_table(connection: Connection, database: Database, name: str) -> N
     except Exception as error:
         if getattr(error, "sqlstate", None) != "2BP01":
             raise
-        told = " ".join(str(error).split())
-        raise NotSupported(f"the table {name} cannot be dropped before what depends on it is: {told}") from error
+        reason = " ".join(str(error).split())
+        raise NotSupported(f"the table {name} cannot be dropped before what depends on it is: {reason}") from error
 
 
 async def lock_tables(connection: Connection, database: Database, names: Iterable[str]) -> None:

@@ -213,7 +213,7 @@ class AsyncPastView(AsyncView[Model]):
         super().__init__(past.database, model)
         self._past_of: Past | None = past
         self._position = past.position
-        self._told = f"{model.__name__} {past.asked}, {past.rows:,} row{'' if past.rows == 1 else 's'}"
+        self._description = f"{model.__name__} {past.asked}, {past.rows:,} row{'' if past.rows == 1 else 's'}"
 
     @property
     def position(self) -> int:
@@ -230,8 +230,8 @@ class AsyncPastView(AsyncView[Model]):
         """Never waits: `InvalidArgument` for a position that this view does not reach: nothing is added to it."""
         if position > self._position:
             raise InvalidArgument(
-                f"this view of the past ({self._told}) shows the log up to position {self._position} and will not get "
-                f"to {position}: wait with the view of now"
+                f"this view of the past ({self._description}) shows the log up to position {self._position} and will "
+                f"not get to {position}: wait with the view of now"
             )
 
     def _statement(self, select: sa.Select[Any]) -> Compiled:
@@ -248,11 +248,13 @@ class AsyncPastView(AsyncView[Model]):
 
     async def _run(self, statement: Compiled, /, **values: Any) -> list[Row]:
         if self._past_of is None:
-            raise StoreUnavailable(f"this view of the past ({self._told}) is closed: ask for it again with as_of(…)")
+            raise StoreUnavailable(
+                f"this view of the past ({self._description}) is closed: ask for it again with as_of(…)"
+            )
         return await super()._run(statement, **values)
 
     def __repr__(self) -> str:
-        return f"<{self._told}>"
+        return f"<{self._description}>"
 
     async def __aenter__(self) -> Self:
         return self

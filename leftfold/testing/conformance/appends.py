@@ -60,8 +60,8 @@ class AppendChecks:
                         continue
                     with pytest.raises(lf.ConcurrencyError) as refused:
                         await store.append(stream, events, expected=expected)
-                    told = refused.value
-                    assert (told.stream, told.expected, told.actual) == (stream, expected, existing)
+                    error = refused.value
+                    assert (error.stream, error.expected, error.actual) == (stream, expected, existing)
                 assert len(await store.read(stream)) == existing + succeeds
 
     @scenario

@@ -78,9 +78,9 @@ def show_totals(console: Console, totals: Totals) -> None:
     table.add_column("calls", justify="right", no_wrap=True)
     table.add_column("kind", style="cyan", no_wrap=True)
     table.add_column("answers", overflow="fold")
-    for call, told in answers.items():
+    for call, kinds in answers.items():
         count = sum(number for (kind, _), number in totals.calls.items() if kind == call)
-        table.add_row(f"{count:,}", call, ", ".join(told))
+        table.add_row(f"{count:,}", call, ", ".join(kinds))
     console.print()
     console.print(table)
     faults = plain_table()
@@ -109,7 +109,7 @@ def show_verdict(console: Console, place: Place, verdict: Verdict) -> None:
     for violation in list(first.values())[:MOST_VIOLATIONS]:
         same = sum(other.rule == violation.rule for other in verdict.violations)
         console.print(Text.assemble(("\n" + violation.rule, "bold"), f" ({same}): {printable(violation.text)}"))
-        for line in told(violation.proof, verdict):
+        for line in describe_proof(violation.proof, verdict):
             console.print(Text(f"  {line}"), soft_wrap=True)
     seed = verdict.seed.partition("/")[0]
     console.print(f"\nthe whole history is in {verdict.directory}; again: --seed {seed}", highlight=False)
@@ -117,10 +117,10 @@ def show_verdict(console: Console, place: Place, verdict: Verdict) -> None:
         console.print(f"the store is kept: {parse_url(verdict.url)}", highlight=False)
 
 
-def told(proof: Sequence[Proof], verdict: Verdict) -> list[str]:
+def describe_proof(proof: Sequence[Proof], verdict: Verdict) -> list[str]:
     """The records of a proof, one line each, in the order in which they happened. Times are seconds since the start."""
     zero = min((operation.called_at for operation in verdict.history.operations), default=0)
-    lines = [(_moment(record), _told(record, zero)) for record in proof]
+    lines = [(_moment(record), _describe(record, zero)) for record in proof]
     return [_cut(line) for _, line in sorted(lines, key=lambda pair: pair[0])]
 
 
@@ -134,7 +134,7 @@ def _moment(record: Proof) -> int:
             return 0
 
 
-def _told(record: Proof, zero: int) -> str:
+def _describe(record: Proof, zero: int) -> str:
     match record:
         case Operation():
             end = f"{_seconds(record.answered_at, zero)}" if record.answer is not None else "never"

@@ -56,12 +56,12 @@ def run_trial(
     seed: int,
     minutes: float,
     scale: Scale,
-    told: Callable[[Verdict], None],
+    on_verdict: Callable[[Verdict], None],
     mutant: Mutant = UNCHANGED,
 ) -> tuple[Totals, Verdict]:
     """Rounds until the time is up or one of them is not clean: everything counted, and the last verdict.
 
-    Each round has a fresh store and the seed ``SEED/ROUND``; ``told`` hears of each as soon as it has been judged. The
+    Each round has a fresh store and the seed ``SEED/ROUND``; ``on_verdict`` is called with each verdict. The
     history of a clean round is removed.
     """
     totals = Totals()
@@ -73,7 +73,7 @@ def run_trial(
         part = Scale(scale.workers, scale.callers, scale.followers, left)
         verdict = run_round(place, f"{seed}/{number}", part, mutant)
         totals.add(verdict)
-        told(verdict)
+        on_verdict(verdict)
         if not verdict.violations:
             shutil.rmtree(verdict.directory)
         if verdict.violations or time.monotonic() + LEAST_ROUND_SECONDS > deadline:

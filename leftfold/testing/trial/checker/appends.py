@@ -25,7 +25,7 @@ def check_appends(evidence: Evidence) -> Iterator[Violation]:
     for operation, call in evidence.appends():
         match operation.answer:
             case Appended():
-                yield from _check_told(evidence, operation, call, operation.answer)
+                yield from _check_acknowledged(evidence, operation, call, operation.answer)
             case Conflict():
                 yield from _check_conflict(evidence, operation, call, operation.answer)
             case Clash():
@@ -111,7 +111,9 @@ def _misshapen(evidence: Evidence, write: Submission) -> str:
     return ""
 
 
-def _check_told(evidence: Evidence, operation: Operation, call: Append, answer: Appended) -> Iterator[Violation]:
+def _check_acknowledged(
+    evidence: Evidence, operation: Operation, call: Append, answer: Appended
+) -> Iterator[Violation]:
     """The version and position in the answer are those of the last event."""
     for write, (version, position, duplicate) in zip(call.writes, answer.results, strict=True):
         if write.facts:

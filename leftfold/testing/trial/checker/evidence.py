@@ -110,10 +110,10 @@ class Evidence:
 
     def _note_visible(self) -> None:
         for attempt in self.attempts.values():
-            told = [op.answered_at for op in attempt.operations if isinstance(op.answer, Appended)]
+            answered = [op.answered_at for op in attempt.operations if isinstance(op.answer, Appended)]
             for index in attempt.indices:
-                if told and index is not None:
-                    self.visible[index] = min(self.visible[index], *told)
+                if answered and index is not None:
+                    self.visible[index] = min(self.visible[index], *answered)
         for operation in self.history.operations:
             if isinstance(operation.answer, Saw | Decided):
                 self._note_sights(operation.answer.events, operation.answered_at)

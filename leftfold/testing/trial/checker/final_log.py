@@ -37,9 +37,9 @@ def check_tags(url: str, final: list[Stored]) -> list[Violation]:
 
 
 def _stored(position: int, stream: str, version: int, id: Any, type: str, data: str, tags: Any) -> Stored:
-    told = id.hex if isinstance(id, UUID) else bytes(id).hex()
+    hex_id = id.hex if isinstance(id, UUID) else bytes(id).hex()
     tags = msgspec.json.decode(tags) if isinstance(tags, str) else tags
-    return Stored(position, stream, version, told, type, data, tuple(tags))
+    return Stored(position, stream, version, hex_id, type, data, tuple(tags))
 
 
 def _table(place: PostgresqlUrl | SqliteUrl, name: str) -> str:

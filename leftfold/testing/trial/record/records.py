@@ -235,14 +235,14 @@ class History(msgspec.Struct):
 
 def digest(position: int, stream: str, version: int, id: str, type: str, data: str, tags: Iterable[str]) -> str:
     """Sixteen characters that stand for everything about an event."""
-    told = "\x1f".join((str(position), stream, str(version), id, type, data, *tags))
-    return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
+    text = "\x1f".join((str(position), stream, str(version), id, type, data, *tags))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def sight(recorded: lf.RecordedEvent) -> Sight:
     """What a reader writes down of an event."""
-    told = recorded.data.decode()
+    data = recorded.data.decode()
     id = recorded.id.hex
     return recorded.position, digest(
-        recorded.position, recorded.stream, recorded.version, id, recorded.type, told, recorded.tags
+        recorded.position, recorded.stream, recorded.version, id, recorded.type, data, recorded.tags
     )

@@ -109,7 +109,7 @@ class Hand:
     def notice(self) -> bool:
         """Whether it lives; if it has died by itself, that is a surprise. For whoever has the turn."""
         if self._process is not None and self._ended.is_set() and self._process.returncode != 0:
-            self.surprises.append(self._told(self._process.returncode))
+            self.surprises.append(self._describe(self._process.returncode))
             self._process = None
         return self._process is not None
 
@@ -130,7 +130,7 @@ class Hand:
             raise StoreUnavailable(f"worker {self.name} (pid {self._process.pid}) does not die")
         self._process = None
 
-    def _told(self, code: int) -> str:
+    def _describe(self, code: int) -> str:
         said = self._errors.read_text(errors="replace").strip()
         how = f"ended with exit code {code}" if code >= 0 else f"ended by signal {signal.Signals(-code).name}"
         return f"worker {self.name} {how}: {said[-1500:] or 'it said nothing'}"

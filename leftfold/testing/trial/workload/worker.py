@@ -122,11 +122,11 @@ def _say(word: str) -> None:
 
 
 def main(setting: str) -> None:
-    told = msgspec.json.decode(setting, type=Setting)
-    if told.mutant:
-        module, _, function = told.mutant.partition(":")
+    decoded = msgspec.json.decode(setting, type=Setting)
+    if decoded.mutant:
+        module, _, function = decoded.mutant.partition(":")
         getattr(import_module(module), function)()
-    asyncio.run(live(told))
+    asyncio.run(live(decoded))
 
 
 if __name__ == "__main__":
