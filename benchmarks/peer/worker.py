@@ -18,7 +18,7 @@ from eventsourcing.domain import datetime_now_with_tzinfo
 from eventsourcing.projection import ProjectionRunner
 
 from benchmarks.peer.bank import AccountSummaries, AccountSummary, Bank, BankAccount, environment
-from benchmarks.peer.deciding import append_on_condition, decide, fill_courses
+from benchmarks.peer.decisions import append_on_condition, decide, fill_courses
 from benchmarks.serving import serve
 from benchmarks.timing import (
     PATIENCE,

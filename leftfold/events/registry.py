@@ -16,7 +16,7 @@ import msgspec
 from leftfold.arguments import is_whole_number
 from leftfold.errors import DecodeError, EventTypeConflict, InvalidArgument, InvalidEvent, UnknownEventType
 from leftfold.events.codec import Codec, codec_for
-from leftfold.events.tag import Tagging, tagging_of
+from leftfold.events.tag import EventTags, event_tags_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class EventType:
     schema_version: int
     aliases: tuple[str, ...]
     codec: Codec
-    tagging: Tagging | None
+    tagging: EventTags | None
 
     def __str__(self) -> str:
         return f"{self.cls.__module__}.{self.cls.__qualname__}"
@@ -50,7 +50,7 @@ class Registry:
         for claimed in (name, *_checked_aliases(cls, aliases)):
             _check_name(cls, claimed, schema_version)
         _check_frozen(cls)
-        entry = EventType(cls, name, schema_version, tuple(aliases), codec_for(cls), tagging_of(cls))
+        entry = EventType(cls, name, schema_version, tuple(aliases), codec_for(cls), event_tags_of(cls))
         for claimed in (name, *aliases):
             holder = self._by_name.get(claimed)
             if holder is not None and not entry.is_redefinition_of(holder):

@@ -66,7 +66,7 @@ class TaggedField(NamedTuple):
     several: bool
 
 
-class Tagging:
+class EventTags:
     """The tags that events of one class carry. Its fields are None until the annotations can be understood."""
 
     def __init__(self, cls: type, fields: tuple[TaggedField, ...] | None) -> None:
@@ -93,7 +93,7 @@ class Tagging:
         return tuple(sorted(set(found)))
 
 
-def tagging_of(cls: type) -> Tagging | None:
+def event_tags_of(cls: type) -> EventTags | None:
     """How events of a class are tagged, None if they are not; `EventTypeConflict` for what cannot be a tag.
 
     A class that mentions types defined after it is looked at again when its first event comes.
@@ -101,9 +101,9 @@ def tagging_of(cls: type) -> Tagging | None:
     try:
         annotations = _annotations(cls)
     except EventTypeConflict:
-        return Tagging(cls, None)
+        return EventTags(cls, None)
     fields = tuple(_tagged_fields(cls, annotations))
-    return Tagging(cls, fields) if fields else None
+    return EventTags(cls, fields) if fields else None
 
 
 def _annotations(cls: Any) -> dict[str, Any]:

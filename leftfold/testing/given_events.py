@@ -50,7 +50,7 @@ class GivenEvents:
             stream, events = (item.stream, item.events) if isinstance(item, InStream) else (None, [item])
             self._events += [(stream, encoded) for encoded in encode_events(events, registry)]
 
-    def project(self, projection: Projection[Model]) -> Projected[Model]:
+    def project(self, projection: Projection[Model]) -> ProjectedRows[Model]:
         """Fold the events that the projection is about, in order, from no rows at all.
 
         What was not put into a stream is in the one of the projection's category, or of the category ``Given``.
@@ -62,7 +62,7 @@ class GivenEvents:
         home = concerned[0].category if concerned and projection.mixes_categories else None
         rows: dict[Any, Model] = {}
         failure = fold_onto(projection, rows, concerned, home)
-        return Projected(projection, rows, failure)
+        return ProjectedRows(projection, rows, failure)
 
     def _recorded(self, category: str) -> Iterator[RecordedEvent]:
         """The events as a log tells them, each recorded a second after another, or when it occurred if later."""
@@ -89,7 +89,7 @@ class GivenEvents:
             )
 
 
-class Projected(Generic[Model]):
+class ProjectedRows(Generic[Model]):
     """The ``rows`` that a projection has made of the events, in the order of keys, and the ``failure`` that stopped it.
 
     Every ``expect…`` raises AssertionError when it does not hold, and returns something to go on with.
@@ -116,7 +116,9 @@ class Projected(Generic[Model]):
             raise AssertionError(_comparison(different))
         return self
 
-    def expect_failure(self, kind: type[BaseException] = Exception, *, match: str | None = None) -> Projected[Model]:
+    def expect_failure(
+        self, kind: type[BaseException] = Exception, *, match: str | None = None
+    ) -> ProjectedRows[Model]:
         """The fold raised an error of this kind, whose text the regular expression ``match`` finds.
 
         What comes back has the rows that were there before that event: ``.expect_failure(ValueError).expect([…])``.
@@ -130,7 +132,7 @@ class Projected(Generic[Model]):
             raise AssertionError(f"{wanted}, but {_describe(self.failure)}") from self.failure
         if match is not None and not re.search(match, self.failure.reason):
             raise AssertionError(f"{wanted} matching {match!r}, but {_describe(self.failure)}") from self.failure
-        return Projected(self._projection, self._by_key, None)
+        return ProjectedRows(self._projection, self._by_key, None)
 
     def _checked(self, rows: Iterable[Model]) -> dict[Any, Model]:
         """The expected rows by key; TypeError for what is no list of rows."""

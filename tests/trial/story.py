@@ -12,7 +12,7 @@ from leftfold.testing.trial.record.records import (
     FOREVER,
     Answer,
     Append,
-    Appended,
+    AppendAnswer,
     Call,
     Condition,
     Criterion,
@@ -22,10 +22,10 @@ from leftfold.testing.trial.record.records import (
     History,
     Operation,
     Query,
+    ReadAnswer,
     ReadLog,
-    Saw,
     Sight,
-    Stored,
+    StoredEvent,
     Submission,
     Unknown,
 )
@@ -47,8 +47,8 @@ def together(*appends: Append, condition: Condition | None = None) -> Append:
     return Append(tuple(single.writes[0] for single in appends), True, condition)
 
 
-def appended(*results: tuple[int, int] | tuple[int, int, bool]) -> Appended:
-    return Appended(tuple((result[0], result[1], len(result) > 2) for result in results))
+def appended(*results: tuple[int, int] | tuple[int, int, bool]) -> AppendAnswer:
+    return AppendAnswer(tuple((result[0], result[1], len(result) > 2) for result in results))
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Story:
     """What was called and stored, said in the order of the telling."""
 
     history: History = field(default_factory=History)
-    final: list[Stored] = field(default_factory=list)
+    final: list[StoredEvent] = field(default_factory=list)
     waits: bool = True
     _numbers: count[int] = field(default_factory=lambda: count(1))
 
@@ -71,7 +71,7 @@ class Story:
     def stored(self, position: int, stream: str, version: int, event: Fact | str) -> Sight:
         """An event of the final log; how it looks to a reader."""
         given = fact(event) if isinstance(event, str) else event
-        self.final.append(Stored(position, stream, version, given.id, given.type, given.data, given.tags))
+        self.final.append(StoredEvent(position, stream, version, given.id, given.type, given.data, given.tags))
         return position, self.final[-1].digest
 
     def simple(self, start: int, end: int, position: int, stream: str, version: int, id: str, *tags: str) -> Sight:
@@ -91,8 +91,8 @@ class Story:
         return {violation.rule for violation in self.violations()}
 
 
-def saw(*sights: Sight) -> Saw:
-    return Saw(tuple(sights))
+def saw(*sights: Sight) -> ReadAnswer:
+    return ReadAnswer(tuple(sights))
 
 
 def read_all(after: int = 0, limit: int | None = None, query: Query = EVERYTHING, backwards: bool = False) -> ReadLog:

@@ -8,11 +8,11 @@ from leftfold.testing.trial.record.records import (
     Append,
     Clash,
     Condition,
-    ConditionBroken,
+    ConditionConflict,
     Conflict,
     Fact,
-    Failed,
-    RolledBack,
+    Failure,
+    Rollback,
     Submission,
     Unknown,
 )
@@ -79,8 +79,8 @@ def test_half_of_an_unknown_append_is_found(story: Story) -> None:
     assert story.broken() == {"all or nothing"}
 
 
-@pytest.mark.parametrize("answer", [Conflict("a", 0, 1), RolledBack()])
-def test_what_was_refused_and_is_stored_is_found(story: Story, answer: Conflict | RolledBack) -> None:
+@pytest.mark.parametrize("answer", [Conflict("a", 0, 1), Rollback()])
+def test_what_was_refused_and_is_stored_is_found(story: Story, answer: Conflict | Rollback) -> None:
     story.simple(1, 2, 1, "a", 1, "first")
     story.call(3, 5, append("a", "x", expected=0), answer)
     story.stored(2, "a", 2, "x")
@@ -233,7 +233,7 @@ def test_an_append_against_its_condition_is_found(story: Story, answered: bool) 
 
 def test_a_condition_that_failed_on_a_matching_event_is_clean(story: Story) -> None:
     story.simple(1, 9, 1, "a", 1, "x", "red")
-    story.call(3, 4, append("b", "z", condition=condition(0)), ConditionBroken(1))
+    story.call(3, 4, append("b", "z", condition=condition(0)), ConditionConflict(1))
     assert story.violations() == []
 
 
@@ -245,7 +245,7 @@ def test_a_condition_that_failed_on_a_matching_event_is_clean(story: Story) -> N
 def test_a_condition_that_failed_for_no_reason_is_found(story: Story, given: Condition | None, position: int) -> None:
     story.simple(1, 2, 1, "a", 1, "x", "red")
     story.simple(1, 2, 2, "a", 2, "y")
-    story.call(3, 4, append("b", "z", condition=given), ConditionBroken(position))
+    story.call(3, 4, append("b", "z", condition=given), ConditionConflict(position))
     story.simple(5, 6, 3, "a", 3, "later", "red")
     assert story.broken() == {"conditions"}
 
@@ -254,12 +254,12 @@ def test_a_repetition_refused_by_its_own_events_is_found(story: Story) -> None:
     call = append("b", fact("z", "red"), condition=condition(0))
     story.call(1, 2, call, appended((1, 1)))
     story.stored(1, "b", 1, fact("z", "red"))
-    story.call(3, 4, call, ConditionBroken(1))
+    story.call(3, 4, call, ConditionConflict(1))
     assert story.broken() == {"conditions", "duplicates"}
 
 
 def test_an_error_that_nobody_promised_is_found(story: Story) -> None:
-    story.call(1, 2, append("a", "x"), Failed("AssertionError"))
+    story.call(1, 2, append("a", "x"), Failure("AssertionError"))
     assert story.broken() == {"answers"}
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from leftfold.errors import InvalidArgument
-from leftfold.read.model.columns import MAX_INTEGER, ColumnType, Conversion, Declared
+from leftfold.read.model.columns import MAX_INTEGER, ColumnType, Conversion, DeclaredType
 
 _WIDE = Context(prec=60)
 
@@ -42,7 +42,7 @@ class AmountType(ColumnType):
     def __init__(self, digits: Digits) -> None:
         super().__init__(digits.precision, digits.scale)
         self.digits = digits
-        self.sqlite = Declared(f"SCALEDINT({digits.precision}, {digits.scale})")
+        self.sqlite = DeclaredType(f"SCALEDINT({digits.precision}, {digits.scale})")
         self.postgresql = sa.Numeric(digits.precision, digits.scale)
         self._unit = Decimal((0, (1,), -digits.scale))
         self._exact = Context(prec=digits.precision, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])

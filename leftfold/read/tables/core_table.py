@@ -13,7 +13,7 @@ from leftfold.errors import ProcessorOutdated
 from leftfold.follow.checkpoints.generation import Role
 from leftfold.read.model.table_names import SUFFIX
 from leftfold.read.tables.catalog import existing_columns, name_is_free
-from leftfold.read.tables.compiled import sqlalchemy_dialect
+from leftfold.read.tables.compiler import sqlalchemy_dialect
 
 
 class SqlTable:

@@ -36,17 +36,17 @@ class PostgresqlTable(ReadTable):
         self._plain_key = _plain_key(definition)
         self._delete = f"DELETE FROM {self.name} t USING {keys} WHERE {self._same_key()}"
 
-    def fetching(self, keys: Sequence[Any]) -> Statement:
+    def fetch_statement(self, keys: Sequence[Any]) -> Statement:
         return Statement(self._fetch, (self._keys_as_json(keys),))
 
-    def writing(self, rows: Sequence[Any]) -> Statement:
+    def write_statement(self, rows: Sequence[Any]) -> Statement:
         if self._are_json(rows):
             text = to_json(rows).decode()
         else:
             text = self._as_json(range(len(self._columns)), map(self._dump, rows))
         return Statement(self._write, (text,))
 
-    def deleting(self, keys: Sequence[Any]) -> Statement:
+    def delete_statement(self, keys: Sequence[Any]) -> Statement:
         return Statement(self._delete, (self._keys_as_json(keys),))
 
     def _are_json(self, rows: Sequence[Any]) -> bool:

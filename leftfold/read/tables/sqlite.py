@@ -12,7 +12,7 @@ from leftfold.read.tables.table import ReadTable, to_json
 class SqliteTable(ReadTable):
     """In SQLite."""
 
-    def fetching(self, keys: Sequence[Any]) -> Statement:
+    def fetch_statement(self, keys: Sequence[Any]) -> Statement:
         columns = ", ".join(f"t.{column}" for column in self._columns)
         matches = " AND ".join(f"t.{column} = json_extract(k.value, '$[{at}]')" for at, column in enumerate(self._key))
         return Statement(
@@ -20,7 +20,7 @@ class SqliteTable(ReadTable):
             (to_json([self._key_values(key) for key in keys]).decode(),),
         )
 
-    def writing(self, rows: Sequence[Any]) -> Statement:
+    def write_statement(self, rows: Sequence[Any]) -> Statement:
         marks = ", ".join("?" * len(self._columns))
         return Statement(
             f"INSERT INTO {self.name} ({', '.join(self._columns)}) VALUES ({marks}) {self._on_conflict()}",
@@ -28,6 +28,6 @@ class SqliteTable(ReadTable):
             many=True,
         )
 
-    def deleting(self, keys: Sequence[Any]) -> Statement:
+    def delete_statement(self, keys: Sequence[Any]) -> Statement:
         matches = " AND ".join(f"{column} = ?" for column in self._key)
         return Statement(f"DELETE FROM {self.name} WHERE {matches}", [self._key_values(key) for key in keys], many=True)

@@ -20,7 +20,7 @@ from leftfold.follow.checkpoints.generation import Role
 from leftfold.read.model.definition import Definition, Rows
 from leftfold.read.model.table_names import SUFFIX
 from leftfold.read.tables.catalog import existing_columns
-from leftfold.read.tables.compiled import sqlalchemy_dialect
+from leftfold.read.tables.compiler import sqlalchemy_dialect
 
 to_json = msgspec.json.Encoder().encode
 
@@ -44,15 +44,15 @@ class ReadTable(ABC):
         self._load = definition.loader(database.dialect)
 
     @abstractmethod
-    def fetching(self, keys: Sequence[Any]) -> Statement:
+    def fetch_statement(self, keys: Sequence[Any]) -> Statement:
         """What fetches the rows of these keys, for `loaded`."""
 
     @abstractmethod
-    def writing(self, rows: Sequence[Any]) -> Statement:
+    def write_statement(self, rows: Sequence[Any]) -> Statement:
         """What inserts rows, or replaces those with the same key."""
 
     @abstractmethod
-    def deleting(self, keys: Sequence[Any]) -> Statement:
+    def delete_statement(self, keys: Sequence[Any]) -> Statement:
         """What deletes the rows of these keys."""
 
     def loaded(self, keys: Iterable[Any], fetched: Iterable[tuple[Any, ...]]) -> Rows:
@@ -64,16 +64,16 @@ class ReadTable(ABC):
 
     async def fetch(self, connection: Connection, keys: Sequence[Any]) -> Rows:
         """Fetch the rows of these keys."""
-        [fetched] = await connection.execute_all([self.fetching(keys)])
+        [fetched] = await connection.execute_all([self.fetch_statement(keys)])
         return self.loaded(keys, fetched)
 
     async def write(self, connection: Connection, rows: Sequence[Any]) -> None:
         """Insert rows, or replace those with the same key."""
-        await connection.execute_all([self.writing(rows)])
+        await connection.execute_all([self.write_statement(rows)])
 
     async def delete(self, connection: Connection, keys: Sequence[Any]) -> None:
         """Delete the rows of these keys."""
-        await connection.execute_all([self.deleting(keys)])
+        await connection.execute_all([self.delete_statement(keys)])
 
     def expected(self) -> dict[str, str]:
         """The columns that the model asks for: declared type, NOT NULL, place in the key."""

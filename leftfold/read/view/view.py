@@ -28,7 +28,7 @@ from leftfold.read.model.model import ReadModel
 from leftfold.read.projection.decorator import projection_of
 from leftfold.read.projection.keyed import Projection
 from leftfold.read.tables.comparison import Comparison, Difference, compare_rows, differences
-from leftfold.read.tables.compiled import Compiled, compiled, result_loader
+from leftfold.read.tables.compiler import CompiledStatement, compile_clause, result_loader
 from leftfold.read.tables.scan import in_key_order
 from leftfold.read.tables.tables import table_in
 from leftfold.read.view.as_of import as_of
@@ -56,7 +56,7 @@ class AsyncView(Generic[Model]):
         self._columns = list(self._definition.table.c)
         self._key = [self._columns[index] for index in self._definition.key]
         by_key = (column == sa.bindparam(column.name, type_=column.type) for column in self._key)
-        self._get = compiled(sa.select(*self._columns).where(*by_key), database)
+        self._get = compile_clause(sa.select(*self._columns).where(*by_key), database)
 
     async def get(self, key: Any) -> Model | None:
         """The row of a key (a tuple if several fields make it), or None."""
@@ -169,10 +169,10 @@ class AsyncView(Generic[Model]):
         """Every row in the order of keys, in keyset pages."""
         return in_key_order(self._run, self._database, self._definition)
 
-    def _statement(self, select: sa.Select[Any]) -> Compiled:
-        """Compiled, if it means the same on both back ends."""
+    def _statement(self, select: sa.Select[Any]) -> CompiledStatement:
+        """CompiledStatement, if it means the same on both back ends."""
         check_amounts(select)
-        return compiled(select, self._database)
+        return compile_clause(select, self._database)
 
     async def wait_for(self, position: int, *, timeout: float = 5.0) -> None:
         """Wait until the read model shows everything up to a position, such as that of an `AppendResult`.
@@ -181,7 +181,7 @@ class AsyncView(Generic[Model]):
         """
         await wait_for(self._database, self._definition.name, position, timeout)
 
-    async def _run(self, statement: Compiled, /, **values: Any) -> list[Row]:
+    async def _run(self, statement: CompiledStatement, /, **values: Any) -> list[Row]:
         sql, parameters = statement.bind(**values)
         try:
             async with self._database.connection() as connection:
@@ -234,7 +234,7 @@ class AsyncPastView(AsyncView[Model]):
                 f"not get to {position}: wait with the view of now"
             )
 
-    def _statement(self, select: sa.Select[Any]) -> Compiled:
+    def _statement(self, select: sa.Select[Any]) -> CompiledStatement:
         others = {table.name for table in iterate(select) if isinstance(table, sa.TableClause)} - {
             self._definition.name
         }
@@ -246,7 +246,7 @@ class AsyncPastView(AsyncView[Model]):
             )
         return super()._statement(select)
 
-    async def _run(self, statement: Compiled, /, **values: Any) -> list[Row]:
+    async def _run(self, statement: CompiledStatement, /, **values: Any) -> list[Row]:
         if self._past_of is None:
             raise StoreUnavailable(
                 f"this view of the past ({self._description}) is closed: ask for it again with as_of(…)"

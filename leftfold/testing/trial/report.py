@@ -10,29 +10,29 @@ from rich.text import Text
 from leftfold import expected as expectation
 from leftfold.database.url import parse_url
 from leftfold.ops.command.display import plain_table, printable
-from leftfold.testing.trial.checker.evidence import Proof, Seen, Violation
+from leftfold.testing.trial.checker.evidence import Proof, Sighting, Violation
 from leftfold.testing.trial.record.history import BOOKKEEPING
 from leftfold.testing.trial.record.records import (
     Answer,
     Append,
-    Appended,
-    At,
+    AppendAnswer,
     Call,
-    ConditionBroken,
+    ConditionConflict,
     Conflict,
     Decide,
-    Decided,
-    Failed,
+    DecisionAnswer,
+    Failure,
     Glimpse,
     Head,
     Operation,
+    PositionAnswer,
     Project,
     Query,
+    ReadAnswer,
     ReadLog,
     ReadStream,
-    Saw,
     Sight,
-    Stored,
+    StoredEvent,
     Submission,
     Unknown,
 )
@@ -128,7 +128,7 @@ def _moment(record: Proof) -> int:
     match record:
         case Operation():
             return record.called_at
-        case Seen():
+        case Sighting():
             return record.glimpse.at
         case _:
             return 0
@@ -140,9 +140,9 @@ def _describe(record: Proof, zero: int) -> str:
             end = f"{_seconds(record.answered_at, zero)}" if record.answer is not None else "never"
             span = f"{_seconds(record.called_at, zero)} to {end}"
             return f"{span}  {record.worker} {record.caller}: {_call(record.call)} -> {_answer(record.outcome)}"
-        case Seen():
+        case Sighting():
             return f"{_seconds(record.glimpse.at, zero)}  follower {record.follower.name} {_glimpse(record.glimpse)}"
-        case Stored():
+        case StoredEvent():
             tags = f" {list(record.tags)}" if record.tags else ""
             place = f"position {record.position}, {record.stream} version {record.version}"
             return f"stored: {place}, {record.type} {record.id}{tags}"
@@ -191,24 +191,24 @@ def _query(query: Query) -> str:
 
 def _answer(answer: Answer) -> str:
     match answer:
-        case Appended():
+        case AppendAnswer():
             return "; ".join(
                 f"version {version} at {position}{' (a duplicate)' if duplicate else ''}"
                 for version, position, duplicate in answer.results
             )
         case Conflict():
             return f"ConcurrencyError: {answer.stream} is at {answer.actual}"
-        case ConditionBroken():
+        case ConditionConflict():
             return f"ConditionFailed at {answer.position}"
         case Unknown():
             return f"unknown ({answer.why})"
-        case Saw():
+        case ReadAnswer():
             return f"saw {_sights(answer.events)}"
-        case Decided():
+        case DecisionAnswer():
             return f"read {_sights(answer.events)}, after {answer.after}, seen {list(answer.seen)}"
-        case At():
+        case PositionAnswer():
             return f"position {answer.position}"
-        case Failed():
+        case Failure():
             return printable(answer.error)
         case _:
             return str(type(answer).__struct_config__.tag)

@@ -8,9 +8,9 @@ from leftfold import expected as expectation
 from leftfold.testing.trial.checker.evidence import Attempts, Evidence, Key, Violation, key_of
 from leftfold.testing.trial.record.records import (
     Append,
-    Appended,
+    AppendAnswer,
     Clash,
-    ConditionBroken,
+    ConditionConflict,
     Conflict,
     Operation,
     Submission,
@@ -24,20 +24,20 @@ def check_appends(evidence: Evidence) -> Iterator[Violation]:
         yield from _check_stored(evidence, attempts)
     for operation, call in evidence.appends():
         match operation.answer:
-            case Appended():
+            case AppendAnswer():
                 yield from _check_acknowledged(evidence, operation, call, operation.answer)
             case Conflict():
                 yield from _check_conflict(evidence, operation, call, operation.answer)
             case Clash():
                 yield from _check_clash(evidence, operation, call)
-            case ConditionBroken() if call.condition is None:
+            case ConditionConflict() if call.condition is None:
                 yield Violation("conditions", "an append without a condition was refused for one", (operation,))
 
 
 def _check_stored(evidence: Evidence, attempts: Attempts) -> Iterator[Violation]:
     operations = tuple(attempts.operations)
     ids = [fact.id for _, facts in attempts.key for fact in facts]
-    acknowledged = [operation for operation in operations if isinstance(operation.answer, Appended)]
+    acknowledged = [operation for operation in operations if isinstance(operation.answer, AppendAnswer)]
     there = [index for index in attempts.indices if index is not None]
     if acknowledged:
         if len(there) < len(ids):
@@ -72,7 +72,7 @@ def _check_shape(evidence: Evidence, attempts: Attempts, acknowledged: bool) -> 
         yield Violation("acknowledged", f"acknowledged, but {wrong}", (attempts.operations[0], first))
     if wrong:
         return
-    answered = [op.answer for op in attempts.operations if isinstance(op.answer, Appended)]
+    answered = [op.answer for op in attempts.operations if isinstance(op.answer, AppendAnswer)]
     if sum(not all(duplicate for _, _, duplicate in answer.results) for answer in answered) > 1:
         text = "stored twice, as two acknowledgements say"
         yield Violation("duplicates", text, (*attempts.operations[:3], first))
@@ -89,7 +89,7 @@ def _possible(evidence: Evidence, write: Submission) -> Iterator[Submission]:
     """What may have brought a submission's events into their stream: itself, or others with its first event's id."""
     for operation in evidence.callers[write.facts[0].id]:
         assert isinstance(operation.call, Append)
-        if isinstance(operation.outcome, Appended | Unknown):
+        if isinstance(operation.outcome, AppendAnswer | Unknown):
             yield from (submission for submission in operation.call.writes if submission.stream == write.stream)
 
 
@@ -112,7 +112,7 @@ def _misshapen(evidence: Evidence, write: Submission) -> str:
 
 
 def _check_acknowledged(
-    evidence: Evidence, operation: Operation, call: Append, answer: Appended
+    evidence: Evidence, operation: Operation, call: Append, answer: AppendAnswer
 ) -> Iterator[Violation]:
     """The version and position in the answer are those of the last event."""
     for write, (version, position, duplicate) in zip(call.writes, answer.results, strict=True):

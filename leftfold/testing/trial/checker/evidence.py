@@ -16,17 +16,17 @@ from typing import NamedTuple
 from leftfold.testing.trial.record.records import (
     FOREVER,
     Append,
-    Appended,
+    AppendAnswer,
     Criterion,
-    Decided,
+    DecisionAnswer,
     Fact,
     Follower,
     Glimpse,
     History,
     Operation,
     Query,
-    Saw,
-    Stored,
+    ReadAnswer,
+    StoredEvent,
     Submission,
 )
 
@@ -34,14 +34,14 @@ Key = tuple[tuple[str, tuple[Fact, ...]], ...]
 """What makes two appends the same: the streams and facts, with their ids, of all that they carry."""
 
 
-class Seen(NamedTuple):
+class Sighting(NamedTuple):
     """A line of a follower's, as a proof."""
 
     follower: Follower
     glimpse: Glimpse
 
 
-Proof = Operation | Stored | Seen
+Proof = Operation | StoredEvent | Sighting
 
 
 class Violation(NamedTuple):
@@ -70,7 +70,7 @@ class Attempts(NamedTuple):
 class Evidence:
     """The history and the final log, indexed. ``waits`` tells that the horizon waits for appends in flight."""
 
-    def __init__(self, history: History, final: Sequence[Stored], *, waits: bool) -> None:
+    def __init__(self, history: History, final: Sequence[StoredEvent], *, waits: bool) -> None:
         self.history = history
         self.waits = waits
         self.log = sorted(final, key=lambda stored: stored.position)
@@ -93,7 +93,7 @@ class Evidence:
         self.visible = [FOREVER] * len(self.log)
         self._note_visible()
         for attempt in self.attempts.values():
-            answers = [op.answered_at for op in attempt.operations if isinstance(op.answer, Appended)]
+            answers = [op.answered_at for op in attempt.operations if isinstance(op.answer, AppendAnswer)]
             for operation in attempt.operations:  # what is left of it would find itself repeated
                 operation.ended_at = min([operation.ended_at, *answers])
 
@@ -110,12 +110,12 @@ class Evidence:
 
     def _note_visible(self) -> None:
         for attempt in self.attempts.values():
-            answered = [op.answered_at for op in attempt.operations if isinstance(op.answer, Appended)]
+            answered = [op.answered_at for op in attempt.operations if isinstance(op.answer, AppendAnswer)]
             for index in attempt.indices:
                 if answered and index is not None:
                     self.visible[index] = min(self.visible[index], *answered)
         for operation in self.history.operations:
-            if isinstance(operation.answer, Saw | Decided):
+            if isinstance(operation.answer, ReadAnswer | DecisionAnswer):
                 self._note_sights(operation.answer.events, operation.answered_at)
         for follower in self.history.followers:
             for glimpse in follower.glimpses:
@@ -137,7 +137,7 @@ class Evidence:
         """The calls that may have stored an event; one that was acknowledged first."""
         found = self.callers[self.log[index].id]
         return tuple(
-            sorted(found, key=lambda operation: (not isinstance(operation.answer, Appended), operation.called_at))
+            sorted(found, key=lambda operation: (not isinstance(operation.answer, AppendAnswer), operation.called_at))
         )[:2]
 
     def event(self, index: int) -> tuple[Proof, ...]:
@@ -230,7 +230,7 @@ def key_of(call: Append) -> Key:
     return tuple((write.stream, write.facts) for write in call.writes if write.facts)
 
 
-def matches(criterion: Criterion, stored: Stored) -> bool:
+def matches(criterion: Criterion, stored: StoredEvent) -> bool:
     """Whether one alternative of a query means an event."""
     return (
         (not criterion.types or stored.type in criterion.types)

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import leftfold as lf
 from leftfold.testing.trial.checker.evidence import Violation
-from leftfold.testing.trial.record.records import Stored
+from leftfold.testing.trial.record.records import StoredEvent
 
 
 class TrialTally(lf.ReadModel):
@@ -30,7 +30,7 @@ def _fingerprint(before: int, position: int, id: str) -> int:
     return (before * 31 + position * 7 + int(id[:8], 16)) % 1_000_000_007
 
 
-def check_tally(rows: Iterable[TrialTally], final: Iterable[Stored]) -> list[Violation]:
+def check_tally(rows: Iterable[TrialTally], final: Iterable[StoredEvent]) -> list[Violation]:
     """The rows are what folding the final log gives: every event was applied once, in order."""
     expected: dict[str, TrialTally] = {}
     for stored in sorted(final, key=lambda event: event.position):

@@ -14,19 +14,19 @@ from leftfold.testing.trial.record.records import (
     EVERYTHING,
     Answer,
     Append,
-    Appended,
+    AppendAnswer,
     Condition,
     Conflict,
     Criterion,
     Decide,
-    Decided,
+    DecisionAnswer,
     Fact,
     Head,
     Project,
     Query,
+    ReadAnswer,
     ReadLog,
     ReadStream,
-    Saw,
     Submission,
     Unknown,
 )
@@ -105,7 +105,7 @@ class Caller:
             if not isinstance(answer, Unknown) or self._chance.random() < 0.1:
                 break
             answer = await self._desk.ask(self.name, call)
-        if isinstance(answer, Appended):
+        if isinstance(answer, AppendAnswer):
             self._memory.position = max([self._memory.position, *(result[1] for result in answer.results)])
             for write, (version, _, _) in zip(call.writes, answer.results, strict=True):
                 self._memory.versions[write.stream] = version
@@ -205,7 +205,7 @@ class Caller:
         balance, version = self._memory.balances.get(account, (0, 0))
         found: list[lf.RecordedEvent] = []
         answer = await self._desk.ask(self.name, ReadStream(account, after=version), found=found)
-        if not isinstance(answer, Saw):
+        if not isinstance(answer, ReadAnswer):
             return None
         for recorded in found:
             balance, version = balance + recorded.event.amount, recorded.version
@@ -226,7 +226,7 @@ class Caller:
         """An append that nothing of what its decision rests on may have come before."""
         query = self._query()
         answer = await self._desk.ask(self.name, Decide(query))
-        if not isinstance(answer, Decided):
+        if not isinstance(answer, DecisionAnswer):
             return
         if self._chance.random() < 0.3:
             await asyncio.sleep(self._chance.uniform(0, 0.05))

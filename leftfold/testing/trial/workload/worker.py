@@ -23,7 +23,7 @@ from leftfold.testing.faulty_disk import FailingDisk, interposed
 from leftfold.testing.trial.record.history import Journal
 from leftfold.testing.trial.record.records import Query
 from leftfold.testing.trial.workload.calls import Caller, Memory
-from leftfold.testing.trial.workload.followers import Following
+from leftfold.testing.trial.workload.followers import FollowerLoop
 from leftfold.testing.trial.workload.questions import DoorKind, opened
 
 DOORS: tuple[DoorKind, ...] = ("async", "sync")
@@ -81,7 +81,9 @@ async def work(setting: Setting) -> None:
         ]
         followers = [
             (
-                Following(follower.name, follower.query, directory, random.Random(f"{setting.seed}/{follower.name}")),
+                FollowerLoop(
+                    follower.name, follower.query, directory, random.Random(f"{setting.seed}/{follower.name}")
+                ),
                 desks[follower.door],
             )
             for follower in setting.followers

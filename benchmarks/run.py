@@ -12,7 +12,7 @@ from benchmarks.cases import BackEnd, Case, Filling, Measurement, Side, Size
 from benchmarks.places import Places
 
 
-class Asked(Protocol):
+class SideProcess(Protocol):
     """A side of the comparison."""
 
     def ask(self, measure: str, **arguments: Any) -> Any:
@@ -22,7 +22,7 @@ class Asked(Protocol):
 class Run:
     """Measures the cases on the places, asking the sides."""
 
-    def __init__(self, places: Places, sides: Mapping[Side, Asked], size: Size) -> None:
+    def __init__(self, places: Places, sides: Mapping[Side, SideProcess], size: Size) -> None:
         self._places = places
         self._sides = sides
         self._size = size

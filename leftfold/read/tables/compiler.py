@@ -25,7 +25,7 @@ def sqlalchemy_dialect(name: Dialect) -> sa.Dialect:
     return dialect
 
 
-class Compiled:
+class CompiledStatement:
     """A compiled statement. Tables without a schema are those in ``schema``."""
 
     def __init__(self, clause: ClauseElement, dialect: Dialect, schema: str | None = None) -> None:
@@ -54,9 +54,9 @@ class Compiled:
         return convert(value) if convert else value
 
 
-def compiled(clause: ClauseElement, database: Database) -> Compiled:
+def compile_clause(clause: ClauseElement, database: Database) -> CompiledStatement:
     """For a database, in whose own schema are the tables that have none."""
-    return Compiled(clause, database.dialect, database.schema)
+    return CompiledStatement(clause, database.dialect, database.schema)
 
 
 def result_loader(kinds: Sequence[TypeEngine[Any]], dialect: Dialect) -> Callable[[Sequence[Any]], tuple[Any, ...]]:
