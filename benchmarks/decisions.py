@@ -104,7 +104,7 @@ def _unprecedented(store: lf.EventStore, events: int) -> Act:
 
 
 def _popular(store: lf.EventStore, events: int) -> Act:
-    """Unless anything has happened meanwhile to the student or to the course that everybody knows."""
+    """Unless anything has happened meanwhile to the student, or to the one popular course."""
     return _subscribing(store, ((student, POPULAR) for student, _ in _new(events)))
 
 

@@ -56,7 +56,7 @@ def _courses(url: str) -> Courses:
 
 
 def _subscribing(courses: Courses, new: Iterator[Subscription]) -> Act:
-    after = courses.recorder.read(_either(("nobody", "nothing"))).head
+    after = courses.recorder.read(_either(("no student", "no course"))).head
 
     def append() -> None:
         nonlocal after

@@ -45,7 +45,7 @@ class CuttingProxy:
         """Drop the next connection on which something is sent that way, after so many of its bytes have passed.
 
         ``"request"`` with ``after=0``: the server never hears of it. ``"reply"`` with ``after=0``: the work is done and
-        nobody is told. Fewer bytes than that: the connection goes when the rest comes.
+        the client never hears of it. Fewer bytes than that: the connection goes when the rest comes.
         """
         with self._lock:
             self._armed.append((way, after))

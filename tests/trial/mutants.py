@@ -115,7 +115,7 @@ def follow_by_maximum_position() -> None:
 
 
 def answers_mixed_up() -> None:
-    """Those who travel in one batch get each other's answers."""
+    """The appends of one batch get each other's answers."""
     for log in (PostgresqlLog, SqliteLog):
         log.append_batch = _mixing(log.append_batch)  # type: ignore[method-assign]
 
@@ -133,7 +133,7 @@ def _mixing(original: Callable[..., Awaitable[list[Outcome]]]) -> Any:
 
 
 def _shared(space: str) -> dict[str, str]:
-    """Exclusive locks become shared ones, which keep nobody out."""
+    """Exclusive locks become shared locks, which keep no writer out."""
     return {
         f"{lock}({space}": f"{lock}_shared({space}" for lock in ("pg_advisory_xact_lock", "pg_try_advisory_xact_lock")
     }

@@ -19,7 +19,7 @@ from leftfold.read.model.table_names import check_table_name
 from leftfold.read.projection.fingerprint import code_of, describe, fingerprint_of
 
 Answer = sa.Executable | tuple[sa.Executable, Mapping[str, Any]]
-"""A statement, or one with values for its parameters: made once and told often, it is compiled once, sent in bulk."""
+"""A statement, or a statement with values for its parameters. The same statement object is compiled once, sent in bulk."""
 
 
 class SqlProjection:
@@ -32,12 +32,12 @@ class SqlProjection:
                 yield self.add, {"day": recorded.occurred_at.date(), "total": recorded.event.amount}
 
     ``handle`` yields, or returns a list of, statements or ``(statement, values)``; all of a page are sent together. As
-    ``async def handle(self, tx, recorded)`` it may also read: ``await tx.execute(select(…))`` runs at once and gives
-    rows, through the sync door, too. It must depend on the event and on its own tables only.
+    ``async def handle(self, tx, recorded)`` it may also read: ``await tx.execute(select(…))`` runs at once and returns
+    rows, behind the sync door, too. It must depend on the event and on its own tables only.
 
-    ``tables`` are `sqlalchemy.Table`s without a schema or foreign keys, or `ReadModel` classes, and nobody else's: the
-    projector creates them, and a rebuild makes them anew. The other keywords are those of `projection`. One worker at a
-    time runs it, for no one could tell which rows belong to which events.
+    ``tables`` are `sqlalchemy.Table`s without a schema or foreign keys, or `ReadModel` classes. They belong to this
+    projection alone: the projector creates them, and a rebuild makes them anew. The other keywords are those of
+    `projection`. Only one worker at a time runs it, because nothing tells which rows belong to which events.
     """
 
     tables: ClassVar[tuple[sa.Table, ...]] = ()
@@ -90,20 +90,20 @@ class SqlProjection:
 
     @property
     def reads(self) -> bool:
-        """Whether its handler asks the database."""
+        """Whether its handler reads the database."""
         return inspect.iscoroutinefunction(self.handle)
 
     @property
     def table_names(self) -> tuple[str, ...]:
-        """As they are called when live."""
+        """The tables' names in their live role."""
         return tuple(str(table.name) for table in self.tables)
 
     def query(self, registry: Registry) -> Query:
-        """The events that it is about."""
+        """The events that the projection is about."""
         return Query.of(*self.on, category=self.category, registry=registry)
 
     def blueprint(self, registry: Registry) -> Blueprint:
-        """What the code says of its rows: the class's source and attributes, its tables' columns, and its events."""
+        """The blueprint of its rows. The fingerprint counts the class's source, attributes, tables' columns and events."""
         query = query_text(self.query(registry))
         tables = [
             (table.name, [(c.name, str(c.type), c.nullable, c.primary_key) for c in table.columns])
@@ -117,7 +117,7 @@ class SqlProjection:
 
 
 def statements_of(answer: Any, recorded: RecordedEvent) -> list[Answer]:
-    """What a handler has answered, as a list; `InvalidArgument` for what is no statement."""
+    """The statements of a handler's answer; `InvalidArgument` for anything else."""
     if answer is None:
         return []
     if isinstance(answer, AsyncIterator):
@@ -142,7 +142,7 @@ def _has_values(statement: Any) -> bool:
 
 
 def check_table(table: sa.Table, owner: str) -> None:
-    """`InvalidArgument` if a projection could not have it to itself, or not make it anew."""
+    """`InvalidArgument` if the projection could not own the table, or a rebuild not make it anew."""
     check_table_name(table.name, owner)
     if table.schema is not None:
         raise InvalidArgument(f"{owner}: the table {table.name} names a schema: it lives in the store's, leave it out")

@@ -1,4 +1,4 @@
-"""Tables by their names alone: looked for, renamed and dropped, also those whose code is not here any more."""
+"""The catalog: tables found, renamed and dropped by name, including tables whose code is gone."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from leftfold.errors import NotSupported
 
 
 def named(database: Database, name: str) -> str:
-    """A table as SQL says it."""
+    """The table's quoted name, with its schema."""
     return f'{database.schema}."{name}"' if database.schema else f'"{name}"'
 
 
@@ -24,7 +24,7 @@ async def table_exists(connection: Connection, database: Database, name: str) ->
 
 
 async def name_is_free(connection: Connection, database: Database, name: str) -> bool:
-    """Whether an index may be called so: it shares its names with tables and everything like them."""
+    """Whether an index may have this name: indexes share one space of names with tables."""
     if database.dialect == "sqlite":
         return not await connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,))
     [(free,)] = await connection.execute("SELECT to_regclass(%s) IS NULL", (named(database, name),))
@@ -32,7 +32,7 @@ async def name_is_free(connection: Connection, database: Database, name: str) ->
 
 
 async def rename_table(connection: Connection, database: Database, old: str, new: str) -> None:
-    """Call it otherwise. Views that people have made on it in SQLite go with the name, as it was written in them."""
+    """Rename a table. In SQLite, a user's view on it keeps the old name, as the view's text says it."""
     if database.dialect == "postgresql":
         await connection.execute(f'ALTER TABLE {named(database, old)} RENAME TO "{new}"')
         return
@@ -44,7 +44,7 @@ async def rename_table(connection: Connection, database: Database, old: str, new
 
 
 async def drop_table(connection: Connection, database: Database, name: str) -> None:
-    """Drop it with its rows, if it is there. `NotSupported` names what depends on it."""
+    """Drop a table with its rows, if it exists. `NotSupported` names the objects that depend on it."""
     try:
         await connection.execute(f"DROP TABLE IF EXISTS {named(database, name)}")
     except Exception as error:
@@ -55,7 +55,7 @@ async def drop_table(connection: Connection, database: Database, name: str) -> N
 
 
 async def lock_tables(connection: Connection, database: Database, names: Iterable[str]) -> None:
-    """Let nobody read or write those that are there before the transaction ends, in this order."""
+    """Lock the existing tables, in this order, against reads and writes until the transaction ends."""
     for name in names:
         if database.dialect == "postgresql" and await table_exists(connection, database, name):
             await connection.execute(f"LOCK TABLE {named(database, name)} IN ACCESS EXCLUSIVE MODE")

@@ -34,9 +34,9 @@ _LOADED_AT_ONCE = 5_000
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Past:
-    """A read model as it was: its rows in a database of their own, which goes when nobody refers to it any more.
+    """A read model as it was: its rows in a database of their own, freed with the last reference.
 
-    ``position`` is up to where the log counted, ``ground`` the last event of the log that was known of, and its id.
+    Events up to ``position`` counted. ``ground`` is the position and id of the log's last event at that moment.
     """
 
     asked: AsOf
@@ -71,7 +71,7 @@ class History:
         return known
 
     def forget(self) -> None:
-        """Keep nothing any more; what somebody uses lasts as long as they use it."""
+        """Drop every kept past. A view that is in use keeps its own."""
         with self._lock:
             self._kept.clear()
 

@@ -221,7 +221,7 @@ class AsyncPastView(AsyncView[Model]):
         return self._position
 
     def close(self) -> None:
-        """Let go of the rows. They leave memory as soon as nobody else has asked for the same, now or lately."""
+        """Let go of the rows. They leave memory when no other view, and no recent question, shares them."""
         self._past_of = None
         unopened = SqliteDatabase(SqliteUrl(None), self._database.waiting)  # speaks SQL, and holds nothing
         super().__init__(unopened, self._model)

@@ -128,7 +128,7 @@ def _come_to_rest(stage: Stage) -> list[str]:
 
 
 def _last_head(stage: Stage) -> int:
-    """Up to where the followers are to follow: calls that nobody waits for may still be on their way."""
+    """The position that the followers must reach. Abandoned calls may still be on their way."""
     begin = time.monotonic_ns()
     number = stage.own_calls.call("the end", Head())
     with lf.connect(stage.url, registry=registry) as store:

@@ -155,7 +155,7 @@ def _check_clash(evidence: Evidence, operation: Operation, call: Append) -> Iter
     ids = [fact.id for write in call.writes for fact in write.facts]
     stored = [evidence.by_id[id] for id in ids if id in evidence.by_id]
     if not any(evidence.called[index] < operation.answered_at for index in stored):
-        text = "refused as a duplicate, but nobody had stored any of its events"
+        text = "refused as a duplicate, but none of its events had been stored"
         yield Violation("duplicates", text, (operation,))
     elif len(stored) == len(ids) and not any(_misshapen(evidence, write) for write in call.writes if write.facts):
         proof = (operation, evidence.log[stored[0]])

@@ -1,8 +1,8 @@
 """What is certain: the final log, which call each event came from, and from when on it must have been visible.
 
-An event *may* be there from the moment its call was made, and *must* be there from the first moment that anybody was
-told of it: its append was acknowledged, or a reader or follower had seen it. Every rule is judged by these
-two bounds, so a verdict never depends on how the machine scheduled its processes.
+An event *may* be there from the moment of its call. It *must* be there once its append was acknowledged, or a reader or
+follower had seen it. Every rule is judged by these two bounds, so a verdict never depends on how the machine scheduled
+its processes.
 """
 
 from __future__ import annotations
@@ -160,7 +160,7 @@ class Evidence:
         return bisect_left(self._earliest_of(stream), before)
 
     def certain_position(self, before: int) -> int:
-        """The greatest position that somebody had been told of by a moment."""
+        """The greatest position that any client knew of at a moment."""
         count = bisect_left(self._earliest, before)
         return self.positions[count - 1] if count else 0
 

@@ -1,4 +1,4 @@
-"""Rules of reading: whoever reads or follows sees the log exactly, and everything that had to be there by then."""
+"""Rules of reading: a reader or follower sees the log exactly, and everything that had to be there by then."""
 
 from __future__ import annotations
 
@@ -124,7 +124,7 @@ def _compare(
             yield Violation("reads", "an event was read otherwise than it is stored", (operation, evidence.log[index]))
             return
         if evidence.called[index] >= operation.answered_at:
-            text = "an event was read before anybody had appended it"
+            text = "an event was read before any call had appended it"
             yield Violation("reads", text, (operation, *evidence.event(index)))
             return
 
@@ -168,7 +168,7 @@ def _check_follower(evidence: Evidence, follower: Follower) -> Iterator[Violatio
                 yield Violation("followers", text, (*proof, *evidence.event(index)))
                 return
             if evidence.called[index] >= glimpse.at:
-                text = "saw an event before anybody had appended it"
+                text = "saw an event before any call had appended it"
                 yield Violation("followers", text, (*proof, *evidence.event(index)))
                 return
             place += 1

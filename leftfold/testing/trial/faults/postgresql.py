@@ -84,7 +84,7 @@ def kill_server(stage: Stage, chance: random.Random) -> str | None:
 
 
 def foreign_transaction(stage: Stage, chance: random.Random) -> str | None:
-    """Somebody else's transaction stays open: followers must not care."""
+    """A foreign transaction stays open: followers must not wait for it."""
     with suppress(psycopg.Error), connect(stage.url) as connection:
         connection.execute("BEGIN")
         connection.execute("SELECT pg_current_xact_id()")

@@ -30,7 +30,7 @@ from leftfold.testing.trial.record.records import (
 
 
 class Journal:
-    """A file of lines that outlives the kill of whoever writes it. Any thread may write."""
+    """A file of lines that outlives the kill of its writer. Any thread may write."""
 
     def __init__(self, path: Path) -> None:
         self.path = path

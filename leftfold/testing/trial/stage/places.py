@@ -1,4 +1,4 @@
-"""Where a trial takes place: a PostgreSQL of its own, one that somebody else runs, or SQLite files."""
+"""The places of a trial: a PostgreSQL of its own, a running server, or SQLite files."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class OwnPostgres:
 
 
 class GivenPostgres:
-    """A server that somebody else runs: its processes are left alone, and each round takes a schema of its own."""
+    """A server that already runs: its processes are left alone, and each round takes a schema of its own."""
 
     keeps = True
     waits = True

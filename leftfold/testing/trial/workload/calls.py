@@ -214,7 +214,7 @@ class Caller:
         return balance, version
 
     async def _claim(self) -> None:
-        """A seat that must not have been claimed before, by anybody, in whatever stream."""
+        """A seat that no caller may have claimed before, in any stream."""
         self._memory.claims += 1
         seat = f"seat:{self._chance.randrange(self._memory.claims + 10)}"
         condition = Condition((Criterion(("trial.claimed",), (seat,)),), 0)
