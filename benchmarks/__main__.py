@@ -17,7 +17,7 @@ from benchmarks.cases import QUICK, Case, Measurement, Side, Size, cases
 from benchmarks.environment import peer_python
 from benchmarks.places import Places
 from benchmarks.raw import Raw
-from benchmarks.running import Asked, Run
+from benchmarks.run import Run, SideProcess
 from benchmarks.slow_disk import added_milliseconds, flush_milliseconds, run_on_slow_disk
 from benchmarks.table import MARK, Line, footnotes, lines, markdown, terminal
 from benchmarks.worker import Worker
@@ -38,7 +38,7 @@ def main() -> None:
     with ExitStack() as stack:
         places = stack.enter_context(Places())
         ours = stack.enter_context(Worker(Path(sys.executable), "benchmarks.ours"))
-        sides: dict[Side, Asked] = {"ours": ours, "raw": Raw(places.server.bin / "pgbench")}
+        sides: dict[Side, SideProcess] = {"ours": ours, "raw": Raw(places.server.bin / "pgbench")}
         if not options.no_peer:
             interpreter = peer_python(same_driver=options.same_driver)
             sides["peer"] = stack.enter_context(Worker(interpreter, "benchmarks.peer.worker"))
@@ -75,14 +75,14 @@ def _measure(run: Run, rows: list[Case], size: Size) -> list[Line]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("", total=size.rounds * len(run.plan(rows)))
 
-        def advanced(one: Measurement) -> None:
-            what = f"{one.back_end}: {one.measure} {dict(one.arguments).get('callers', '')}"
-            progress.update(task, advance=1, description=f"{what} by {NAMES[one.side]}")
+        def advanced(measurement: Measurement) -> None:
+            what = f"{measurement.back_end}: {measurement.measure} {dict(measurement.arguments).get('callers', '')}"
+            progress.update(task, advance=1, description=f"{what} by {NAMES[measurement.side]}")
 
         return lines(rows, run.measure(rows, advanced))
 
 
-def _circumstances(places: Places, sides: dict[Side, Asked], size: Size) -> list[str]:
+def _circumstances(places: Places, sides: dict[Side, SideProcess], size: Size) -> list[str]:
     settings = ", ".join(f"{name} {places.ask(f'SHOW {name}')}" for name in ("fsync", "synchronous_commit"))
     versions = "; ".join(str(sides[side].ask("about")) for side in ("ours", "peer") if side in sides)
     return [
@@ -127,7 +127,7 @@ def _machine() -> str:
 def _print(found: list[Line], circumstances: list[str], *, as_markdown: bool) -> None:
     said = [*footnotes(found), *circumstances]
     if as_markdown:
-        print(markdown(found), *(one.replace(MARK, f"\\{MARK}") for one in said), sep="\n\n")
+        print(markdown(found), *(line.replace(MARK, f"\\{MARK}") for line in said), sep="\n\n")
         return
     console = Console(width=None if sys.stdout.isatty() else 160)
     console.print(terminal(found))

@@ -119,7 +119,7 @@ class Case:
     def measurements(self) -> Iterator[Measurement]:
         """What the sides do for it."""
         itself = self.itself if self.itself != self.ours.beside else None
-        yield from (one for one in (self.ours, self.peer, self.raw, itself) if one is not None)
+        yield from (measurement for measurement in (self.ours, self.peer, self.raw, itself) if measurement is not None)
 
 
 def cases(size: Size) -> list[Case]:

@@ -18,8 +18,8 @@ import psycopg
 
 import leftfold as lf
 from benchmarks.bank import AccountOpened, BankAccount, MoneyDeposited, account_summary
-from benchmarks.catching_up import catch_up, catch_up_with_workers
-from benchmarks.deciding import (
+from benchmarks.catch_up import catch_up, catch_up_with_workers
+from benchmarks.decisions import (
     append_on_condition,
     append_on_condition_async,
     costs_of_condition,

@@ -38,7 +38,7 @@ class Places:
 
     @contextmanager
     def fresh(self, back_end: BackEnd, like: str | None = None) -> Iterator[str]:
-        """The URL of a new database, empty or a copy of the one ``like``, which nobody uses; removed afterwards."""
+        """The URL of a new database, empty or a copy of the idle database ``like``; removed afterwards."""
         url = self.create(back_end, like)
         try:
             yield url

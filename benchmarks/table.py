@@ -83,8 +83,8 @@ class Line:
 def lines(rows: Sequence[Case], figures: Mapping[Measurement, float]) -> list[Line]:
     """The cases that were measured, with their figures."""
 
-    def of(one: Measurement | None) -> float | None:
-        return None if one is None else figures.get(one)
+    def of(measurement: Measurement | None) -> float | None:
+        return None if measurement is None else figures.get(measurement)
 
     return [Line(row, figures[row.ours], of(row.peer), of(row.raw), of(row.itself)) for row in rows]
 

@@ -22,7 +22,7 @@ PATIENCE = 60.0
 """Seconds until processes that do not start are given up."""
 
 PAUSE = 0.15
-"""Seconds between appends whose delivery is timed: whoever follows has come to rest."""
+"""Seconds between appends whose delivery is timed: the followers have come to rest."""
 
 Act = Callable[[], object]
 AsyncAct = Callable[[], Awaitable[object]]

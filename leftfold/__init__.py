@@ -36,9 +36,9 @@ from leftfold.events import (
     Registry,
     Tag,
     event_type,
-    metadata,
+    with_metadata,
 )
-from leftfold.expected import ANY, EXISTS, NO_STREAM
+from leftfold.expected import ANY_VERSION, NO_STREAM, STREAM_EXISTS
 from leftfold.fold import Fold
 from leftfold.follow.options import Retry
 from leftfold.front.app import App
@@ -81,11 +81,11 @@ __all__ = [  # noqa: RUF022 - in groups
     "Registry",
     "Tag",
     "event_type",
-    "metadata",
+    "with_metadata",
     # appending and following
-    "ANY",
+    "ANY_VERSION",
     "NO_STREAM",
-    "EXISTS",
+    "STREAM_EXISTS",
     "AppendCondition",
     "AppendResult",
     "AsyncTransaction",

@@ -1,7 +1,7 @@
-"""A checkpoint: up to where a follower has gone, so that it can be verified when it goes on.
+"""A checkpoint: how far a follower has come, in a form that can be verified when it goes on.
 
-A position alone does not tell whether the log is still the one that was followed: after a restored backup, or a
-failover that lost a tail, another event may stand there. So a checkpoint names the store, its epoch, and the event.
+A position alone does not tell whether the log is still the same. After a restored backup, or a failover that lost the
+log's tail, another event may stand there. So a checkpoint names the store, its epoch, and the event.
 """
 
 from __future__ import annotations
@@ -20,9 +20,9 @@ _TEXT = re.compile(rf"({_UUID})/([1-9][0-9]{{0,9}})/(0|[1-9][0-9]{{0,18}})/({_UU
 class Checkpoint:
     """Everything up to ``position`` was followed, in an ``epoch`` of a ``store``; ``event_id`` is of the event there.
 
-    ``event_id`` is None at position 0, and where a follower began behind a bare position at which there is no event.
-    `str` makes one line of text, ``store/epoch/position/event_id``, to keep wherever you like, best in the transaction
-    that keeps what the events have led to; `parse` reads it.
+    ``event_id`` is None at position 0, and where a follower began behind a bare position without an event.
+    `str` makes one line of text, ``store/epoch/position/event_id``, and `parse` reads it. Keep it wherever you like,
+    best in the transaction that keeps your results.
     """
 
     store: UUID
@@ -35,11 +35,11 @@ class Checkpoint:
 
     @staticmethod
     def parse(text: str) -> Checkpoint:
-        """The checkpoint that this text stands for; `InvalidArgument` if it is none."""
+        """Read the text of a checkpoint; `InvalidArgument` if it is none."""
         parts = _TEXT.fullmatch(text.strip()) if isinstance(text, str) else None
         if parts is None:
             raise InvalidArgument(
-                f"{text!r} is no checkpoint: expected the str() of one, store/epoch/position/event_id, such as "
+                f"{text!r} is no checkpoint: expected str(checkpoint), store/epoch/position/event_id, such as "
                 "0190f5c2-7c3a-7d10-8000-3f1e5a9b2c4d/1/4711/0190f5c3-0b1e-7a22-9c4d-8f00e1d2c3b4"
             )
         store, epoch, position, event_id = parts.groups()
@@ -47,11 +47,11 @@ class Checkpoint:
 
 
 class EpochChanged(LeftfoldError):
-    """The log is not the one that was followed so far: restored from a backup, failed over without its tail, replaced.
+    """The log is not the same as before: restored from a backup, failed over without its tail, or replaced.
 
-    Whoever went on could skip what was written instead, so the follower stops. ``checkpoint`` is where it stood, and
-    ``proven`` the last point that certainly belongs to both histories, from which it may go on after everything that it
-    did for later events has been undone; None if that cannot be told.
+    The follower stops, for going on could skip events that were written instead. ``checkpoint`` is where it stood.
+    ``proven`` is the last point that certainly belongs to both histories; None if that cannot be told. From there the
+    follower may go on, once everything that it did for later events has been undone.
     """
 
     def __init__(self, who: str, reason: str, remedy: str, checkpoint: Checkpoint, proven: Checkpoint | None) -> None:

@@ -18,11 +18,11 @@ class LeftfoldError(Exception):
 
 
 class InvalidArgument(LeftfoldError, ValueError):
-    """A name, number, URL or moment that cannot be used; nothing was read or written."""
+    """A name, number, URL or moment cannot be used; nothing was read or written."""
 
 
 class InvalidState(LeftfoldError, RuntimeError):
-    """Something that cannot be done now, though its arguments are fine; nothing was written."""
+    """The arguments are fine, but the state of things does not allow the call now; nothing was written."""
 
 
 class EventTypeConflict(LeftfoldError, TypeError):
@@ -40,7 +40,7 @@ class ConcurrencyError(LeftfoldError):
         tried = f" after {attempts} attempts" if attempts > 1 else ""
         super().__init__(
             f"stream {stream!r} is at version {actual}, expected {expectation.describe(expected)}{tried}: "
-            "somebody else appended first; load it again and decide again"
+            "another writer appended first; load it again and decide again"
         )
 
     def __reduce__(self) -> tuple[type[ConcurrencyError], tuple[str, int, int, int]]:
@@ -48,17 +48,17 @@ class ConcurrencyError(LeftfoldError):
 
 
 class ConditionFailed(LeftfoldError):
-    """An event stands in the log that the append was not to find; nothing was written.
+    """The log holds an event that the append's condition excludes; nothing was written.
 
-    It carries the `AppendCondition` and the position of the first event that it fails on.
+    It carries the `AppendCondition` and the position of the first such event.
     """
 
     def __init__(self, condition: Any, position: int) -> None:
         self.condition = condition
         self.position = position
         super().__init__(
-            f"the event at position {position} matches what the append was to find nothing of after position "
-            f"{condition.after}: somebody else appended first; read again and decide again"
+            f"the event at position {position} matches the append's condition, which allows no such event after position "
+            f"{condition.after}: another writer appended first; read again and decide again"
         )
 
     def __reduce__(self) -> tuple[type[ConditionFailed], tuple[Any, int]]:
@@ -71,7 +71,7 @@ class DuplicateEvent(LeftfoldError):
     def __init__(self, stream: str, ids: Sequence[UUID]) -> None:
         self.stream = stream
         self.ids = tuple(ids)
-        shown = ", ".join(str(one) for one in self.ids[:3]) + (", …" if len(self.ids) > 3 else "")
+        shown = ", ".join(str(event_id) for event_id in self.ids[:3]) + (", …" if len(self.ids) > 3 else "")
         super().__init__(
             f"an append to {stream!r} carries event ids that are stored already as something else ({shown}): "
             "a retry must carry the same events, in the same order, for the same stream; new facts need new ids"
@@ -82,11 +82,11 @@ class DuplicateEvent(LeftfoldError):
 
 
 class AggregateNotFound(LeftfoldError, LookupError):
-    """There is no such aggregate, or there was none at the moment asked about."""
+    """There is no such aggregate, or there was none at the moment in question."""
 
 
 class HistoricalState(LeftfoldError):
-    """A state loaded as it was earlier was asked to change; history is read only."""
+    """A state of the past was asked to change; history is read only."""
 
 
 class UnknownEventType(LeftfoldError, LookupError):
@@ -118,11 +118,11 @@ class DecodeError(LeftfoldError, ValueError):
 
 
 class ProcessorFailed(LeftfoldError):
-    """A projection could not apply an event; its rows and checkpoint stand just before it, and nothing is skipped.
+    """A projection could not apply an event. Its rows and checkpoint stand just before the event; nothing is skipped.
 
-    It carries the projection's name, the event's position, stream and type, and the reason, whose error is its cause.
-    ``others`` are the failures of other projections in the same run. An inline projection refuses the append with it:
-    then the position is None, and nothing was written.
+    It carries the projection's name, the event's position, stream and type, and the reason; the fold's own error is its
+    cause. ``others`` are the failures of other projections in the same run. An inline projection refuses the append
+    with it: then the position is None, and nothing was written.
     """
 
     def __init__(
@@ -145,7 +145,7 @@ class ProcessorFailed(LeftfoldError):
 
 
 class ProcessorPaused(LeftfoldError):
-    """A projection was asked to catch up, and somebody has paused it."""
+    """A projection was asked to catch up, and it is paused."""
 
     def __init__(self, projection: str, who: str, why: str) -> None:
         self.projection = projection
@@ -161,14 +161,14 @@ class ProcessorPaused(LeftfoldError):
 
 
 class ProjectionBehind(LeftfoldError, TimeoutError):
-    """A read model does not show an event in time: up to where it is, and why."""
+    """A read model does not show an event in time; the error says how far it is, and why."""
 
     def __init__(self, projection: str, position: int, reached: int, why: str) -> None:
         self.projection = projection
         self.position = position
         self.reached = reached
         self.why = why
-        super().__init__(f"projection {projection!r} is at position {reached}, and {position} was waited for: {why}")
+        super().__init__(f"projection {projection!r} is at position {reached}, expected {position}: {why}")
 
     def __reduce__(self) -> tuple[type[ProjectionBehind], tuple[str, int, int, str]]:
         return type(self), (self.projection, self.position, self.reached, self.why)
@@ -179,22 +179,22 @@ class StoreUnavailable(LeftfoldError):
 
 
 class TransactionConflict(LeftfoldError):
-    """A transaction of the user's collided with another one (a deadlock, a serialization failure, a stale snapshot).
+    """The user's transaction collided with another one (a deadlock, a serialization failure, a stale snapshot).
 
-    Nothing of it can be committed: roll it back and run all of it again.
+    None of it can be committed: roll it back and run all of it again.
     """
 
 
 class SchemaOutdated(LeftfoldError):
-    """The tables in the database and this version of leftfold do not fit each other."""
+    """The tables in the database do not fit this version of leftfold."""
 
 
 class ProcessorOutdated(LeftfoldError):
-    """What the database keeps of a processor (rows, tables, the inline set) and this process's code do not fit."""
+    """A processor's rows, tables or inline set in the database do not fit this process's code."""
 
 
 class NotSupported(LeftfoldError):
-    """A guarantee that was asked for cannot be kept here; it is refused rather than weakened."""
+    """A guarantee cannot be kept here; the call is refused rather than the guarantee weakened."""
 
 
 class MissingExtra(LeftfoldError, ImportError):

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from typing import Final
 
-ANY: Final = -1
+ANY_VERSION: Final = -1
 """Whatever the stream's version is. Never fails on a race."""
 NO_STREAM: Final = 0
 """The stream has no events yet."""
-EXISTS: Final = -2
+STREAM_EXISTS: Final = -2
 """The stream has at least one event. Never fails on a race."""
 
 
 def describe(expected: int) -> str:
     """The demand in words: ``"no stream"``, ``"version 7"``."""
-    names = {ANY: "any version", NO_STREAM: "no stream", EXISTS: "an existing stream"}
+    names = {ANY_VERSION: "any version", NO_STREAM: "no stream", STREAM_EXISTS: "an existing stream"}
     return names.get(expected, f"version {expected}")

@@ -18,7 +18,7 @@ from eventsourcing.domain import datetime_now_with_tzinfo
 from eventsourcing.projection import ProjectionRunner
 
 from benchmarks.peer.bank import AccountSummaries, AccountSummary, Bank, BankAccount, environment
-from benchmarks.peer.deciding import append_on_condition, decide, fill_courses
+from benchmarks.peer.decisions import append_on_condition, decide, fill_courses
 from benchmarks.serving import serve
 from benchmarks.timing import (
     PATIENCE,
@@ -128,7 +128,7 @@ def seed(url: str, accounts: int, events: int, long: int) -> str:
     """Fill a database: ``events`` over ``accounts`` in turn, and one account with ``long`` events; the id of that."""
     with Bank(env=environment(url)) as bank:
         opened = [BankAccount("Ann") for _ in range(accounts)]
-        new = (one for account in opened for one in account.collect_events())
+        new = (event for account in opened for event in account.collect_events())
         while page := list(islice(new, 1000)):
             bank.events.put(page)
         deposits = (_deposit(opened[n % accounts].id, 2 + n // accounts) for n in range(events - accounts))

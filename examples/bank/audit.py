@@ -44,7 +44,7 @@ class DayEnd:
     @property
     def agrees(self) -> bool:
         """Whether the bank printed this balance; in no order within the day, so any of its lines will do."""
-        return any(abs(self.balance - one) <= TOLERANCE for one in self.printed)
+        return any(abs(self.balance - printed) <= TOLERANCE for printed in self.printed)
 
 
 @dataclass(slots=True)

@@ -61,7 +61,7 @@ def histories(transactions: Sequence[Transaction]) -> Iterator[History]:
     for transaction in transactions:
         by_account[transaction.account].append(transaction)
     for account in sorted(by_account, key=int):
-        movements = sorted(by_account[account], key=lambda one: (one.date, one.number))
+        movements = sorted(by_account[account], key=lambda movement: (movement.date, movement.number))
         opening = _opening(account, movements[0].date)
         yield History(f"{CATEGORY}-{account}", [opening, *map(_movement, movements)])
 

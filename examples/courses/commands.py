@@ -1,7 +1,7 @@
 """The commands: each says which events it rests on, and decides from them alone. Pure.
 
 What a command rests on is its consistency boundary. The decision draws it, not the data: to enter a course is a matter
-of the course and of the student, to leave it concerns nobody but this student in this course.
+of the course and of the student, to leave it concerns this student in this course alone.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ class DefineCourse:
 
 @dataclass(frozen=True, slots=True)
 class ChangeCapacity:
-    """Rests on the course: nobody who has a place may lose it."""
+    """Rests on the course: no student may lose a place."""
 
     course_id: str
     capacity: int

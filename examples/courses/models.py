@@ -29,7 +29,7 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Student:
-    """In which courses somebody is."""
+    """The courses that a student is in."""
 
     courses: frozenset[str] = frozenset()
 

@@ -15,7 +15,7 @@ from examples.courses.commands import Command
 from examples.courses.events import CourseEvent
 
 ATTEMPTS = 100
-"""A bound, because a loop needs one. Each attempt that fails means that somebody else's has been stored."""
+"""A bound, because a loop needs one. Each attempt that fails means that a rival's has been stored."""
 
 
 def handle(store: lf.EventStore, command: Command) -> CourseEvent | None:

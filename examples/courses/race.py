@@ -106,7 +106,7 @@ async def run_async(url: str, race: Race) -> Result:
         started = perf_counter()
         await asyncio.gather(*map(ask, race.wishes))
         seconds = perf_counter() - started
-        return Result(race, audited([one async for one in store.read_all(after=start)], race.places), seconds)
+        return Result(race, audited([recorded async for recorded in store.read_all(after=start)], race.places), seconds)
 
 
 def audited(log: Iterable[lf.RecordedEvent], courses: Iterable[str]) -> Audit:

@@ -1,7 +1,7 @@
 """What happened: events, their registry and codec, metadata and queries. Pure."""
 
 from leftfold.events.event import Event, event_type
-from leftfold.events.metadata import Metadata, metadata
+from leftfold.events.metadata import Metadata, with_metadata
 from leftfold.events.new import NewEvent, RawEvent
 from leftfold.events.query import Query
 from leftfold.events.recorded import RecordedEvent
@@ -19,5 +19,5 @@ __all__ = [
     "Tag",
     "default_registry",
     "event_type",
-    "metadata",
+    "with_metadata",
 ]

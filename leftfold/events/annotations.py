@@ -16,7 +16,7 @@ def unwrap(annotation: Any) -> tuple[Any, list[Any], bool]:
             notes += more
         elif is_union(annotation) and type(None) in get_args(annotation):
             nullable = True
-            annotation = Union[tuple(one for one in get_args(annotation) if one is not type(None))]  # noqa: UP007
+            annotation = Union[tuple(member for member in get_args(annotation) if member is not type(None))]  # noqa: UP007
         elif hasattr(annotation, "__supertype__"):
             annotation = annotation.__supertype__
         elif type(annotation).__name__ == "TypeAliasType":

@@ -145,10 +145,10 @@ def _explain(error: Exception) -> str:
     return str(error)
 
 
-def _equal(one: Any, other: Any) -> bool:
+def _equal(left: Any, right: Any) -> bool:
     """Whether they are equal; what cannot be compared (a signalling NaN) is not."""
     try:
-        return bool(one == other)
+        return bool(left == right)
     except ArithmeticError:
         return False
 

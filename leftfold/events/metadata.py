@@ -1,4 +1,4 @@
-"""Metadata: who, why and in which conversation; carried by every append inside ``with lf.metadata(…)``."""
+"""Metadata: who, why and in which conversation; carried by every append inside ``with lf.with_metadata(…)``."""
 
 from __future__ import annotations
 
@@ -70,7 +70,7 @@ def current_metadata() -> Metadata:
 
 
 @contextmanager
-def metadata(**values: Any) -> Iterator[Metadata]:
+def with_metadata(**values: Any) -> Iterator[Metadata]:
     """Every append inside carries these values; nested blocks add to, and override, those around them."""
     token = _current.set(_current.get() | values)
     try:

@@ -9,6 +9,7 @@ from uuid import UUID
 
 import msgspec
 
+from leftfold.arguments import whole_number
 from leftfold.errors import InvalidArgument, UnknownEventType
 from leftfold.events import moment
 from leftfold.events.codec import check_raw_json, encode_mapping
@@ -32,7 +33,7 @@ class NewEvent(msgspec.Struct, frozen=True):
     ``id`` identifies the fact: an append with the same ids again is recognised as a retry. ``occurred_at`` (aware) is
     when it happened in the world, by default when the store learns it. ``tags`` are customarily ``name:value``, and are
     added to those that the event's fields declare (`Tag`). ``metadata`` is added to, and overrides, that of
-    ``with lf.metadata(…)``.
+    ``with lf.with_metadata(…)``.
     """
 
     event: Any
@@ -59,14 +60,14 @@ def encode_events(
 ) -> tuple[EncodedEvent, ...]:
     """Check and encode the events of one append; nothing is sent if one is refused.
 
-    ``metadata`` is added to that of the surrounding ``with lf.metadata(…)``, an event's own to both.
+    ``metadata`` is added to that of the surrounding ``with lf.with_metadata(…)``, an event's own to both.
     """
     if type(events) is not list and (isinstance(events, (str, bytes, Mapping)) or not isinstance(events, Iterable)):
         raise InvalidArgument(f"an append takes a list of events, not {events!r}")
     around = current_metadata().merged(metadata)
     common = encode_mapping(around, "metadata")
-    encoded = tuple([_encode(one, registry, around, common) for one in events])
-    if len(encoded) > 1 and len({one.id for one in encoded}) < len(encoded):
+    encoded = tuple([_encode(event, registry, around, common) for event in events])
+    if len(encoded) > 1 and len({event.id for event in encoded}) < len(encoded):
         raise InvalidArgument("one append carries two events with the same id: every fact needs its own")
     return encoded
 
@@ -98,6 +99,5 @@ def _encode_payload(event: Any, registry: Registry) -> tuple[str, int, bytes, tu
         return registry.encode(event)
     if not isinstance(event.type, str) or not event.type or "\0" in event.type or len(event.type.encode()) > 255:
         raise InvalidArgument(f"{event.type!r} is no event type name: expected 1 to 255 bytes, without NUL")
-    if not isinstance(event.schema_version, int) or not 1 <= event.schema_version < 2**31:
-        raise InvalidArgument(f"schema_version is a whole number from 1, not {event.schema_version!r}")
-    return str.__str__(event.type), int(event.schema_version), check_raw_json(event.data), ()
+    schema_version = whole_number(event.schema_version, "schema_version", least=1, most=2**31 - 1)
+    return str.__str__(event.type), schema_version, check_raw_json(event.data), ()

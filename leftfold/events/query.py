@@ -64,7 +64,7 @@ class Query:
         return Query(
             (
                 Criterion(
-                    frozenset([name for one in types for name in registry.names_of(one)]),
+                    frozenset([name for event_type in types for name in registry.names_of(event_type)]),
                     frozenset(map(check_tag, tags)),
                     None if category is None else check_category(category),
                     None if occurred is None else _span(occurred, "occurred"),
@@ -78,7 +78,7 @@ class Query:
 
     def matches(self, recorded: RecordedEvent) -> bool:
         """Whether the event is meant."""
-        return any(one.matches(recorded) for one in self.criteria)
+        return any(criterion.matches(recorded) for criterion in self.criteria)
 
     @property
     def is_everything(self) -> bool:

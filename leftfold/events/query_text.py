@@ -19,32 +19,44 @@ class _Criterion(msgspec.Struct, omit_defaults=True):
 def query_text(query: Query) -> str:
     """As JSON; the same text for the same query."""
     criteria = [
-        _Criterion(sorted(one.types), sorted(one.tags), one.category, _told(one.occurred), _told(one.recorded))
-        for one in query.criteria
+        _Criterion(
+            sorted(criterion.types),
+            sorted(criterion.tags),
+            criterion.category,
+            _as_json(criterion.occurred),
+            _as_json(criterion.recorded),
+        )
+        for criterion in query.criteria
     ]
     return msgspec.json.encode(criteria).decode()
 
 
 def query_of_text(text: str) -> Query:
-    """What `query_text` has told."""
+    """The query that `query_text` has written."""
     criteria = msgspec.json.decode(text, type=list[_Criterion])
     return Query(
         tuple(
-            Criterion(frozenset(one.types), frozenset(one.tags), one.category, _span(one.occurred), _span(one.recorded))
-            for one in criteria
+            Criterion(
+                frozenset(criterion.types),
+                frozenset(criterion.tags),
+                criterion.category,
+                _span(criterion.occurred),
+                _span(criterion.recorded),
+            )
+            for criterion in criteria
         )
     )
 
 
-def _told(span: Span | None) -> tuple[str | None, str | None] | None:
+def _as_json(span: Span | None) -> tuple[str | None, str | None] | None:
     if span is None:
         return None
-    start, end = (None if one is None else moment.to_text(one) for one in span)
+    start, end = (None if side is None else moment.to_text(side) for side in span)
     return start, end
 
 
-def _span(told: tuple[str | None, str | None] | None) -> Span | None:
-    if told is None:
+def _span(text: tuple[str | None, str | None] | None) -> Span | None:
+    if text is None:
         return None
-    start, end = (None if one is None else moment.from_stored(one) for one in told)
+    start, end = (None if side is None else moment.from_stored(side) for side in text)
     return start, end

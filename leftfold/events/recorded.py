@@ -1,4 +1,4 @@
-"""Events as the log tells them: the stored facts, decoded only when somebody looks."""
+"""Events as the log returns them: the stored facts, decoded at first access."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _UNDECODED: Any = object()
 class RecordedEvent(msgspec.Struct, eq=False, gc=False):
     """A stored event, its place and its circumstances. Read only.
 
-    ``event`` decodes on first access, so that a tool can pass over types that it does not know; ``data`` is the
-    stored JSON, byte for byte.
+    ``event`` decodes on first access, so a tool can pass over types that it does not know. ``data`` is the stored JSON,
+    byte for byte.
     """
 
-    # A Struct without a place in the garbage collector's lists, because histories are long and made of these. What
-    # begins with an underscore is as the back end has it, and becomes an object when somebody looks.
+    # A Struct outside the garbage collector's lists, because histories are long and made of these. A field with an
+    # underscore holds what the back end has, and its property makes an object of it at each access.
     position: int
     stream: str
     version: int
@@ -52,17 +52,17 @@ class RecordedEvent(msgspec.Struct, eq=False, gc=False):
 
     @property
     def category(self) -> str:
-        """What kind of thing the stream is about: the part before the first ``-``."""
+        """The kind of thing that the stream is about: the part before the first ``-``."""
         return self.stream.partition("-")[0]
 
     @property
     def stream_id(self) -> str:
-        """Which one of its kind: the part after the first ``-``."""
+        """The id within the category: the part after the first ``-``."""
         return self.stream.partition("-")[2]
 
     @property
     def metadata(self) -> Metadata:
-        """What the append said beside the event."""
+        """The metadata that the append carried."""
         return Metadata.from_json(self._metadata)
 
     @property

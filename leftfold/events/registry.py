@@ -13,9 +13,10 @@ from typing import Any, Union, get_args, get_origin
 
 import msgspec
 
+from leftfold.arguments import is_whole_number
 from leftfold.errors import DecodeError, EventTypeConflict, InvalidArgument, InvalidEvent, UnknownEventType
 from leftfold.events.codec import Codec, codec_for
-from leftfold.events.tag import Tagging, tagging_of
+from leftfold.events.tag import EventTags, event_tags_of
 
 
 @dataclasses.dataclass(frozen=True, slots=True)
@@ -27,7 +28,7 @@ class EventType:
     schema_version: int
     aliases: tuple[str, ...]
     codec: Codec
-    tagging: Tagging | None
+    tagging: EventTags | None
 
     def __str__(self) -> str:
         return f"{self.cls.__module__}.{self.cls.__qualname__}"
@@ -49,7 +50,7 @@ class Registry:
         for claimed in (name, *_checked_aliases(cls, aliases)):
             _check_name(cls, claimed, schema_version)
         _check_frozen(cls)
-        entry = EventType(cls, name, schema_version, tuple(aliases), codec_for(cls), tagging_of(cls))
+        entry = EventType(cls, name, schema_version, tuple(aliases), codec_for(cls), event_tags_of(cls))
         for claimed in (name, *aliases):
             holder = self._by_name.get(claimed)
             if holder is not None and not entry.is_redefinition_of(holder):
@@ -57,7 +58,7 @@ class Registry:
                     f"the event type name {claimed!r} is claimed by two classes, {holder} and {entry}: "
                     f'give one of them another name (type="…"), or a registry of its own'
                 )
-        for former in [one for one in self._by_name.values() if entry.is_redefinition_of(one)]:
+        for former in [known for known in self._by_name.values() if entry.is_redefinition_of(known)]:
             for claimed in (former.name, *former.aliases):
                 self._by_name.pop(claimed, None)
         self._by_class[cls] = entry
@@ -130,7 +131,7 @@ default_registry = Registry()
 def _check_name(cls: type, name: str, schema_version: int) -> None:
     if not isinstance(name, str) or not name or "\0" in name or len(name.encode()) > 255:
         raise EventTypeConflict(f"{cls.__qualname__}: {name!r} is no type name: expected 1 to 255 bytes, without NUL")
-    if not isinstance(schema_version, int) or not 1 <= schema_version < 2**31:
+    if not is_whole_number(schema_version, least=1, most=2**31 - 1):
         raise EventTypeConflict(f"{cls.__qualname__}: schema_version is a whole number from 1, not {schema_version!r}")
 
 

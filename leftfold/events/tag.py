@@ -66,7 +66,7 @@ class TaggedField(NamedTuple):
     several: bool
 
 
-class Tagging:
+class EventTags:
     """The tags that events of one class carry. Its fields are None until the annotations can be understood."""
 
     def __init__(self, cls: type, fields: tuple[TaggedField, ...] | None) -> None:
@@ -85,7 +85,7 @@ class Tagging:
             try:
                 for tag in tags:
                     if several:
-                        found += [tag.of(one) for one in value if one is not None]
+                        found += [tag.of(element) for element in value if element is not None]
                     else:
                         found.append(tag.of(value))
             except InvalidArgument as error:
@@ -93,7 +93,7 @@ class Tagging:
         return tuple(sorted(set(found)))
 
 
-def tagging_of(cls: type) -> Tagging | None:
+def event_tags_of(cls: type) -> EventTags | None:
     """How events of a class are tagged, None if they are not; `EventTypeConflict` for what cannot be a tag.
 
     A class that mentions types defined after it is looked at again when its first event comes.
@@ -101,9 +101,9 @@ def tagging_of(cls: type) -> Tagging | None:
     try:
         annotations = _annotations(cls)
     except EventTypeConflict:
-        return Tagging(cls, None)
+        return EventTags(cls, None)
     fields = tuple(_tagged_fields(cls, annotations))
-    return Tagging(cls, fields) if fields else None
+    return EventTags(cls, fields) if fields else None
 
 
 def _annotations(cls: Any) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def _tags_on(annotation: Any) -> tuple[tuple[Tag, ...], bool]:
     elements: tuple[Any, ...] = (plain,)
     several = get_origin(plain) in _COLLECTIONS
     if several:
-        elements = tuple(one for one in get_args(plain) if one is not Ellipsis)
+        elements = tuple(element for element in get_args(plain) if element is not Ellipsis)
         if len(elements) == 1:
             notes += unwrap(elements[0])[1]
     tags = [note for note in notes if _is_mark(note)]
@@ -157,7 +157,7 @@ def _tags_on(annotation: Any) -> tuple[tuple[Tag, ...], bool]:
 
 def _inside(annotation: Any, seen: list[Any]) -> Iterator[Any]:
     """Every mark in an annotation, however deep; an alias may contain itself."""
-    if any(one is annotation for one in seen):
+    if any(inner is annotation for inner in seen):
         return
     seen.append(annotation)
     plain, notes, _ = unwrap(annotation)
@@ -175,7 +175,7 @@ def _can_be_tag(annotation: Any) -> bool:
     if is_union(plain):
         return all(map(_can_be_tag, get_args(plain)))
     if get_origin(plain) is Literal:
-        return all(one is None or _is_value(one) for one in get_args(plain))
+        return all(alternative is None or _is_value(alternative) for alternative in get_args(plain))
     if isinstance(plain, type) and issubclass(plain, Enum):
         return all(map(_is_value, plain))
     return isinstance(plain, type) and issubclass(plain, (str, int, UUID)) and plain is not bool
@@ -192,5 +192,5 @@ def _field_names(cls: Any) -> Collection[str]:
     if hasattr(cls, "__struct_fields__"):
         return tuple(cls.__struct_fields__)
     if hasattr(cls, "__attrs_attrs__"):
-        return [one.name for one in cls.__attrs_attrs__]
-    return [one.name for one in dataclasses.fields(cls)]
+        return [attribute.name for attribute in cls.__attrs_attrs__]
+    return [field.name for field in dataclasses.fields(cls)]

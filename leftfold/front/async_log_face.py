@@ -33,7 +33,7 @@ class AsyncLogFace:
         stream: str,
         events: Iterable[Any],
         *,
-        expected: int = expectation.ANY,
+        expected: int = expectation.ANY_VERSION,
         metadata: Mapping[str, Any] | None = None,
         condition: AppendCondition | None = None,
     ) -> AppendResult:

@@ -33,17 +33,18 @@ class LogFace:
         stream: str,
         events: Iterable[Any],
         *,
-        expected: int = expectation.ANY,
+        expected: int = expectation.ANY_VERSION,
         metadata: Mapping[str, Any] | None = None,
         condition: AppendCondition | None = None,
     ) -> AppendResult:
         """Append events to a stream, all or nothing; returns when they are flushed to disk.
 
         ``events`` are registered event objects, `NewEvent` or `RawEvent`. ``expected`` is the version that the stream
-        must have before: a number, ``ANY``, ``NO_STREAM`` or ``EXISTS``; otherwise `ConcurrencyError` and nothing is
-        written. The same event ids again, for the same stream and in the same order, return the first result with
-        ``duplicate=True``; any other overlap is `DuplicateEvent`. No events at all only checks the expectation.
-        With a ``condition`` (see `decision`) it fails with `ConditionFailed` if an event stands where none is to.
+        must have before: a number, ``ANY_VERSION``, ``NO_STREAM`` or ``STREAM_EXISTS``; otherwise `ConcurrencyError`
+        and nothing is written. The same event ids again, for the same stream and in the same order, return the first
+        result with ``duplicate=True``; any other overlap is `DuplicateEvent`. No events at all only checks the
+        expectation. With a ``condition`` (see `decision`) it fails with `ConditionFailed` if an event stands where none
+        is to.
         Refused before anything is sent: `InvalidEvent`, `EventTooLarge`, `UnknownEventType`, `InvalidArgument`.
         `StoreUnavailable`: the outcome is unknown; the same `NewEvent` objects may be appended again safely.
         """

@@ -19,7 +19,7 @@ class Write:
 
     stream: str
     events: Iterable[Any]
-    expected: int = expectation.ANY
+    expected: int = expectation.ANY_VERSION
 
 
 @dataclass(frozen=True, slots=True)

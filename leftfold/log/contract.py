@@ -64,7 +64,7 @@ class Log(ABC):
         stream: str,
         events: Iterable[Any],
         *,
-        expected: int = expectation.ANY,
+        expected: int = expectation.ANY_VERSION,
         metadata: Mapping[str, Any] | None = None,
         condition: AppendCondition | None = None,
     ) -> AppendResult:
@@ -139,8 +139,10 @@ class Log(ABC):
         metadata: Mapping[str, Any] | None,
         condition: AppendCondition | None = None,
     ) -> Append:
-        if not isinstance(expected, int) or isinstance(expected, bool) or not expectation.EXISTS <= expected < 2**63:
-            raise InvalidArgument(f"expected is a version from 0, lf.ANY, lf.NO_STREAM or lf.EXISTS, not {expected!r}")
+        whole = isinstance(expected, int) and not isinstance(expected, bool)
+        if not (whole and expectation.STREAM_EXISTS <= expected < 2**63):
+            names = "lf.ANY_VERSION, lf.NO_STREAM or lf.STREAM_EXISTS"
+            raise InvalidArgument(f"expected is a version from 0, {names}, not {expected!r}")
         encoded = encode_events(events, self.registry, metadata)
         return self.inline.touch(Append(check_stream(stream), encoded, int(expected), condition))
 

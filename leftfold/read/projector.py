@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from time import monotonic
 from typing import Literal
 
-from leftfold.arguments import positive
+from leftfold.arguments import whole_number
 from leftfold.checkpoint import EpochChanged
 from leftfold.database.protocol import Database
 from leftfold.errors import InvalidArgument, LeftfoldError, ProcessorFailed, ProcessorOutdated, ProcessorPaused
@@ -61,8 +61,8 @@ class AsyncProjector:
         self._database = database or log.database
         """Where rows and checkpoints are."""
         self._projections = by_name(projections)
-        self._page_events = positive(page_events, "page_events")
-        self._cached_rows = positive(cached_rows, "cached_rows")
+        self._page_events = whole_number(page_events, "page_events", least=1)
+        self._cached_rows = whole_number(cached_rows, "cached_rows", least=1)
         self._lease_seconds = lease_seconds
         self._succession = Succession(log, self._database)
         self._runs: dict[str, ProcessorRun] = {}
@@ -168,7 +168,7 @@ class AsyncProjector:
             page_events=self._page_events,
             cached_rows=self._cached_rows,
             lease_seconds=self._lease_seconds,
-            parts=_PARTS[self._database.dialect] if parts is None else positive(parts, "parts"),
+            parts=_PARTS[self._database.dialect] if parts is None else whole_number(parts, "parts", least=1),
             watch=progress,
             who=who,
             why=why,

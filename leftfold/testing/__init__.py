@@ -4,7 +4,7 @@ The suite and the server are imported from their own modules, because they need 
 """
 
 from leftfold.testing.given import GivenAggregate, GivenDecider, given
-from leftfold.testing.given_events import GivenEvents, InStream, Projected, in_stream
+from leftfold.testing.given_events import GivenEvents, InStream, ProjectedRows, in_stream
 from leftfold.testing.inside import log_of
 from leftfold.testing.outcome import Outcome
 
@@ -14,7 +14,7 @@ __all__ = [
     "GivenEvents",
     "InStream",
     "Outcome",
-    "Projected",
+    "ProjectedRows",
     "given",
     "in_stream",
     "log_of",

@@ -69,7 +69,7 @@ class GivenDecider(Generic[State, Command]):
 
         def run() -> Sequence[NewEvent]:
             decided = as_list(self._decider.decide(command, state))
-            return [one if isinstance(one, NewEvent) else NewEvent(one) for one in decided]
+            return [event if isinstance(event, NewEvent) else NewEvent(event) for event in decided]
 
         outcome = _observed(state, run, self._registry)
         outcome.state = fold.resume(state, (new.event for new in outcome.events))
@@ -109,8 +109,8 @@ def given(of: Any, *events: Any, id: str = "given", registry: Registry = default
             raise TypeError("given takes one list of events: given([…])")
         return GivenEvents(of, id, registry)
     history = [
-        registry.decode(version, one.type, one.schema_version, one.data)
-        for version, one in enumerate(encode_events(events, registry), start=1)
+        registry.decode(version, event.type, event.schema_version, event.data)
+        for version, event in enumerate(encode_events(events, registry), start=1)
     ]
     if isinstance(of, Decider):
         return GivenDecider(of, history, registry)

@@ -46,11 +46,11 @@ class GivenEvents:
         self._id = id
         self._registry = registry
         self._events: list[tuple[str | None, EncodedEvent]] = []
-        for one in history:
-            stream, events = (one.stream, one.events) if isinstance(one, InStream) else (None, [one])
+        for item in history:
+            stream, events = (item.stream, item.events) if isinstance(item, InStream) else (None, [item])
             self._events += [(stream, encoded) for encoded in encode_events(events, registry)]
 
-    def project(self, projection: Projection[Model]) -> Projected[Model]:
+    def project(self, projection: Projection[Model]) -> ProjectedRows[Model]:
         """Fold the events that the projection is about, in order, from no rows at all.
 
         What was not put into a stream is in the one of the projection's category, or of the category ``Given``.
@@ -58,38 +58,38 @@ class GivenEvents:
         if not isinstance(projection, Projection):
             raise TypeError(f"project takes what @lf.projection has made of a function, not {projection!r}")
         query = projection.query(self._registry)
-        told = [recorded for recorded in self._recorded(projection.category or "Given") if query.matches(recorded)]
-        home = told[0].category if told and projection.mixes_categories else None
+        concerned = [recorded for recorded in self._recorded(projection.category or "Given") if query.matches(recorded)]
+        home = concerned[0].category if concerned and projection.mixes_categories else None
         rows: dict[Any, Model] = {}
-        failure = fold_onto(projection, rows, told, home)
-        return Projected(projection, rows, failure)
+        failure = fold_onto(projection, rows, concerned, home)
+        return ProjectedRows(projection, rows, failure)
 
     def _recorded(self, category: str) -> Iterator[RecordedEvent]:
         """The events as a log tells them, each recorded a second after another, or when it occurred if later."""
         versions: dict[str, int] = {}
         now = _BEGINNING
-        for position, (given, one) in enumerate(self._events, start=1):
+        for position, (given, event) in enumerate(self._events, start=1):
             stream = given or check_stream(f"{category}-{self._id}")
             versions[stream] = versions.get(stream, 0) + 1
             now += timedelta(seconds=1)
-            now = now if one.occurred_at is None else max(now, one.occurred_at)
+            now = now if event.occurred_at is None else max(now, event.occurred_at)
             yield RecordedEvent(
                 position,
                 stream,
                 versions[stream],
-                one.id.bytes,
-                one.type,
-                one.schema_version,
-                one.data,
-                one.metadata,
-                one.tags,
-                moment.to_text(one.occurred_at or now),
+                event.id.bytes,
+                event.type,
+                event.schema_version,
+                event.data,
+                event.metadata,
+                event.tags,
+                moment.to_text(event.occurred_at or now),
                 moment.to_text(now),
                 self._registry,
             )
 
 
-class Projected(Generic[Model]):
+class ProjectedRows(Generic[Model]):
     """The ``rows`` that a projection has made of the events, in the order of keys, and the ``failure`` that stopped it.
 
     Every ``expect…`` raises AssertionError when it does not hold, and returns something to go on with.
@@ -106,7 +106,7 @@ class Projected(Generic[Model]):
         __tracebackhide__ = True
         expected = self._checked(rows)
         if self.failure is not None:
-            raise AssertionError(f"expected {_counted(expected)}, but {_told(self.failure)}") from self.failure
+            raise AssertionError(f"expected {_counted(expected)}, but {_describe(self.failure)}") from self.failure
         different = [
             differing(expected.get(key), self._by_key.get(key), self._projection.definition)
             for key in {**expected, **self._by_key}
@@ -116,7 +116,9 @@ class Projected(Generic[Model]):
             raise AssertionError(_comparison(different))
         return self
 
-    def expect_failure(self, kind: type[BaseException] = Exception, *, match: str | None = None) -> Projected[Model]:
+    def expect_failure(
+        self, kind: type[BaseException] = Exception, *, match: str | None = None
+    ) -> ProjectedRows[Model]:
         """The fold raised an error of this kind, whose text the regular expression ``match`` finds.
 
         What comes back has the rows that were there before that event: ``.expect_failure(ValueError).expect([…])``.
@@ -127,10 +129,10 @@ class Projected(Generic[Model]):
             raise AssertionError(f"{wanted}, but the projection folded every event{_listed('rows', self.rows)}")
         cause = self.failure.__cause__ or self.failure
         if not isinstance(cause, kind) and not isinstance(self.failure, kind):
-            raise AssertionError(f"{wanted}, but {_told(self.failure)}") from self.failure
+            raise AssertionError(f"{wanted}, but {_describe(self.failure)}") from self.failure
         if match is not None and not re.search(match, self.failure.reason):
-            raise AssertionError(f"{wanted} matching {match!r}, but {_told(self.failure)}") from self.failure
-        return Projected(self._projection, self._by_key, None)
+            raise AssertionError(f"{wanted} matching {match!r}, but {_describe(self.failure)}") from self.failure
+        return ProjectedRows(self._projection, self._by_key, None)
 
     def _checked(self, rows: Iterable[Model]) -> dict[Any, Model]:
         """The expected rows by key; TypeError for what is no list of rows."""
@@ -153,16 +155,18 @@ class Projected(Generic[Model]):
 def _comparison(different: Sequence[Difference[Any]]) -> str:
     """What differs row by row: whole rows that are on one side only, and the fields of those on both."""
     lines = ["the rows differ:"]
-    lines += [f"  missing:    {one.before!r}" for one in different if one.after is None]
-    lines += [f"  unexpected: {one.after!r}" for one in different if one.before is None]
-    for one in different:
-        if one.fields:
-            lines.append(f"  different:  {one.key!r}")
-        lines += [f"    {name}: expected {want!r}, actual {found!r}" for name, (want, found) in one.fields.items()]
+    lines += [f"  missing:    {difference.before!r}" for difference in different if difference.after is None]
+    lines += [f"  unexpected: {difference.after!r}" for difference in different if difference.before is None]
+    for difference in different:
+        if difference.fields:
+            lines.append(f"  different:  {difference.key!r}")
+        lines += [
+            f"    {name}: expected {want!r}, actual {found!r}" for name, (want, found) in difference.fields.items()
+        ]
     return "\n".join(lines)
 
 
-def _told(failure: ProcessorFailed) -> str:
+def _describe(failure: ProcessorFailed) -> str:
     return f"event {failure.position}, {failure.type!r} of {failure.stream!r}, stopped it: {failure.reason}"
 
 

@@ -96,20 +96,20 @@ def _about(new: NewEvent, registry: Registry) -> tuple[Any, ...]:
 
 
 def _comparison(expected: Sequence[Any], actual: Sequence[NewEvent], marks: Sequence[bool]) -> str:
-    circumstances = any(isinstance(one, NewEvent) for one in expected)
+    circumstances = any(isinstance(event, NewEvent) for event in expected)
     found = actual if circumstances else [new.event for new in actual]
     return "\n".join(["the events differ:", _listed("expected", expected, marks), _listed("actual", found, marks)])
 
 
 def _listed(title: str, events: Sequence[Any], marks: Sequence[bool] = ()) -> str:
     lines = [
-        f"  {'>' if differs else ' '} {number}. {_told(event)}"
+        f"  {'>' if differs else ' '} {number}. {_describe(event)}"
         for number, (event, differs) in enumerate(zip_longest(events, marks[: len(events)], fillvalue=False), start=1)
     ]
     return "\n".join([f"{title}:", *lines]) if lines else f"{title}: no events"
 
 
-def _told(event: Any) -> str:
+def _describe(event: Any) -> str:
     """An event as code; what was said about it, but for its id, behind it."""
     if not isinstance(event, NewEvent):
         return repr(event)

@@ -231,7 +231,7 @@ class ThrowawayPostgres:
 
 
 class GivenPostgres:
-    """A server that somebody else runs, by its URL: databases are created in it and dropped at the end.
+    """A server that already runs, by its URL: databases are created in it and dropped at the end.
 
     `NotSupported` for starting, stopping and killing it.
     """

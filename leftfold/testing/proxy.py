@@ -45,7 +45,7 @@ class CuttingProxy:
         """Drop the next connection on which something is sent that way, after so many of its bytes have passed.
 
         ``"request"`` with ``after=0``: the server never hears of it. ``"reply"`` with ``after=0``: the work is done and
-        nobody is told. Fewer bytes than that: the connection goes when the rest comes.
+        the client never hears of it. Fewer bytes than that: the connection goes when the rest comes.
         """
         with self._lock:
             self._armed.append((way, after))
@@ -114,8 +114,8 @@ class CuttingProxy:
                 self._obey()
         for flow in list(self._flows):
             self._drop(flow)
-        for one in (self._listener, self._bell, self._rung):
-            one.close()
+        for end in (self._listener, self._bell, self._rung):
+            end.close()
         self._selector.close()
 
     def _pause(self) -> float | None:
@@ -190,8 +190,8 @@ class CuttingProxy:
             self._drop(flow)
         if flow.pair.cut:
             self._cut(flow)
-        for one in (flow, back):
-            self._watch(one)
+        for direction in (flow, back):
+            self._watch(direction)
 
     def _receive(self, flow: _Flow) -> None:
         data = flow.source.recv(_CHUNK)
@@ -239,11 +239,11 @@ class CuttingProxy:
             return
         flow.pair.dropped = True
         with self._lock:
-            self._flows = [one for one in self._flows if one.pair is not flow.pair]
-        for one in flow.pair.flows:
-            if one.watched:
-                self._selector.unregister(one.source)
-            one.source.close()
+            self._flows = [kept for kept in self._flows if kept.pair is not flow.pair]
+        for direction in flow.pair.flows:
+            if direction.watched:
+                self._selector.unregister(direction.source)
+            direction.source.close()
 
 
 @dataclass(eq=False, slots=True)

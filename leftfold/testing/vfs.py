@@ -90,7 +90,7 @@ class _Methods(Structure):
 
 
 class _File(Structure):
-    """``sqlite3_file``, as far as everybody may look into it."""
+    """``sqlite3_file``, as far as every program may look into it."""
 
     _fields_ = [("methods", POINTER(_Methods))]
 

@@ -10,6 +10,7 @@ from typing import Any, Self, dataclass_transform
 
 import msgspec
 
+from leftfold.arguments import is_whole_number
 from leftfold.errors import HistoricalState, InvalidArgument
 from leftfold.events import NewEvent
 from leftfold.events.stream import check_category
@@ -67,7 +68,7 @@ class Recording:
 
 def check_snapshot_every(name: str, every: int | None) -> int | None:
     """The number of events between snapshots, if it is one."""
-    if every is not None and (not isinstance(every, int) or isinstance(every, bool) or every < 1):
+    if every is not None and not is_whole_number(every, least=1):
         raise TypeError(f"{name}: snapshot_every is a number of events from 1, not {every!r}")
     return every
 

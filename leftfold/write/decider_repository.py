@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any, Generic, TypeVar
 
+from leftfold.arguments import whole_number
 from leftfold.events import NewEvent
 from leftfold.events.stream import stream_name
 from leftfold.log.append import AppendResult
@@ -12,7 +13,7 @@ from leftfold.log.contract import Log
 from leftfold.write.decider import Decider, as_list
 from leftfold.write.load import Loader
 from leftfold.write.question import Question, ask
-from leftfold.write.retry import DEFAULT_ATTEMPTS, check_attempts, retried
+from leftfold.write.retry import DEFAULT_ATTEMPTS, retried
 from leftfold.write.subject import of_decider
 
 State = TypeVar("State")
@@ -27,7 +28,7 @@ class AsyncDeciderRepository(Generic[State, Command]):
         self._decider = decider
         self._subject = of_decider(decider)
         self._loader = Loader(log, self._subject)
-        self._attempts = check_attempts(attempts)
+        self._attempts = whole_number(attempts, "attempts", least=1)
 
     async def handle(self, id: str, command: Command) -> AppendResult:
         """Load, decide, append; all of it again on a conflict, after a random pause that grows.

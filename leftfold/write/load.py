@@ -65,8 +65,8 @@ class Loader(Generic[State]):
     async def remember(self, id: str, before: Loaded[State], version: int, position: int) -> Latest | None:
         """After an append that led to ``version``: save a snapshot, and tell the latest times.
 
-        When the store learnt the new events only the store knows, so their tail is read again. A failure is only
-        logged: the append has succeeded, and whoever is told otherwise would repeat it.
+        Only the store knows when it learnt the new events, so their tail is read again. A failure is only logged: the
+        append has succeeded, and an error would make the caller repeat it.
         """
         stream = stream_name(self._subject.category, id)
         latest = before.latest
@@ -105,7 +105,7 @@ class Loader(Generic[State]):
 
     async def _not_found(self, id: str, question: Question) -> AggregateNotFound:
         stream = stream_name(self._subject.category, id)
-        last = [one async for page in self._log.read_stream(stream, limit=1, backwards=True) for one in page]
+        last = [event async for page in self._log.read_stream(stream, limit=1, backwards=True) for event in page]
         if not last:
             return AggregateNotFound(f"there is no {self._subject.name} {id!r}: the stream {stream!r} has no events")
         return AggregateNotFound(

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime
 
-from leftfold.errors import InvalidArgument
+from leftfold.arguments import whole_number
 from leftfold.events import RecordedEvent, moment
 
 
@@ -55,10 +55,8 @@ class Question:
 
 def ask(version: int | None, at: datetime | None, known_at: datetime | None) -> Question:
     """The question, checked: a version from 1, aware moments."""
-    if version is not None and (not isinstance(version, int) or isinstance(version, bool) or version < 1):
-        raise InvalidArgument(f"version is a whole number from 1, not {version!r}")
     return Question(
-        version,
+        None if version is None else whole_number(version, "version", least=1),
         None if at is None else moment.as_utc(at, "at"),
         None if known_at is None else moment.as_utc(known_at, "known_at"),
     )

@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any, Concatenate, Generic, ParamSpec, TypeVar
 
 from leftfold import expected as expectation
+from leftfold.arguments import whole_number
 from leftfold.errors import HistoricalState, InvalidArgument
 from leftfold.events.stream import stream_name
 from leftfold.log.append import AppendResult
@@ -15,7 +16,7 @@ from leftfold.log.contract import Log
 from leftfold.write.aggregate import Aggregate
 from leftfold.write.load import Loaded, Loader
 from leftfold.write.question import Question, ask
-from leftfold.write.retry import DEFAULT_ATTEMPTS, check_attempts, retried
+from leftfold.write.retry import DEFAULT_ATTEMPTS, retried
 from leftfold.write.subject import of_aggregate
 
 AggregateType = TypeVar("AggregateType", bound=Aggregate)
@@ -29,7 +30,7 @@ class AsyncRepository(Generic[AggregateType]):
         self._log = log
         self._subject = of_aggregate(aggregate)
         self._loader = Loader(log, self._subject)
-        self._attempts = check_attempts(attempts)
+        self._attempts = whole_number(attempts, "attempts", least=1)
 
     @asynccontextmanager
     async def create(self, id: str) -> AsyncIterator[AggregateType]:

@@ -6,20 +6,13 @@ import random
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
 
-from leftfold.errors import ConcurrencyError, InvalidArgument
+from leftfold.errors import ConcurrencyError
 
 Result = TypeVar("Result")
 
 DEFAULT_ATTEMPTS = 8
 _FIRST_PAUSE = 0.01
 _LONGEST_PAUSE = 1.0
-
-
-def check_attempts(attempts: int) -> int:
-    """The number of attempts, if it is one."""
-    if not isinstance(attempts, int) or isinstance(attempts, bool) or attempts < 1:
-        raise InvalidArgument(f"attempts is a number from 1, not {attempts!r}")
-    return attempts
 
 
 async def retried(

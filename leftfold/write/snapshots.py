@@ -7,13 +7,16 @@ folded in lies outside the question: therefore it stores the greatest occurred_a
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Generic, TypeVar
 
 import msgspec
 
-from leftfold.database.protocol import Database
+from leftfold.database.protocol import Database, Dialect
+from leftfold.database.statements import NamedStatement, named_statements
 from leftfold.events import moment
 from leftfold.write.question import Question
 from leftfold.write.subject import Subject
@@ -38,26 +41,13 @@ class Snapshots:
 
     def __init__(self, database: Database) -> None:
         self._database = database
-        table = database.table("snapshots")
-        mark = "?" if database.dialect == "sqlite" else "%s"
-        self._find = (
-            f"SELECT s.state, s.version, s.position, s.occurred_max, s.recorded_max FROM {table} s "
-            f"WHERE s.stream = {mark} AND s.fingerprint = {mark} "
-            f"AND EXISTS (SELECT 1 FROM {database.table('events')} e "
-            "WHERE e.stream = s.stream AND e.version = s.version AND e.position = s.position)"
-        )
-        columns = "stream, version, position, occurred_max, recorded_max, state, fingerprint, created_at"
-        replaced = ", ".join(f"{name} = excluded.{name}" for name in columns.split(", ")[1:])
-        self._save = (
-            f"INSERT INTO {table} AS s ({columns}) VALUES ({', '.join([mark] * 8)}) "
-            f"ON CONFLICT (stream) DO UPDATE SET {replaced} "
-            "WHERE excluded.version > s.version OR excluded.fingerprint <> s.fingerprint"
-        )
+        self._sql = _statements(database.dialect, database.table("snapshots"), database.table("events"))
 
     async def find(self, stream: str, subject: Subject[State], question: Question) -> Snapshot[State] | None:
         """The stream's snapshot, if it may answer the question."""
         async with self._database.connection() as connection:
-            rows = await connection.execute(self._find, (stream, subject.fingerprint))
+            find = self._sql["find"].bind(stream=stream, fingerprint=subject.fingerprint)
+            rows = await connection.execute(*find)
         for text, version, position, occurred, recorded in rows:
             occurred, recorded = moment.from_stored(occurred), moment.from_stored(recorded)
             if question.covers(version, occurred, recorded):
@@ -71,10 +61,23 @@ class Snapshots:
 
     async def save(self, stream: str, fingerprint: str, snapshot: Snapshot[str]) -> None:
         """Remember a state, as JSON, in place of an older one."""
-        occurred, recorded = moment.to_text(snapshot.occurred), moment.to_text(snapshot.recorded)
-        row = (stream, snapshot.version, snapshot.position, occurred, recorded, snapshot.state, fingerprint)
+        save = self._sql["save"].bind(
+            stream=stream,
+            version=snapshot.version,
+            position=snapshot.position,
+            occurred=moment.to_text(snapshot.occurred),
+            recorded=moment.to_text(snapshot.recorded),
+            state=snapshot.state,
+            fingerprint=fingerprint,
+            now=moment.to_text(datetime.now(UTC)),
+        )
         async with self._database.transaction() as connection:
-            await connection.execute(self._save, (*row, moment.to_text(datetime.now(UTC))))
+            await connection.execute(*save)
+
+
+@lru_cache
+def _statements(dialect: Dialect, snapshots: str, events: str) -> Mapping[str, NamedStatement]:
+    return named_statements(__package__, "snapshots", dialect, snapshots=snapshots, events=events)
 
 
 def as_json(state: State, subject: Subject[State]) -> str:

@@ -31,8 +31,8 @@ def test_there_is_none_outside_a_block() -> None:
 
 
 def test_nested_blocks_add_and_override_and_end() -> None:
-    with lf.metadata(actor="ann", desk=1) as outer:
-        with lf.metadata(actor="bob", correlation_id="c-1") as inner:
+    with lf.with_metadata(actor="ann", desk=1) as outer:
+        with lf.with_metadata(actor="bob", correlation_id="c-1") as inner:
             assert carried() == b'{"actor":"bob","desk":1,"correlation_id":"c-1"}'
             assert (inner.actor, inner.correlation_id, inner.causation_id) == ("bob", "c-1", None)
         assert carried() == b'{"actor":"ann","desk":1}'
@@ -41,13 +41,13 @@ def test_nested_blocks_add_and_override_and_end() -> None:
 
 
 def test_a_block_ends_when_it_raises() -> None:
-    with pytest.raises(ZeroDivisionError), lf.metadata(actor="ann"):
+    with pytest.raises(ZeroDivisionError), lf.with_metadata(actor="ann"):
         raise ZeroDivisionError
     assert carried() == b"{}"
 
 
 def test_an_append_overrides_the_block_and_an_event_overrides_both() -> None:
-    with lf.metadata(a=1, b=1, c=1):
+    with lf.with_metadata(a=1, b=1, c=1):
         events = [Noted(text="rain"), lf.NewEvent(Noted(text="sun"), metadata={"c": 3})]
         first, second = encode_events(events, registry, {"b": 2, "c": 2})
     assert first.metadata == b'{"a":1,"b":2,"c":2}'
@@ -56,13 +56,13 @@ def test_an_append_overrides_the_block_and_an_event_overrides_both() -> None:
 
 def test_tasks_inherit_it_and_keep_theirs_apart() -> None:
     async def work(actor: str, entered: asyncio.Barrier) -> bytes:
-        with lf.metadata(actor=actor):
+        with lf.with_metadata(actor=actor):
             await entered.wait()  # both are inside now
             return carried()
 
     async def run() -> list[bytes]:
         entered = asyncio.Barrier(2)
-        with lf.metadata(tenant=7):
+        with lf.with_metadata(tenant=7):
             return list(await asyncio.gather(work("ann", entered), work("bob", entered)))
 
     assert asyncio.run(run()) == [b'{"tenant":7,"actor":"ann"}', b'{"tenant":7,"actor":"bob"}']
@@ -71,7 +71,7 @@ def test_tasks_inherit_it_and_keep_theirs_apart() -> None:
 
 def test_a_thread_starts_without_it_unless_it_is_given_the_context() -> None:
     seen: list[bytes] = []
-    with lf.metadata(actor="ann"):
+    with lf.with_metadata(actor="ann"):
         plain = threading.Thread(target=lambda: seen.append(carried()))
         plain.start()
         plain.join()

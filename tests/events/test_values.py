@@ -39,10 +39,10 @@ class Closed(lf.Event, registry=registry, type="shop.closed"):
 
 def test_an_id_is_a_uuid_of_version_7_with_the_time_in_front() -> None:
     before = time.time_ns() // 1_000_000
-    one = uuid7()
+    made = uuid7()
     after = time.time_ns() // 1_000_000
-    assert (one.version, one.variant) == (7, "specified in RFC 4122")
-    assert before <= one.int >> 80 <= after + 1  # counting up within a millisecond may reach into the next
+    assert (made.version, made.variant) == (7, "specified in RFC 4122")
+    assert before <= made.int >> 80 <= after + 1  # counting up within a millisecond may reach into the next
 
 
 def test_ids_of_one_process_increase_whichever_thread_makes_them() -> None:
@@ -57,7 +57,7 @@ def test_ids_of_one_process_increase_whichever_thread_makes_them() -> None:
     for thread in threads:
         thread.join()
     assert all(into == sorted(into) for into in made)
-    assert len({one for into in made for one in into}) == 20_000
+    assert len({made_id for into in made for made_id in into}) == 20_000
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork here")
@@ -80,11 +80,11 @@ def test_a_forked_child_does_not_repeat_its_parents_ids() -> None:
 
 
 @given(st.datetimes(timezones=st.just(UTC)), st.datetimes(timezones=st.just(UTC)))
-def test_the_order_of_the_texts_is_the_order_of_the_moments(one: datetime, other: datetime) -> None:
-    texts = moment.to_text(one), moment.to_text(other)
+def test_the_order_of_the_texts_is_the_order_of_the_moments(left: datetime, right: datetime) -> None:
+    texts = moment.to_text(left), moment.to_text(right)
     assert [len(text) for text in texts] == [27, 27]
-    assert (texts[0] < texts[1]) == (one < other)
-    assert moment.from_stored(texts[0]) == one
+    assert (texts[0] < texts[1]) == (left < right)
+    assert moment.from_stored(texts[0]) == left
 
 
 def test_a_moment_is_the_same_from_text_and_from_microseconds() -> None:
@@ -259,10 +259,10 @@ def test_a_type_in_a_query_is_a_class_a_union_or_a_name() -> None:
 
 
 def test_a_recorded_event_decodes_when_it_is_asked() -> None:
-    one = recorded(type="shop.lost", stream="Cart-7-b")
-    assert (one.category, one.stream_id, one.data) == ("Cart", "7-b", b'{"amount":1}')
+    lost = recorded(type="shop.lost", stream="Cart-7-b")
+    assert (lost.category, lost.stream_id, lost.data) == ("Cart", "7-b", b'{"amount":1}')
     with pytest.raises(lf.errors.UnknownEventType, match=r"shop\.lost"):
-        _ = one.event
+        _ = lost.event
     known = recorded()
     assert known.event == Paid(amount=1)
     assert known.event is known.event

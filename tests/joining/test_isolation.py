@@ -72,7 +72,7 @@ def test_what_a_fixed_snapshot_cannot_keep_is_refused_and_the_transaction_goes_o
     assert numbers(store, "Thing-a") == [1]
 
 
-@pytest.mark.parametrize("expected", [lf.ANY, lf.NO_STREAM])
+@pytest.mark.parametrize("expected", [lf.ANY_VERSION, lf.NO_STREAM])
 def test_what_the_snapshot_does_not_show_is_a_conflict_of_the_transaction(
     store: lf.EventStore, held: psycopg.Connection[Any], expected: int
 ) -> None:
@@ -82,7 +82,7 @@ def test_what_the_snapshot_does_not_show_is_a_conflict_of_the_transaction(
         store.using(held).append("Thing-a", [Counted(2)], expected=expected)
     held.rollback()
     assert numbers(store, "Thing-a") == [1]
-    if expected == lf.ANY:  # and again, as told
+    if expected == lf.ANY_VERSION:  # and again, as told
         store.using(held).append("Thing-a", [Counted(2)], expected=expected)
         held.commit()
         assert numbers(store, "Thing-a") == [1, 2]

@@ -28,7 +28,7 @@ class Model:
 
     def judged(self, append: Append) -> type:
         version = self.versions.get(append.stream, 0)
-        if append.expected not in (lf.ANY, version) and not (append.expected == lf.EXISTS and version):
+        if append.expected not in (lf.ANY_VERSION, version) and not (append.expected == lf.STREAM_EXISTS and version):
             return lf.ConcurrencyError
         return lf.ConditionFailed if self.failing(append) is not None else lf.AppendResult
 
@@ -57,7 +57,7 @@ def a_random_append(chance: random.Random, model: Model, turn: int, simple: bool
         for event in tagged(*chance.sample(tags, chance.randrange(3)))
     ]
     version = model.versions.get(stream, 0)
-    expected = chance.choice([lf.ANY, lf.ANY, version, version, version + 1, lf.EXISTS])
+    expected = chance.choice([lf.ANY_VERSION, lf.ANY_VERSION, version, version, version + 1, lf.STREAM_EXISTS])
     condition = None
     if chance.random() < 0.5:
         query = lf.Query.of(tags=chance.sample(tags, chance.randrange(1, 3)), registry=registry)

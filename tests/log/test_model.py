@@ -41,7 +41,7 @@ _refused = st.sampled_from(["\ud800", "a\udfffb", float("nan"), float("-inf"), {
 _streams = st.sampled_from(
     ["Thing-a", "Thing-A", "Thing-a-b", "Thing-ß%_\\'\"", "日本-語 \U0001f600", "a-" + "x" * 510]
 )
-_expected = st.sampled_from([lf.ANY, lf.EXISTS, lf.NO_STREAM, "right", "right", "wrong"])
+_expected = st.sampled_from([lf.ANY_VERSION, lf.STREAM_EXISTS, lf.NO_STREAM, "right", "right", "wrong"])
 
 
 def _nested(depth: int) -> list[Any]:
@@ -74,7 +74,7 @@ class LogMachine(RuleBasedStateMachine):
 
     def succeeds(self, stream: str, expected: int) -> bool:
         actual = self.version(stream)
-        return expected in (lf.ANY, actual) or (expected == lf.EXISTS and actual > 0)
+        return expected in (lf.ANY_VERSION, actual) or (expected == lf.STREAM_EXISTS and actual > 0)
 
     def note(self, stream: str, events: list[lf.NewEvent]) -> None:
         for event in events:

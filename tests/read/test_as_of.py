@@ -218,7 +218,7 @@ def test_something_must_be_asked(store: lf.EventStore) -> None:
 def test_a_position_beyond_the_head_is_not_answered_with_less(store: lf.EventStore) -> None:
     store.append(stream("ann"), [Opened(owner="Ann")])
     head = store.head()
-    with pytest.raises(lf.InvalidArgument, match=rf"position {head + 1} is beyond the head of the log, {head}"):
+    with pytest.raises(lf.InvalidState, match=rf"position {head + 1} is beyond the head of the log, {head}"):
         store.view(Till).as_of(position=head + 1)
 
 
@@ -388,9 +388,9 @@ def test_other_tables_are_not_in_a_view_of_the_past(store: lf.EventStore) -> Non
 
 
 def test_a_view_without_a_log_has_no_past(store: lf.EventStore) -> None:
-    with pytest.raises(lf.InvalidArgument, match=r"no log to replay: ask store\.view\(Till\)\.as_of"):
+    with pytest.raises(lf.InvalidState, match=r"no log to replay: ask store\.view\(Till\)\.as_of"):
         View(store._log.database, Till).as_of(position=0)
-    with pytest.raises(lf.InvalidArgument, match="no log to replay"):
+    with pytest.raises(lf.InvalidState, match="no log to replay"):
         store.view(Till).as_of(position=0).as_of(position=0)
 
 

@@ -17,7 +17,7 @@ import pytest
 
 import leftfold as lf
 from leftfold.events import default_registry
-from leftfold.read.projection.fingerprint import code_of, told
+from leftfold.read.projection.fingerprint import code_of, describe
 
 BEFORE = '''
     from decimal import Decimal
@@ -176,10 +176,11 @@ def test_other_things_that_can_be_called() -> None:
 def test_it_is_the_same_in_every_process() -> None:
     program = (
         "from tests.read.bank import balances\nfrom tests.read.test_sql_projection import Totals\n"
-        "from leftfold.events import default_registry\nfrom leftfold.read.projection.fingerprint import code_of, told\n"
+        "from leftfold.events import default_registry\n"
+        "from leftfold.read.projection.fingerprint import code_of, describe\n"
         'names = {}\nexec(\'def fold(x): return x in {"a", "b", "c", "d"}\', names)\n'
         "print(balances.blueprint(default_registry).fingerprint, Totals().blueprint(default_registry).fingerprint,"
-        " hash(code_of(names['fold'])) and code_of(names['fold']), told({'x': {'b', 'a', 'c'}}))"
+        " hash(code_of(names['fold'])) and code_of(names['fold']), describe({'x': {'b', 'a', 'c'}}))"
     )
     root = Path(__file__).parents[2]
     printed = {
@@ -194,7 +195,7 @@ def test_it_is_the_same_in_every_process() -> None:
 def test_a_value_that_holds_itself_comes_to_an_end() -> None:
     ring: list[Any] = [1]
     ring.append(ring)
-    assert told(ring) == "[1, ]"
+    assert describe(ring) == "[1, ]"
 
 
 def test_a_sql_projection_counts_its_class_and_what_it_is_made_with() -> None:

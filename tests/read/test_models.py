@@ -151,9 +151,9 @@ def test_a_type_that_does_not_exist_yet_is_named() -> None:
 def test_digits_are_for_decimals_and_fit_64_bits() -> None:
     with pytest.raises(lf.InvalidArgument, match=r"Made.odd: lf\.Digits is for a Decimal"):
         definition_of(_model(id=Key[str], odd=Annotated[int, Digits(9, 2)]))
-    for total, after_point in ((20, 4), (0, 0), (4, 5), (4, -1)):
+    for precision, scale in ((20, 4), (0, 0), (4, 5), (4, -1)):
         with pytest.raises(lf.InvalidArgument, match="expected 1 to 19 digits"):
-            Digits(total, after_point)
+            Digits(precision, scale)
 
 
 @pytest.mark.parametrize(

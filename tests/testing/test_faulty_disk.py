@@ -38,8 +38,8 @@ def test_an_append_that_fails_at_any_operation_is_stored_whole_or_not_at_all(fol
                 break
         assert disk.failures >= 5
         stored = list(store.read("Thing-a"))
-    assert [one.id for one in stored] == [fact.id for facts in appended for fact in facts]
-    assert [one.version for one in stored] == list(range(1, len(stored) + 1))
+    assert [event.id for event in stored] == [fact.id for facts in appended for fact in facts]
+    assert [event.version for event in stored] == list(range(1, len(stored) + 1))
 
 
 def test_a_full_disk_is_told_and_reading_goes_on_until_there_is_room(folder: Path) -> None:
@@ -50,7 +50,7 @@ def test_a_full_disk_is_told_and_reading_goes_on_until_there_is_room(folder: Pat
         for _ in range(3):
             with pytest.raises(lf.StoreUnavailable, match="cannot grow: the disk is full"):
                 store.append("Thing-a", counted(1))
-        assert [one.version for one in store.read("Thing-a")] == [1]
+        assert [event.version for event in store.read("Thing-a")] == [1]
         disk.heal()
         assert store.append("Thing-a", counted(1), expected=1).version == 2
 

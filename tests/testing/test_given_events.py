@@ -83,7 +83,7 @@ def test_nothing_at_all_makes_no_rows() -> None:
 def test_every_event_comes_as_a_log_tells_it() -> None:
     said = lf.NewEvent(amount("1"), occurred_at=NOON, tags=["b:2", "a:1", "a:1"], metadata={"actor": "ann"})
     backdated = lf.NewEvent(amount("1"), occurred_at=NOON - timedelta(days=1))
-    with lf.metadata(actor="bob"):
+    with lf.with_metadata(actor="bob"):
         history = given([in_stream("A-1", Opened(owner="x"), said), in_stream("B-1", backdated), amount("2")])
     first, later = datetime(2026, 1, 1, 0, 0, 1, tzinfo=UTC), NOON + timedelta(seconds=1)
     history.project(told).expect(

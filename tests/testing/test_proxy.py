@@ -97,12 +97,12 @@ def test_traffic_is_held_back_and_goes_on(proxy: CuttingProxy) -> None:
 
 
 def test_everything_is_cut_at_once(proxy: CuttingProxy) -> None:
-    with connect(proxy) as one, connect(proxy) as other:
-        for client in (one, other):
+    with connect(proxy) as first, connect(proxy) as second:
+        for client in (first, second):
             client.sendall(b"x")
             assert received(client, 1) == b"x"
         proxy.cut_all()
-        assert received(one, 1) == received(other, 1) == b""
+        assert received(first, 1) == received(second, 1) == b""
 
 
 def test_what_was_armed_can_be_taken_back(proxy: CuttingProxy) -> None:

@@ -93,7 +93,8 @@ def retry_with_new_ids() -> None:
             except StoreUnavailable:
                 await self.database.sleep(0.05)
                 appends = [
-                    one._replace(events=tuple(event._replace(id=uuid7()) for event in one.events)) for one in appends
+                    append._replace(events=tuple(event._replace(id=uuid7()) for event in append.events))
+                    for append in appends
                 ]
         return await original(self, appends, **options)
 
@@ -114,7 +115,7 @@ def follow_by_maximum_position() -> None:
 
 
 def answers_mixed_up() -> None:
-    """Those who travel in one batch get each other's answers."""
+    """The appends of one batch get each other's answers."""
     for log in (PostgresqlLog, SqliteLog):
         log.append_batch = _mixing(log.append_batch)  # type: ignore[method-assign]
 
@@ -122,7 +123,7 @@ def answers_mixed_up() -> None:
 def _mixing(original: Callable[..., Awaitable[list[Outcome]]]) -> Any:
     async def append_batch(self: Log, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:
         outcomes = await original(self, appends, wait=wait)
-        done = [index for index, one in enumerate(outcomes) if isinstance(one, AppendResult)]
+        done = [index for index, outcome in enumerate(outcomes) if isinstance(outcome, AppendResult)]
         mixed = list(outcomes)
         for index, other in zip(done, [*done[1:], *done[:1]], strict=True):
             mixed[index] = outcomes[other]
@@ -132,7 +133,7 @@ def _mixing(original: Callable[..., Awaitable[list[Outcome]]]) -> Any:
 
 
 def _shared(space: str) -> dict[str, str]:
-    """Exclusive locks become shared ones, which keep nobody out."""
+    """Exclusive locks become shared locks, which keep no writer out."""
     return {
         f"{lock}({space}": f"{lock}_shared({space}" for lock in ("pg_advisory_xact_lock", "pg_try_advisory_xact_lock")
     }

@@ -12,7 +12,7 @@ from leftfold.testing.trial.record.records import (
     FOREVER,
     Answer,
     Append,
-    Appended,
+    AppendAnswer,
     Call,
     Condition,
     Criterion,
@@ -22,15 +22,15 @@ from leftfold.testing.trial.record.records import (
     History,
     Operation,
     Query,
+    ReadAnswer,
     ReadLog,
-    Saw,
     Sight,
-    Stored,
+    StoredEvent,
     Submission,
     Unknown,
 )
 
-ANY = -1
+ANY_VERSION = -1
 TAGGED: Query = (Criterion((), ("red",)),)
 
 
@@ -38,17 +38,17 @@ def fact(id: str, *tags: str, data: str = "{}", type: str = "t") -> Fact:
     return Fact(id, type, data, tags)
 
 
-def append(stream: str, *facts: Fact | str, expected: int = ANY, condition: Condition | None = None) -> Append:
-    given = tuple(fact(one) if isinstance(one, str) else one for one in facts)
+def append(stream: str, *facts: Fact | str, expected: int = ANY_VERSION, condition: Condition | None = None) -> Append:
+    given = tuple(fact(item) if isinstance(item, str) else item for item in facts)
     return Append((Submission(stream, expected, given),), condition=condition)
 
 
 def together(*appends: Append, condition: Condition | None = None) -> Append:
-    return Append(tuple(one.writes[0] for one in appends), True, condition)
+    return Append(tuple(single.writes[0] for single in appends), True, condition)
 
 
-def appended(*results: tuple[int, int] | tuple[int, int, bool]) -> Appended:
-    return Appended(tuple((one[0], one[1], len(one) > 2) for one in results))
+def appended(*results: tuple[int, int] | tuple[int, int, bool]) -> AppendAnswer:
+    return AppendAnswer(tuple((result[0], result[1], len(result) > 2) for result in results))
 
 
 @dataclass
@@ -56,7 +56,7 @@ class Story:
     """What was called and stored, said in the order of the telling."""
 
     history: History = field(default_factory=History)
-    final: list[Stored] = field(default_factory=list)
+    final: list[StoredEvent] = field(default_factory=list)
     waits: bool = True
     _numbers: count[int] = field(default_factory=lambda: count(1))
 
@@ -64,21 +64,21 @@ class Story:
         """A call from a moment to a moment; None if it never was answered."""
         answered = FOREVER if end is None else end
         over = FOREVER if end is None or isinstance(answer, Unknown) else end
-        one = Operation("1.1", next(self._numbers), "caller", call, start, answer, answered, over)
-        self.history.operations.append(one)
-        return one
+        operation = Operation("1.1", next(self._numbers), "caller", call, start, answer, answered, over)
+        self.history.operations.append(operation)
+        return operation
 
-    def stored(self, position: int, stream: str, version: int, one: Fact | str) -> Sight:
+    def stored(self, position: int, stream: str, version: int, event: Fact | str) -> Sight:
         """An event of the final log; how it looks to a reader."""
-        given = fact(one) if isinstance(one, str) else one
-        self.final.append(Stored(position, stream, version, given.id, given.type, given.data, given.tags))
+        given = fact(event) if isinstance(event, str) else event
+        self.final.append(StoredEvent(position, stream, version, given.id, given.type, given.data, given.tags))
         return position, self.final[-1].digest
 
     def simple(self, start: int, end: int, position: int, stream: str, version: int, id: str, *tags: str) -> Sight:
         """An append of one event that went as it should."""
-        one = fact(id, *tags)
-        self.call(start, end, append(stream, one), appended((version, position)))
-        return self.stored(position, stream, version, one)
+        event = fact(id, *tags)
+        self.call(start, end, append(stream, event), appended((version, position)))
+        return self.stored(position, stream, version, event)
 
     def follower(self, *glimpses: Glimpse, query: Query = EVERYTHING) -> None:
         self.history.followers.append(Follower("f", query, list(glimpses)))
@@ -91,8 +91,8 @@ class Story:
         return {violation.rule for violation in self.violations()}
 
 
-def saw(*sights: Sight) -> Saw:
-    return Saw(tuple(sights))
+def saw(*sights: Sight) -> ReadAnswer:
+    return ReadAnswer(tuple(sights))
 
 
 def read_all(after: int = 0, limit: int | None = None, query: Query = EVERYTHING, backwards: bool = False) -> ReadLog:

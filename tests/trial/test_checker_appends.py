@@ -8,15 +8,15 @@ from leftfold.testing.trial.record.records import (
     Append,
     Clash,
     Condition,
-    ConditionBroken,
+    ConditionConflict,
     Conflict,
     Fact,
-    Failed,
-    RolledBack,
+    Failure,
+    Rollback,
     Submission,
     Unknown,
 )
-from tests.trial.story import ANY, TAGGED, Story, append, appended, fact, together
+from tests.trial.story import ANY_VERSION, TAGGED, Story, append, appended, fact, together
 
 
 @pytest.fixture
@@ -79,8 +79,8 @@ def test_half_of_an_unknown_append_is_found(story: Story) -> None:
     assert story.broken() == {"all or nothing"}
 
 
-@pytest.mark.parametrize("answer", [Conflict("a", 0, 1), RolledBack()])
-def test_what_was_refused_and_is_stored_is_found(story: Story, answer: Conflict | RolledBack) -> None:
+@pytest.mark.parametrize("answer", [Conflict("a", 0, 1), Rollback()])
+def test_what_was_refused_and_is_stored_is_found(story: Story, answer: Conflict | Rollback) -> None:
     story.simple(1, 2, 1, "a", 1, "first")
     story.call(3, 5, append("a", "x", expected=0), answer)
     story.stored(2, "a", 2, "x")
@@ -131,7 +131,7 @@ def test_a_conflict_that_tells_a_version_from_the_past_is_found(story: Story) ->
     assert story.broken() == {"conflicts"}
 
 
-@pytest.mark.parametrize(("expected", "actual"), [(ANY, 1), (-2, 1), (1, 1)])
+@pytest.mark.parametrize(("expected", "actual"), [(ANY_VERSION, 1), (-2, 1), (1, 1)])
 def test_a_conflict_where_the_version_was_as_expected_is_found(story: Story, expected: int, actual: int) -> None:
     story.simple(1, 2, 1, "a", 1, "x")
     story.call(3, 4, append("a", "y", expected=expected), Conflict("a", expected, actual))
@@ -195,7 +195,7 @@ def test_no_events_at_all_are_told_a_version_of_that_moment(story: Story) -> Non
     story.simple(1, 2, 1, "a", 1, "x")
     story.call(3, 4, Append((Submission("a", 1, ()),)), appended((1, 1)))
     assert story.violations() == []
-    story.call(5, 6, Append((Submission("a", ANY, ()),)), appended((0, 0)))
+    story.call(5, 6, Append((Submission("a", ANY_VERSION, ()),)), appended((0, 0)))
     assert story.broken() == {"expected version"}
 
 
@@ -233,7 +233,7 @@ def test_an_append_against_its_condition_is_found(story: Story, answered: bool) 
 
 def test_a_condition_that_failed_on_a_matching_event_is_clean(story: Story) -> None:
     story.simple(1, 9, 1, "a", 1, "x", "red")
-    story.call(3, 4, append("b", "z", condition=condition(0)), ConditionBroken(1))
+    story.call(3, 4, append("b", "z", condition=condition(0)), ConditionConflict(1))
     assert story.violations() == []
 
 
@@ -245,7 +245,7 @@ def test_a_condition_that_failed_on_a_matching_event_is_clean(story: Story) -> N
 def test_a_condition_that_failed_for_no_reason_is_found(story: Story, given: Condition | None, position: int) -> None:
     story.simple(1, 2, 1, "a", 1, "x", "red")
     story.simple(1, 2, 2, "a", 2, "y")
-    story.call(3, 4, append("b", "z", condition=given), ConditionBroken(position))
+    story.call(3, 4, append("b", "z", condition=given), ConditionConflict(position))
     story.simple(5, 6, 3, "a", 3, "later", "red")
     assert story.broken() == {"conditions"}
 
@@ -254,12 +254,12 @@ def test_a_repetition_refused_by_its_own_events_is_found(story: Story) -> None:
     call = append("b", fact("z", "red"), condition=condition(0))
     story.call(1, 2, call, appended((1, 1)))
     story.stored(1, "b", 1, fact("z", "red"))
-    story.call(3, 4, call, ConditionBroken(1))
+    story.call(3, 4, call, ConditionConflict(1))
     assert story.broken() == {"conditions", "duplicates"}
 
 
 def test_an_error_that_nobody_promised_is_found(story: Story) -> None:
-    story.call(1, 2, append("a", "x"), Failed("AssertionError"))
+    story.call(1, 2, append("a", "x"), Failure("AssertionError"))
     assert story.broken() == {"answers"}
 
 
@@ -272,9 +272,9 @@ def opened(id: str) -> Fact:
 
 
 def test_money_that_moves_is_clean_and_half_a_transfer_is_found(story: Story) -> None:
-    for position, (stream, one) in enumerate((("a", opened("o")), ("b", opened("p"))), start=1):
-        story.call(1, 2, append(stream, one), appended((1, position)))
-        story.stored(position, stream, 1, one)
+    for position, (stream, half) in enumerate((("a", opened("o")), ("b", opened("p"))), start=1):
+        story.call(1, 2, append(stream, half), appended((1, position)))
+        story.stored(position, stream, 1, half)
     halves = (money("x", -30, "t"), money("y", 30, "t"))
     call = together(append("a", halves[0]), append("b", halves[1]))
     story.call(3, 4, call, appended((2, 3), (2, 4)))
@@ -283,9 +283,9 @@ def test_money_that_moves_is_clean_and_half_a_transfer_is_found(story: Story) ->
     story.stored(4, "b", 2, halves[1])
     assert story.violations() == []
     for position, id in ((5, "v"), (6, "w")):
-        one = money(id, -60 if id == "v" else 60, "u")
-        story.call(5, 6, append("a", one), appended((position - 2, position)))
-        story.stored(position, "a", position - 2, one)
+        half = money(id, -60 if id == "v" else 60, "u")
+        story.call(5, 6, append("a", half), appended((position - 2, position)))
+        story.stored(position, "a", position - 2, half)
     assert story.violations() == []
     story.call(7, 8, append("b", money("q", -500, "s")), appended((3, 7)))
     story.stored(7, "b", 3, money("q", -500, "s"))

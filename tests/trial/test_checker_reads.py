@@ -4,7 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from leftfold.testing.trial.record.records import At, Decide, Decided, Glimpse, Head, ReadStream, Sight, Unknown
+from leftfold.testing.trial.record.records import (
+    Decide,
+    DecisionAnswer,
+    Glimpse,
+    Head,
+    PositionAnswer,
+    ReadStream,
+    Sight,
+    Unknown,
+)
 from tests.trial.story import TAGGED, Story, append, appended, read_all, saw
 
 
@@ -21,7 +30,7 @@ def story() -> Story:
 
 @pytest.fixture
 def seen(story: Story) -> list[Sight]:
-    return [(one.position, one.digest) for one in story.final]
+    return [(event.position, event.digest) for event in story.final]
 
 
 def test_reading_a_stream_as_it_is_is_clean(story: Story, seen: list[Sight]) -> None:
@@ -71,8 +80,8 @@ def test_reading_the_log_as_it_is_is_clean(story: Story, seen: list[Sight]) -> N
     story.call(50, 60, read_all(query=TAGGED), saw(*seen[1:3]))
     story.call(50, 60, read_all(limit=3, backwards=True), saw(*seen[:0:-1]))
     story.call(25, 35, read_all(), saw(*seen[:2]))
-    story.call(50, 60, Head(), At(5))
-    story.call(1, 2, Head(), At(0))
+    story.call(50, 60, Head(), PositionAnswer(5))
+    story.call(1, 2, Head(), PositionAnswer(0))
     assert story.violations() == []
 
 
@@ -90,7 +99,7 @@ def test_reading_by_a_query_otherwise_is_found(story: Story, seen: list[Sight], 
 
 @pytest.mark.parametrize("position", [4, 3, 0, 9])
 def test_a_head_that_is_behind_or_nowhere_is_found(story: Story, position: int) -> None:
-    story.call(50, 60, Head(), At(position))
+    story.call(50, 60, Head(), PositionAnswer(position))
     assert story.broken() == {"reads"}
 
 
@@ -98,9 +107,9 @@ def test_the_horizon_may_wait_for_an_append_in_flight_and_for_nothing_else(story
     story.call(25, 100, append("c", "slow"), appended((1, 6)))
     story.stored(6, "c", 1, "slow")
     story.call(50, 60, read_all(), saw(*seen[:2]))
-    story.call(50, 60, Head(), At(2))
+    story.call(50, 60, Head(), PositionAnswer(2))
     assert story.violations() == []
-    story.call(50, 60, Head(), At(1))
+    story.call(50, 60, Head(), PositionAnswer(1))
     assert story.broken() == {"reads"}
 
 
@@ -122,9 +131,9 @@ def test_what_one_reader_has_seen_the_next_one_sees_too(story: Story, seen: list
 
 
 def test_a_decision_rests_on_everything_that_was_there(story: Story, seen: list[Sight]) -> None:
-    story.call(50, 60, Decide(TAGGED), Decided((seen[1], seen[2]), 4, ()))
-    story.call(50, 60, Decide(TAGGED), Decided((seen[1], seen[2]), 2, (4,)))
-    story.call(15, 25, Decide(TAGGED), Decided((seen[1],), 2, ()))
+    story.call(50, 60, Decide(TAGGED), DecisionAnswer((seen[1], seen[2]), 4, ()))
+    story.call(50, 60, Decide(TAGGED), DecisionAnswer((seen[1], seen[2]), 2, (4,)))
+    story.call(15, 25, Decide(TAGGED), DecisionAnswer((seen[1],), 2, ()))
     assert story.violations() == []
 
 
@@ -135,7 +144,7 @@ def test_a_decision_rests_on_everything_that_was_there(story: Story, seen: list[
 def test_a_decision_that_misses_something_is_found(
     story: Story, seen: list[Sight], indices: list[int], after: int, named: tuple[int, ...]
 ) -> None:
-    answer = Decided(tuple(seen[index] for index in indices), after, named)
+    answer = DecisionAnswer(tuple(seen[index] for index in indices), after, named)
     story.call(50, 60, Decide(TAGGED), answer)
     assert story.broken() == {"reads"}
 

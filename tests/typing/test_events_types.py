@@ -98,7 +98,7 @@ def the_sync_door_is_typed(store: lf.EventStore, new: lf.NewEvent) -> None:
     result = store.append("Account-ann", [Opened("Ann"), new], expected=lf.NO_STREAM)
     assert_type(result, lf.AppendResult)
     assert_type((result.version, result.position, result.duplicate), tuple[int, int, bool])
-    assert_type(store.append_all([lf.Write("Account-ann", [Opened("Ann")], lf.ANY)]), list[lf.AppendResult])
+    assert_type(store.append_all([lf.Write("Account-ann", [Opened("Ann")], lf.ANY_VERSION)]), list[lf.AppendResult])
     assert_type(store.read("Account-ann", after=3), Iterator[lf.RecordedEvent])
     assert_type(store.read_all(lf.Query.ALL, backwards=True), Iterator[lf.RecordedEvent])
     assert_type(store.head(), int)
@@ -109,7 +109,7 @@ def the_sync_door_is_typed(store: lf.EventStore, new: lf.NewEvent) -> None:
         assert_type(opened, lf.EventStore)
     lf.connect("sqlite://", migrate="perhaps")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     store.append("Account-ann", Opened("Ann"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    store.append("Account-ann", [], lf.ANY)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    store.append("Account-ann", [], lf.ANY_VERSION)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
 async def the_async_door_is_typed(store: lf.AsyncEventStore) -> None:
@@ -125,7 +125,7 @@ async def the_async_door_is_typed(store: lf.AsyncEventStore) -> None:
 
 
 def metadata_is_a_mapping() -> None:
-    with lf.metadata(actor="ann", tenant=7) as around:
+    with lf.with_metadata(actor="ann", tenant=7) as around:
         assert_type(around, lf.Metadata)
         assert_type(around["tenant"], Any)
         around["actor"] = "bob"  # type: ignore[index]  # pyright: ignore[reportIndexIssue]

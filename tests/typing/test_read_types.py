@@ -13,7 +13,7 @@ from typing import Annotated, assert_type
 from sqlalchemy import ColumnElement
 
 import leftfold as lf
-from leftfold.testing import GivenEvents, Projected, given, in_stream
+from leftfold.testing import GivenEvents, ProjectedRows, given, in_stream
 
 
 class Opened(lf.Event):
@@ -149,9 +149,9 @@ def projections_are_tested_with_events(recorded: lf.RecordedEvent) -> None:
     history = given([in_stream("BankAccount-alice", Opened("Alice")), Deposited(Decimal(5))], id="bob")
     assert_type(history, GivenEvents)
     projected = history.project(account_summary)
-    assert_type(projected, Projected[AccountSummary])
+    assert_type(projected, ProjectedRows[AccountSummary])
     assert_type(projected.expect([AccountSummary("alice", "Alice")]).rows, list[AccountSummary])
-    assert_type(projected.expect_failure(ValueError, match="open").expect([]), Projected[AccountSummary])
+    assert_type(projected.expect_failure(ValueError, match="open").expect([]), ProjectedRows[AccountSummary])
     projected.expect([Other("alice")])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     projected.expect(AccountSummary("a", "A"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     history.project(print)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

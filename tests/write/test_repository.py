@@ -169,7 +169,7 @@ def test_only_its_own_aggregates_can_be_saved(place: Place) -> None:
 
 
 def test_what_is_said_about_an_event_is_stored_with_it(place: Place) -> None:
-    with lf.metadata(actor="ann"), place.repository(Account).create("ann") as ann:
+    with lf.with_metadata(actor="ann"), place.repository(Account).create("ann") as ann:
         ann.record(Deposited(amount=ONE), occurred_at=NOON, tags=["branch:7"], metadata={"desk": 3})
         ann.record(lf.NewEvent(Deposited(amount=ONE), tags=["branch:8"]))
         ids = [new.id for new in ann.pending]
@@ -227,7 +227,7 @@ def test_an_update_that_raises_is_not_retried_and_saves_nothing(place: Place) ->
 
 @pytest.mark.parametrize("attempts", [0, True, 1.5])
 def test_the_number_of_attempts_is_checked(place: Place, attempts: int) -> None:
-    with pytest.raises(lf.InvalidArgument, match="attempts is a number from 1"):
+    with pytest.raises(lf.InvalidArgument, match="attempts is a whole number from 1"):
         place.repository(Account, attempts=attempts)
 
 

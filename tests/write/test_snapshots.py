@@ -1,6 +1,6 @@
 """A snapshot is a shortcut: used when it may be, ignored when it may not, never in the way of an append.
 
-That one was used shows in its state, which these tests falsify: an account of 1,000 that nobody ever paid in.
+These tests falsify a snapshot's state, which shows whether it was used: an account of 1,000 that was never paid in.
 """
 
 from __future__ import annotations

@@ -87,7 +87,7 @@ def test_every_question_is_answered_as_by_a_plain_loop(
     write(place, id, history)
     stream = list(place.store.read(f"Account-{id}"))
     assert [recorded.event.amount for recorded in stream] == [amount for events in history for amount, _ in events]
-    for question in (asked(one, stream) for one in [(None, None, None), *asking]):
+    for question in (asked(asked_for, stream) for asked_for in [(None, None, None), *asking]):
         expected = plainly(stream, **question)
         for of in (Account, Remembered):
             found = answer(place.repository(of).get, id, question)

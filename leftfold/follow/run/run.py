@@ -41,7 +41,7 @@ class ProcessorRun:
     async def catch_up(self) -> tuple[int, int]:
         """Apply the events up to the head as of now: how many were folded here, and the position then.
 
-        What a worker holds is left to it, and waited for. `ProjectionFailed`, `EpochChanged`, `ProcessorOutdated`,
+        What a worker holds is left to it, and waited for. `ProcessorFailed`, `EpochChanged`, `ProcessorOutdated`,
         `ProcessorPaused`.
         """
         applied, target = 0, await self._log.head()

@@ -61,7 +61,7 @@ class Inline(Protocol):
     def touch(self, append: Append) -> Append:
         """The append with the rows that it will concern, as far as that can be told before it is stored.
 
-        `ProjectionFailed` if a projection cannot tell.
+        `ProcessorFailed` if a projection cannot tell.
         """
 
     async def fetch(

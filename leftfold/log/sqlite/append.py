@@ -217,7 +217,7 @@ class Writer:
         """The stream's tail, if the append may follow it; `ConcurrencyError` if not."""
         tail = self.tails[append.stream]
         expected, actual = append.expected, tail[0]
-        if expected in (expectation.ANY, actual) or (expected == expectation.EXISTS and actual > 0):
+        if expected in (expectation.ANY_VERSION, actual) or (expected == expectation.STREAM_EXISTS and actual > 0):
             self._now = max(self._now, tail[2])  # never decreasing within a stream, whatever the clock does
             return tail
         raise ConcurrencyError(append.stream, expected, actual)

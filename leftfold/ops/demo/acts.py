@@ -58,18 +58,18 @@ def conflict(stage: Stage) -> None:
         "Two writers, one account",
         "Two tellers load the same account and both decide. The database lets one of them win.",
     )
-    one, other = accounts.get(id), accounts.get(id)
+    first, second = accounts.get(id), accounts.get(id)
     screen.code(
-        f"one, other = accounts.get({id!r}), accounts.get({id!r})",
-        "one.withdraw(Decimal(30));  accounts.save(one)",
+        f"first, second = accounts.get({id!r}), accounts.get({id!r})",
+        "first.withdraw(Decimal(30));  accounts.save(first)",
     )
-    one.withdraw(Decimal(30))
-    accounts.save(one)
-    screen.result(f"saved: version {one.version}, balance {amount(one.balance)}")
-    screen.code("other.withdraw(Decimal(100));  accounts.save(other)")
-    other.withdraw(Decimal(100))
+    first.withdraw(Decimal(30))
+    accounts.save(first)
+    screen.result(f"saved: version {first.version}, balance {amount(first.balance)}")
+    screen.code("second.withdraw(Decimal(100));  accounts.save(second)")
+    second.withdraw(Decimal(100))
     try:
-        accounts.save(other)
+        accounts.save(second)
     except lf.ConcurrencyError as error:
         screen.refusal(error)
     retry(stage)

@@ -68,7 +68,7 @@ class KeyedMaintainer:
         if self._projection.on_failure != "park":
             folded = fold_page(self._projection, page, before)
             return KeyedChange(folded.events, folded.failure, before, folded.rows)
-        kept = {key: key_text(self._projection.definition.kept_key(key)) for key in before}
+        kept = {key: key_text(self._projection.definition.canonical_key(key)) for key in before}
         aside = await self._aside()
         folded = fold_or_park(self._projection, page, before, {key for key, text in kept.items() if text in aside})
         events_aside = [parked(kept[key], recorded, error) for key, recorded, error in folded.parked]
@@ -118,7 +118,7 @@ def _remembering(
     projection: Projection[Any], owns: Callable[[Sequence[Any]], bool], keys: int
 ) -> Callable[[Any], bool]:
     """Whether a key is ours. Telling its bucket costs more than folding an event, and most keys come again."""
-    kept = projection.definition.kept_key
+    kept = projection.definition.canonical_key
     return lru_cache(keys)(lambda key: owns(kept(key)))
 
 

@@ -17,7 +17,7 @@ from leftfold.follow.checkpoints.generation import Role
 from leftfold.read.model.table_names import SUFFIX
 from leftfold.read.projection.fold import failed
 from leftfold.read.projection.sql import SqlProjection
-from leftfold.read.tables.compiled import Compiled, compiled, result_loader
+from leftfold.read.tables.compiler import CompiledStatement, compile_clause, result_loader
 
 _MOST_COMPILED = 200
 
@@ -37,14 +37,14 @@ class Compiler:
 
     def __init__(self, projection: SqlProjection, database: Database, role: Role) -> None:
         self._database = database
-        self._kept: dict[int, tuple[Any, Compiled]] = {}
+        self._kept: dict[int, tuple[Any, CompiledStatement]] = {}
         self._in_role = _in_role(projection.tables, role)
 
-    def compiled(self, statement: Any, *, keep: bool) -> Compiled:
+    def compiled(self, statement: Any, *, keep: bool) -> CompiledStatement:
         kept = self._kept.get(id(statement))
         if kept is not None:
             return kept[1]
-        made = compiled(self._in_role(statement), self._database)
+        made = compile_clause(self._in_role(statement), self._database)
         if keep and len(self._kept) < _MOST_COMPILED:
             self._kept[id(statement)] = (statement, made)  # the statement too, so that its id stays its own
         return made
@@ -58,12 +58,12 @@ class TellingMaintainer:
         self._compiler = Compiler(projection, database, role)
 
     async def prepare(self, events: Sequence[RecordedEvent]) -> Prepared:
-        from leftfold.read.projection.sql import told_by
+        from leftfold.read.projection.sql import statements_of
 
         sql: list[tuple[RecordedEvent, str, Sequence[Any]]] = []
         for number, recorded in enumerate(events):
             try:
-                told = told_by(self._projection.handle(recorded), recorded)
+                told = statements_of(self._projection.handle(recorded), recorded)
                 sql += [(recorded, *self._bound(one)) for one in told]
             except Exception as error:
                 sql = [one for one in sql if one[0] is not recorded]

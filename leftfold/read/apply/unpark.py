@@ -24,7 +24,7 @@ class ParkedRows:
         self._projection = projection
 
     def text_of(self, key: Any) -> str:
-        return key_text(self._projection.definition.kept_key(key))
+        return key_text(self._projection.definition.canonical_key(key))
 
     async def apply(
         self, connection: Connection, generation: Generation, key: str, events: Sequence[RecordedEvent]

@@ -23,7 +23,7 @@ from leftfold.log.append import Append, RowLocks
 from leftfold.log.inline.inline_set import Member, digest_of
 from leftfold.log.inline.protocol import BatchRefused, StoredAppend, recorded_events
 from leftfold.read.model.definition import Rows
-from leftfold.read.projection.fold import Folded, Page, assign_keys, changes, fold_page
+from leftfold.read.projection.fold import FoldResult, Page, assign_keys, changes, fold_page
 from leftfold.read.projection.keyed import Projection
 from leftfold.read.projection.kinds import AnyProjection, by_name
 from leftfold.read.tables.tables import table_in
@@ -58,7 +58,7 @@ class InlineProjections:
     ) -> tuple[list[list[Row]], Sequence[Rows]]:
         """See `leftfold.log.inline.protocol.Inline.fetch`."""
         keys = [one.keys_of(appends, at) for at, one in enumerate(self._folds)]
-        asked = [one.table.fetching(of_one) for one, of_one in zip(self._folds, keys, strict=True) if of_one]
+        asked = [one.table.fetch_statement(of_one) for one, of_one in zip(self._folds, keys, strict=True) if of_one]
         with _tables_are_there():
             answers = await connection.execute_all([*first, *asked])
         fetched = iter(answers[len(first) :])
@@ -83,9 +83,9 @@ class InlineProjections:
         for fold, former, folded in zip(self._folds, before, after, strict=True):
             written, deleted = changes(former, folded.rows)
             if written:
-                statements.append(fold.table.writing(written))
+                statements.append(fold.table.write_statement(written))
             if deleted:
-                statements.append(fold.table.deleting(deleted))
+                statements.append(fold.table.delete_statement(deleted))
         return statements
 
     def _pages(self, placed: Sequence[StoredAppend]) -> list[Page]:
@@ -199,7 +199,7 @@ class _Fold:
 
     def lock(self, key: Any) -> int:
         """A hash of a row's key, the same in every process, however the key is written."""
-        kept = self._projection.definition.kept_key(key)
+        kept = self._projection.definition.canonical_key(key)
         return crc32(msgspec.json.encode([self.name, *kept])) - 2**31
 
 
@@ -218,7 +218,7 @@ def _foldable(projection: AnyProjection) -> Projection[Any]:
     return projection
 
 
-def _failure_of(parts: Iterable[Page | Folded]) -> ProcessorFailed | None:
+def _failure_of(parts: Iterable[Page | FoldResult]) -> ProcessorFailed | None:
     """What stopped the first of them that was stopped, without a position, because there is no event."""
     failure = next((one.failure for one in parts if one.failure is not None), None)
     if failure is None:

@@ -14,7 +14,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from leftfold.errors import InvalidArgument
-from leftfold.read.model.columns import MAX_INTEGER, ColumnType, Conversion, Declared
+from leftfold.read.model.columns import MAX_INTEGER, ColumnType, Conversion, DeclaredType
 
 _WIDE = Context(prec=60)
 
@@ -26,11 +26,11 @@ class Digits:
     At most 19 altogether; and without its point, an amount must fit an integer of 64 bits.
     """
 
-    total: int = 19
-    after_point: int = 4
+    precision: int = 19
+    scale: int = 4
 
     def __post_init__(self) -> None:
-        if not (1 <= self.total <= 19 and 0 <= self.after_point <= self.total):
+        if not (1 <= self.precision <= 19 and 0 <= self.scale <= self.precision):
             raise InvalidArgument(f"{self!r}: expected 1 to 19 digits, and no more after the point than altogether")
 
 
@@ -40,14 +40,14 @@ class AmountType(ColumnType):
     impl = sa.Numeric
 
     def __init__(self, digits: Digits) -> None:
-        super().__init__(digits.total, digits.after_point)
+        super().__init__(digits.precision, digits.scale)
         self.digits = digits
-        self.sqlite = Declared(f"SCALEDINT({digits.total}, {digits.after_point})")
-        self.postgresql = sa.Numeric(digits.total, digits.after_point)
-        self._unit = Decimal((0, (1,), -digits.after_point))
-        self._exact = Context(prec=digits.total, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
-        self._largest = _WIDE.multiply(Decimal(min(10**digits.total - 1, MAX_INTEGER)), self._unit)
-        self.expected = f"a Decimal up to {self._largest} with at most {digits.after_point} digits after the point"
+        self.sqlite = DeclaredType(f"SCALEDINT({digits.precision}, {digits.scale})")
+        self.postgresql = sa.Numeric(digits.precision, digits.scale)
+        self._unit = Decimal((0, (1,), -digits.scale))
+        self._exact = Context(prec=digits.precision, traps=[Inexact, InvalidOperation, Overflow, DivisionByZero])
+        self._largest = _WIDE.multiply(Decimal(min(10**digits.precision - 1, MAX_INTEGER)), self._unit)
+        self.expected = f"a Decimal up to {self._largest} with at most {digits.scale} digits after the point"
 
     def check(self, value: Any) -> None:
         if type(value) is not Decimal:
@@ -61,8 +61,8 @@ class AmountType(ColumnType):
             raise self.refuse(value, "it does not fit, and is never rounded")
 
     def to_driver(self, dialect: str) -> Conversion | None:
-        after_point = self.digits.after_point
-        return (lambda value: int(_WIDE.scaleb(value, after_point))) if dialect == "sqlite" else None
+        scale = self.digits.scale
+        return (lambda value: int(_WIDE.scaleb(value, scale))) if dialect == "sqlite" else None
 
     def from_driver(self, dialect: str) -> Conversion | None:
         unit = self._unit

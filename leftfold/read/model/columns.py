@@ -70,7 +70,7 @@ class ColumnType(TypeDecorator[Any]):
         return InvalidArgument(f"expected {self.expected}, found {shown}{why and f': {why}'}")
 
 
-class Declared(UserDefinedType[Any]):
+class DeclaredType(UserDefinedType[Any]):
     """An SQLite type by its declaration. Its affinity follows: SQLite looks for INT and TEXT inside the name."""
 
     cache_ok = True
@@ -159,7 +159,7 @@ class MomentType(ColumnType):
 
     impl = sa.DateTime
     expected = "an aware datetime"
-    sqlite = Declared("UTC_TEXT")
+    sqlite = DeclaredType("UTC_TEXT")
     postgresql = sa.TIMESTAMP(timezone=True)
 
     def check(self, value: Any) -> None:
@@ -186,7 +186,7 @@ class DateType(ColumnType):
 
     impl = sa.Date
     expected = "a date"
-    sqlite = Declared("DATE_TEXT")
+    sqlite = DeclaredType("DATE_TEXT")
     postgresql = sa.Date()
 
     def check(self, value: Any) -> None:
@@ -205,7 +205,7 @@ class UuidType(ColumnType):
 
     impl = sa.Uuid
     expected = "a UUID"
-    sqlite = Declared("UUID_TEXT")
+    sqlite = DeclaredType("UUID_TEXT")
     postgresql = sa.Uuid()
 
     def check(self, value: Any) -> None:

@@ -11,7 +11,7 @@ from msgspec import inspect
 
 from leftfold.errors import InvalidArgument
 from leftfold.events.codec import CheckedCodec
-from leftfold.read.model.columns import ColumnType, Conversion, Declared, IntegerType, TextType
+from leftfold.read.model.columns import ColumnType, Conversion, DeclaredType, IntegerType, TextType
 
 # Sets and dicts in a fixed order, so that equal documents are equal texts, in every process.
 _to_json = msgspec.json.Encoder(order="deterministic").encode
@@ -64,7 +64,7 @@ class ChoiceType(ColumnType):
 class DocumentType(ColumnType):
     """A list, dict, Struct or other composite, as JSON text."""
 
-    sqlite = Declared("JSON_TEXT")
+    sqlite = DeclaredType("JSON_TEXT")
     postgresql = sa.Text(collation="C")
 
     def __init__(self, annotation: Any) -> None:
@@ -94,7 +94,7 @@ def is_document(annotation: Any) -> bool:
     except (TypeError, NameError):
         return False
     kinds = kind.types if isinstance(kind, inspect.UnionType) else (kind,)
-    return all(isinstance(one, _DOCUMENTS) for one in kinds)
+    return all(isinstance(kind, _DOCUMENTS) for kind in kinds)
 
 
 def _kept_as(values: list[Any]) -> ColumnType:

@@ -33,18 +33,25 @@ class Definition:
     """The key of a row: a value, or a tuple if several fields make the key."""
     table: sa.Table
 
-    def kept_key(self, key: Any) -> list[Any]:
+    def canonical_key(self, key: Any) -> list[Any]:
         """A key's values in the one form in which they are told and hashed everywhere: as SQLite keeps them."""
         steps = (self.fields[index].type.to_driver("sqlite") for index in self.key)
         return [step(value) if step else value for step, value in zip(steps, self.key_values(key), strict=True)]
 
-    def told(self) -> list[tuple[object, ...]]:
+    def describe(self) -> list[tuple[object, ...]]:
         """The model in words that change with it: its fields, what they take, and their defaults."""
-        defaults = {one.name: repr(one.default) for one in msgspec.structs.fields(self.model)}
+        defaults = {field.name: repr(field.default) for field in msgspec.structs.fields(self.model)}
         return [
-            (one.name, one.type.sqlite.compile(sqlite.dialect()), one.type.expected, one.nullable, one.is_key, default)
-            for one in self.fields
-            for default in (defaults[one.name],)
+            (
+                field.name,
+                field.type.sqlite.compile(sqlite.dialect()),
+                field.type.expected,
+                field.nullable,
+                field.is_key,
+                default,
+            )
+            for field in self.fields
+            for default in (defaults[field.name],)
         ]
 
     def key_values(self, key: Any) -> tuple[Any, ...]:
@@ -52,13 +59,13 @@ class Definition:
         values = (key,) if len(self.key) == 1 else key
         fields = [self.fields[index] for index in self.key]
         if not isinstance(values, tuple) or len(values) != len(fields):
-            names = ", ".join(one.name for one in fields)
+            names = ", ".join(field.name for field in fields)
             raise InvalidArgument(f"a key of {self.model.__name__} is a tuple ({names}), not {key!r}")
-        for one, value in zip(fields, values, strict=True):
+        for field, value in zip(fields, values, strict=True):
             try:
-                one.type.check(value)
+                field.type.check(value)
             except InvalidArgument as error:
-                raise InvalidArgument(f"{key!r} is no key of {self.model.__name__}: {one.name}: {error}") from None
+                raise InvalidArgument(f"{key!r} is no key of {self.model.__name__}: {field.name}: {error}") from None
         return values
 
     def checker(self) -> Callable[..., None]:
@@ -66,7 +73,7 @@ class Definition:
 
         What the row has kept of a former one (or None) has been checked before; a document may have changed inside.
         """
-        checks = [(one.type.check, one.nullable, isinstance(one.type, DocumentType)) for one in self.fields]
+        checks = [(field.type.check, field.nullable, isinstance(field.type, DocumentType)) for field in self.fields]
         nothing = (object(),) * len(checks)
 
         def check(row: Any, former: Any = None) -> None:
@@ -85,7 +92,7 @@ class Definition:
 
     def dumper(self, dialect: str) -> Callable[[Any], list[Any]]:
         """Makes a checked row the parameters for its columns, in order."""
-        steps = [(at, step) for at, one in enumerate(self.fields) if (step := one.type.to_driver(dialect))]
+        steps = [(at, step) for at, field in enumerate(self.fields) if (step := field.type.to_driver(dialect))]
 
         def dump(row: Any) -> list[Any]:
             values = list(_astuple(row))
@@ -98,7 +105,7 @@ class Definition:
 
     def loader(self, dialect: str) -> Callable[[tuple[Any, ...]], Any]:
         """Makes the fetched values of all columns, in order, a row."""
-        steps = [(at, step) for at, one in enumerate(self.fields) if (step := one.type.from_driver(dialect))]
+        steps = [(at, step) for at, field in enumerate(self.fields) if (step := field.type.from_driver(dialect))]
         model = self.model
 
         def load(fetched: tuple[Any, ...]) -> Any:
@@ -124,7 +131,7 @@ def definition_of(model: type[Any]) -> Definition:
     if not hasattr(model, "__table_name__"):
         raise InvalidArgument(f"{model!r} is no read model: derive it from lf.ReadModel")
     fields = tuple(fields_of(model))
-    key = tuple(index for index, one in enumerate(fields) if one.is_key)
+    key = tuple(index for index, field in enumerate(fields) if field.is_key)
     if not 1 <= len(key) <= _MAX_KEY_COLUMNS:
         raise InvalidArgument(
             f"{model.__name__} has {len(key)} key fields: mark the one that tells its rows apart, for example "
@@ -133,8 +140,8 @@ def definition_of(model: type[Any]) -> Definition:
     key_of = attrgetter(*(fields[index].name for index in key))
     name = _table_name(model)
     columns: list[sa.Column[Any]] = [
-        sa.Column(one.name, one.type, nullable=one.nullable, primary_key=one.is_key, autoincrement=False)
-        for one in fields
+        sa.Column(field.name, field.type, nullable=field.nullable, primary_key=field.is_key, autoincrement=False)
+        for field in fields
     ]
     return Definition(model, name, fields, key, key_of, sa.Table(name, sa.MetaData(), *columns))
 

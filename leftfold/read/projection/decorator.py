@@ -1,7 +1,7 @@
-"""Which projections fold a read model: what `projection` has made, for whoever has only the model.
+"""The decorator of keyed folds, and the projections that it has made, by read model: a view replays by its model alone.
 
-They are known for as long as somebody keeps them, which a module does. A definition with the same module and qualified
-name replaces (reloads, notebooks).
+The table holds its projections weakly: a module keeps its own. A definition with the same module and qualified name
+replaces the former (a reload, a notebook's cell).
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _declared: WeakValueDictionary[tuple[Any, ...], Projection[Any]] = WeakValueDict
 
 
 def declare(projection: Projection[Model]) -> Projection[Model]:
-    """Remember what folds the projection's model."""
+    """Remember that the projection folds its model."""
     function = projection.function
     place = getattr(function, "__module__", None), getattr(function, "__qualname__", None)
     _declared[projection.model, *place, projection.name] = projection
@@ -33,16 +33,16 @@ def declare(projection: Projection[Model]) -> Projection[Model]:
 
 
 def projection_of(model: type[Model], given: Projection[Model] | None = None) -> Projection[Model]:
-    """The one that was ``given``, or else the only one there is; `InvalidArgument` that names what there is."""
+    """The ``given`` projection, or the only one that folds the model; `InvalidArgument` names the candidates."""
     if given is not None:
         if getattr(given, "model", None) is not model:
             raise InvalidArgument(
-                f"projection=… is one that folds {model.__name__}, made by @lf.projection, not {given!r}"
+                f"projection=… is a projection of {model.__name__}, made by @lf.projection, not {given!r}"
             )
         return given
     alive = (ref() for ref in _declared.valuerefs())  # a copy: others may be defining projections meanwhile
-    found = [one for one in alive if one is not None and one.model is model]
-    found.sort(key=lambda one: (one.name, one.version))
+    found = [candidate for candidate in alive if candidate is not None and candidate.model is model]
+    found.sort(key=lambda candidate: (candidate.name, candidate.version))
     if not found:
         name = model.__name__
         raise InvalidArgument(
@@ -50,7 +50,7 @@ def projection_of(model: type[Model], given: Projection[Model] | None = None) ->
             "keyed fold can be replayed in memory"
         )
     if len(found) > 1:
-        names = ", ".join(f"{one.name!r} (version {one.version})" for one in found)
+        names = ", ".join(f"{candidate.name!r} (version {candidate.version})" for candidate in found)
         raise InvalidArgument(f"{len(found)} projections fold {model.__name__}: {names}; say which with projection=…")
     return found[0]
 
@@ -67,15 +67,15 @@ def projection(
 ) -> Callable[[KeyedFold[Model]], Projection[Model]]:
     """Make a function the keyed fold that maintains ``model``: from a row (or None) and an event to the row after it.
 
-    ``on`` are the event types it is about (classes, unions of classes, or stored names; all of them by default), in
-    streams of ``category``. The row's key is the stream's id, or what ``key(recorded)`` returns: a key (a tuple if
-    several fields make one), a list of keys, or None to pass the event over. The function returns the row, `DELETE`, or
-    None where there is no row and none is to be. It must depend on nothing but its arguments. ``name`` (by default the
-    function's) and ``version`` name its checkpoint.
+    ``on`` are its event types (classes, unions of classes, or stored names; by default all), in streams of
+    ``category``. The row's key is the stream's id, or what ``key(recorded)`` returns: a key (a tuple if several fields
+    make it), a list of keys, or None to pass the event over. The function returns the row, `DELETE`, or None where
+    there is no row and none is to be. It must depend on nothing but its arguments. ``name`` (by default the function's)
+    and ``version`` name its checkpoint.
 
-    ``on_failure`` is what happens when it raises: ``"pause"`` stands still in front of the event, `Retry` lets a worker
-    try it again for a while first, and ``"park"`` sets it aside, with all later events of its key, in order, and goes
-    on with the other keys.
+    ``on_failure`` says what happens when the function raises. ``"pause"``: the projection stops in front of the event.
+    `Retry`: a worker tries the event again for a while first. ``"park"``: the event is set aside, with all later events
+    of its key, in order, and the other keys go on.
     """
     definition = definition_of(model)
     types = event_types(on)

@@ -29,7 +29,7 @@ class Page:
 
 
 @dataclass(frozen=True, slots=True)
-class Folded:
+class FoldResult:
     """How many events of a page were folded, the rows of all its keys after that, and what stopped it, if anything.
 
     ``parked`` are events that were set aside for a key, in order, the first of each key with its error.
@@ -67,7 +67,7 @@ def assign_keys(
     return Page(events, keys, None)
 
 
-def fold_page(projection: Projection[Any], page: Page, before: Rows) -> Folded:
+def fold_page(projection: Projection[Any], page: Page, before: Rows) -> FoldResult:
     """Fold a page; ``before`` has a row or None for every key of the page, and is left as it is."""
     rows = dict(before)
     evolve = projection.evolve
@@ -77,13 +77,13 @@ def fold_page(projection: Projection[Any], page: Page, before: Rows) -> Folded:
         try:
             after = [evolve(rows[key], recorded, key) for key in keys]
         except Exception as error:
-            return Folded(done, rows, failed(projection.name, recorded, error))
+            return FoldResult(done, rows, failed(projection.name, recorded, error))
         for key, row in zip(keys, after, strict=True):
             rows[key] = row
-    return Folded(len(page.events), rows, page.failure)
+    return FoldResult(len(page.events), rows, page.failure)
 
 
-def fold_or_park(projection: Projection[Any], page: Page, before: Rows, parked: Set[Any]) -> Folded:
+def fold_or_park(projection: Projection[Any], page: Page, before: Rows, parked: Set[Any]) -> FoldResult:
     """The same, but where one key's fold fails its event is set aside, and later ones of the key behind it.
 
     ``parked`` are the keys that have events set aside already.
@@ -101,7 +101,7 @@ def fold_or_park(projection: Projection[Any], page: Page, before: Rows, parked: 
             except Exception as error:
                 aside.add(key)
                 found.append((key, recorded, error))
-    return Folded(len(page.events), rows, page.failure, found)
+    return FoldResult(len(page.events), rows, page.failure, found)
 
 
 def changes(before: Rows, after: Rows) -> tuple[list[Any], list[Any]]:

@@ -91,7 +91,7 @@ class Projection(Generic[Model]):
     def blueprint(self, registry: Registry) -> Blueprint:
         """What the code says of its rows, and a fingerprint of it."""
         query = query_text(self.query(registry))
-        fingerprint = fingerprint_of(self.definition.told(), *self._code, query)
+        fingerprint = fingerprint_of(self.definition.describe(), *self._code, query)
         return Blueprint(self.name, self.version, fingerprint, self.table_names, query)
 
     def keys_of(self, recorded: RecordedEvent) -> Sequence[Any]:
@@ -100,8 +100,8 @@ class Projection(Generic[Model]):
             return (recorded.stream_id,)
         key = self.key(recorded)
         keys = () if key is None else tuple(dict.fromkeys(key)) if isinstance(key, list) else (key,)
-        for one in keys:
-            self.definition.key_values(one)
+        for row_key in keys:
+            self.definition.key_values(row_key)
         return keys
 
     def evolve(self, row: Model | None, recorded: RecordedEvent, key: Any) -> Model | None:

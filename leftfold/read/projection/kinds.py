@@ -17,21 +17,25 @@ def by_name(projections: Iterable[AnyProjection]) -> dict[str, AnyProjection]:
     """The projections, if each is one and none gets in another's way."""
     found: dict[str, AnyProjection] = {}
     tables: dict[str, str] = {}
-    for one in projections:
-        if isinstance(one, type) and issubclass(one, SqlProjection):
-            raise InvalidArgument(f"{one.__name__} is a class: give the projector an instance, {one.__name__}()")
-        if not isinstance(one, Projection | SqlProjection):
+    for projection in projections:
+        if isinstance(projection, type) and issubclass(projection, SqlProjection):
             raise InvalidArgument(
-                f"{one!r} is no projection: decorate the function with @lf.projection(…), or derive a class from "
-                "lf.SqlProjection"
+                f"{projection.__name__} is a class: give the projector an instance, {projection.__name__}()"
             )
-        if one.name in found:
-            raise InvalidArgument(f"two projections are named {one.name!r}: give one of them another with name=…")
-        for table in one.table_names:
+        if not isinstance(projection, Projection | SqlProjection):
+            raise InvalidArgument(
+                f"{projection!r} is no projection: decorate the function with @lf.projection(…), or derive a class "
+                "from lf.SqlProjection"
+            )
+        if projection.name in found:
+            raise InvalidArgument(
+                f"two projections are named {projection.name!r}: give one of them another with name=…"
+            )
+        for table in projection.table_names:
             if table in tables:
                 raise InvalidArgument(
-                    f"the projections {tables[table]!r} and {one.name!r} both write the table {table}"
+                    f"the projections {tables[table]!r} and {projection.name!r} both write the table {table}"
                 )
-            tables[table] = one.name
-        found[one.name] = one
+            tables[table] = projection.name
+        found[projection.name] = projection
     return found

@@ -16,10 +16,10 @@ from leftfold.follow.options import OnFailure, check_on_failure, check_version, 
 from leftfold.read.model.definition import definition_of
 from leftfold.read.model.model import ReadModel
 from leftfold.read.model.table_names import check_table_name
-from leftfold.read.projection.fingerprint import code_of, fingerprint_of, told
+from leftfold.read.projection.fingerprint import code_of, describe, fingerprint_of
 
-Told = sa.Executable | tuple[sa.Executable, Mapping[str, Any]]
-"""A statement, or one with values for its parameters: made once and told often, it is compiled once, sent in bulk."""
+Answer = sa.Executable | tuple[sa.Executable, Mapping[str, Any]]
+"""A statement, or a statement with values for its parameters. The same statement object is compiled once, sent in bulk."""
 
 
 class SqlProjection:
@@ -32,12 +32,12 @@ class SqlProjection:
                 yield self.add, {"day": recorded.occurred_at.date(), "total": recorded.event.amount}
 
     ``handle`` yields, or returns a list of, statements or ``(statement, values)``; all of a page are sent together. As
-    ``async def handle(self, tx, recorded)`` it may also read: ``await tx.execute(select(…))`` runs at once and gives
-    rows, through the sync door, too. It must depend on the event and on its own tables only.
+    ``async def handle(self, tx, recorded)`` it may also read: ``await tx.execute(select(…))`` runs at once and returns
+    rows, behind the sync door, too. It must depend on the event and on its own tables only.
 
-    ``tables`` are `sqlalchemy.Table`s without a schema or foreign keys, or `ReadModel` classes, and nobody else's: the
-    projector creates them, and a rebuild makes them anew. The other keywords are those of `projection`. One worker at a
-    time runs it, for no one could tell which rows belong to which events.
+    ``tables`` are `sqlalchemy.Table`s without a schema or foreign keys, or `ReadModel` classes. They belong to this
+    projection alone: the projector creates them, and a rebuild makes them anew. The other keywords are those of
+    `projection`. Only one worker at a time runs it, because nothing tells which rows belong to which events.
     """
 
     tables: ClassVar[tuple[sa.Table, ...]] = ()
@@ -63,13 +63,13 @@ class SqlProjection:
     ) -> None:
         super().__init_subclass__()
         cls._code = "\n".join(
-            code_of(one) for one in cls.__mro__ if issubclass(one, SqlProjection) and one is not SqlProjection
+            code_of(base) for base in cls.__mro__ if issubclass(base, SqlProjection) and base is not SqlProjection
         )
         if isinstance(tables, (str, sa.Table)) or not tables:
             raise InvalidArgument(f"{cls.__name__}: tables is a list of its tables, not {tables!r}: write tables=[…]")
-        models = {definition_of(one).name: one for one in tables if not isinstance(one, sa.Table)}
+        models = {definition_of(table).name: table for table in tables if not isinstance(table, sa.Table)}
         cls.models = models
-        cls.tables = tuple(one if isinstance(one, sa.Table) else definition_of(one).table for one in tables)
+        cls.tables = tuple(table if isinstance(table, sa.Table) else definition_of(table).table for table in tables)
         for table in cls.tables:
             if table.name not in models:
                 check_table(table, cls.__name__)
@@ -90,55 +90,59 @@ class SqlProjection:
 
     @property
     def reads(self) -> bool:
-        """Whether its handler asks the database."""
+        """Whether its handler reads the database."""
         return inspect.iscoroutinefunction(self.handle)
 
     @property
     def table_names(self) -> tuple[str, ...]:
-        """As they are called when live."""
-        return tuple(str(one.name) for one in self.tables)
+        """The tables' names in their live role."""
+        return tuple(str(table.name) for table in self.tables)
 
     def query(self, registry: Registry) -> Query:
-        """The events that it is about."""
+        """The events that the projection is about."""
         return Query.of(*self.on, category=self.category, registry=registry)
 
     def blueprint(self, registry: Registry) -> Blueprint:
-        """What the code says of its rows: the class's source and attributes, its tables' columns, and its events."""
+        """The blueprint of its rows. The fingerprint counts the class's source, attributes, tables' columns and events."""
         query = query_text(self.query(registry))
         tables = [
             (table.name, [(c.name, str(c.type), c.nullable, c.primary_key) for c in table.columns])
             for table in self.tables
         ]
-        fingerprint = fingerprint_of(self._code, told(vars(self)), tables, query)
+        fingerprint = fingerprint_of(self._code, describe(vars(self)), tables, query)
         return Blueprint(self.name, self.version, fingerprint, self.table_names, query)
 
     def __repr__(self) -> str:
         return f"<projection {self.name!r} version {self.version} of {', '.join(self.table_names)}>"
 
 
-def told_by(answer: Any, recorded: RecordedEvent) -> list[Told]:
-    """What a handler has answered, as a list; `InvalidArgument` for what is no statement."""
+def statements_of(answer: Any, recorded: RecordedEvent) -> list[Answer]:
+    """The statements of a handler's answer; `InvalidArgument` for anything else."""
     if answer is None:
         return []
     if isinstance(answer, AsyncIterator):
         raise InvalidArgument("an async handler awaits tx.execute(…) and yields nothing: take the yield out")
-    told = [answer] if isinstance(answer, sa.Executable) or _has_values(answer) else list(answer)
-    for one in told:
-        if not isinstance(one, sa.Executable) and not _has_values(one):
+    statements = [answer] if isinstance(answer, sa.Executable) or _has_values(answer) else list(answer)
+    for statement in statements:
+        if not isinstance(statement, sa.Executable) and not _has_values(statement):
             raise InvalidArgument(
-                f"answered {recorded.type!r} with {one!r}: expected a SQLAlchemy statement, or (statement, values)"
+                f"answered {recorded.type!r} with {statement!r}: expected a SQLAlchemy statement, or (statement, "
+                "values)"
             )
-    return told
+    return statements
 
 
-def _has_values(one: Any) -> bool:
+def _has_values(statement: Any) -> bool:
     return (
-        isinstance(one, tuple) and len(one) == 2 and isinstance(one[0], sa.Executable) and isinstance(one[1], Mapping)
+        isinstance(statement, tuple)
+        and len(statement) == 2
+        and isinstance(statement[0], sa.Executable)
+        and isinstance(statement[1], Mapping)
     )
 
 
 def check_table(table: sa.Table, owner: str) -> None:
-    """`InvalidArgument` if a projection could not have it to itself, or not make it anew."""
+    """`InvalidArgument` if the projection could not own the table, or a rebuild not make it anew."""
     check_table_name(table.name, owner)
     if table.schema is not None:
         raise InvalidArgument(f"{owner}: the table {table.name} names a schema: it lives in the store's, leave it out")

@@ -23,7 +23,7 @@ from leftfold.read.model.definition import Definition, definition_of
 from leftfold.read.model.model import ReadModel, ReadModelMeta
 from leftfold.read.projection.keyed import Projection
 from leftfold.read.tables.comparison import Comparison, compare_rows
-from leftfold.read.tables.compiled import Compiled
+from leftfold.read.tables.compiler import CompiledStatement
 from leftfold.read.tables.scan import in_key_order
 from leftfold.read.tables.tables import table_in
 
@@ -118,7 +118,7 @@ class SideBySide:
     async def _rows(
         self, connection: Connection, shared: Definition, role: Role, left_out: Set[Any]
     ) -> AsyncIterator[Any]:
-        async def run(statement: Compiled, /, **values: Any) -> list[Row]:
+        async def run(statement: CompiledStatement, /, **values: Any) -> list[Row]:
             return await connection.execute(*statement.bind(**values))
 
         async for row in in_key_order(run, self._database, shared, role):

@@ -1,15 +1,16 @@
-"""Tables by their names alone: looked for, renamed and dropped, also those whose code is not here any more."""
+"""The catalog: tables found, renamed and dropped by name, including tables whose code is gone."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable
 
 from leftfold.database.protocol import Connection, Database
+from leftfold.database.statements import statement
 from leftfold.errors import NotSupported
 
 
 def named(database: Database, name: str) -> str:
-    """A table as SQL says it."""
+    """The table's quoted name, with its schema."""
     return f'{database.schema}."{name}"' if database.schema else f'"{name}"'
 
 
@@ -23,7 +24,7 @@ async def table_exists(connection: Connection, database: Database, name: str) ->
 
 
 async def name_is_free(connection: Connection, database: Database, name: str) -> bool:
-    """Whether an index may be called so: it shares its names with tables and everything like them."""
+    """Whether an index may have this name: indexes share one space of names with tables."""
     if database.dialect == "sqlite":
         return not await connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (name,))
     [(free,)] = await connection.execute("SELECT to_regclass(%s) IS NULL", (named(database, name),))
@@ -31,7 +32,7 @@ async def name_is_free(connection: Connection, database: Database, name: str) ->
 
 
 async def rename_table(connection: Connection, database: Database, old: str, new: str) -> None:
-    """Call it otherwise. Views that people have made on it in SQLite go with the name, as it was written in them."""
+    """Rename a table. In SQLite, a user's view on it keeps the old name, as the view's text says it."""
     if database.dialect == "postgresql":
         await connection.execute(f'ALTER TABLE {named(database, old)} RENAME TO "{new}"')
         return
@@ -43,18 +44,18 @@ async def rename_table(connection: Connection, database: Database, old: str, new
 
 
 async def drop_table(connection: Connection, database: Database, name: str) -> None:
-    """Drop it with its rows, if it is there. `NotSupported` names what depends on it."""
+    """Drop a table with its rows, if it exists. `NotSupported` names the objects that depend on it."""
     try:
         await connection.execute(f"DROP TABLE IF EXISTS {named(database, name)}")
     except Exception as error:
         if getattr(error, "sqlstate", None) != "2BP01":
             raise
-        told = " ".join(str(error).split())
-        raise NotSupported(f"the table {name} cannot be dropped before what depends on it is: {told}") from error
+        reason = " ".join(str(error).split())
+        raise NotSupported(f"the table {name} cannot be dropped before what depends on it is: {reason}") from error
 
 
 async def lock_tables(connection: Connection, database: Database, names: Iterable[str]) -> None:
-    """Let nobody read or write those that are there before the transaction ends, in this order."""
+    """Lock the existing tables, in this order, against reads and writes until the transaction ends."""
     for name in names:
         if database.dialect == "postgresql" and await table_exists(connection, database, name):
             await connection.execute(f"LOCK TABLE {named(database, name)} IN ACCESS EXCLUSIVE MODE")
@@ -65,21 +66,8 @@ async def existing_columns(
 ) -> list[tuple[str, str, bool, int]]:
     """Name, declared type, NOT NULL and place in the key of each column of a table; none if there is none."""
     if database.dialect == "sqlite":
-        sql = 'SELECT name, type, "notnull", pk FROM pragma_table_info(?)'
-        return [
-            (one, kind, bool(required), key)
-            for one, kind, required, key in await connection.execute(sql, (plain_name,))
-        ]
-    return [(one, kind, required, key) for one, kind, required, key in await connection.execute(_PG_COLUMNS, (name,))]
-
-
-_PG_COLUMNS = """
-SELECT a.attname,
-       format_type(a.atttypid, a.atttypmod) || coalesce(' COLLATE "' || c.collname || '"', ''),
-       a.attnotnull,
-       coalesce(array_position(i.indkey::int2[], a.attnum) + 1, 0)
-FROM pg_attribute a
-LEFT JOIN pg_collation c ON c.oid = a.attcollation AND c.collname <> 'default'
-LEFT JOIN pg_index i ON i.indrelid = a.attrelid AND i.indisprimary
-WHERE a.attrelid = to_regclass(%s) AND a.attnum > 0 AND NOT a.attisdropped
-"""  # an int2vector counts from 0
+        sql, given = 'SELECT name, type, "notnull", pk FROM pragma_table_info(?)', plain_name
+    else:
+        sql, given = statement("leftfold.read.tables", "columns"), name
+    rows = await connection.execute(sql, (given,))
+    return [(column, kind, bool(required), place) for column, kind, required, place in rows]

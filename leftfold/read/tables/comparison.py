@@ -50,20 +50,20 @@ class Difference(Generic[Model]):
             return {}
         before, after = msgspec.structs.asdict(self.before), msgspec.structs.asdict(self.after)
         pairs = {name: (before.get(name, _ABSENT), after.get(name, _ABSENT)) for name in {**before, **after}}
-        return {name: (one, other) for name, (one, other) in pairs.items() if one != other}
+        return {name: (old, new) for name, (old, new) in pairs.items() if old != new}
 
     def __str__(self) -> str:
-        fields = ", ".join(f"{name} {value}" for name, value in self._told())
+        fields = ", ".join(f"{name} {value}" for name, value in self._describe_fields())
         return f"{_MARKS[self.kind]} {self.key!r}{fields and ': '}{fields}"
 
-    def _told(self) -> list[tuple[str, str]]:
+    def _describe_fields(self) -> list[tuple[str, str]]:
         """Field by field in words: what changed, or all that was added or removed beside the key."""
         if self.fields:
-            return [(name, f"{told(one)} → {told(other)}") for name, (one, other) in self.fields.items()]
+            return [(name, f"{describe(old)} → {describe(new)}") for name, (old, new) in self.fields.items()]
         row: Any = self.after if self.before is None else self.before
         model: Any = type(row)
-        others = (one.name for one in definition_of(model).fields if not one.is_key)
-        return [(name, told(getattr(row, name))) for name in others]
+        others = (field.name for field in definition_of(model).fields if not field.is_key)
+        return [(name, describe(getattr(row, name))) for name in others]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,10 +94,10 @@ class Comparison(Generic[Model]):
         from rich.text import Text
 
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0), show_header=False)
-        for one in self.sample:
-            for line, (name, value) in enumerate(one._told() or [("", "")]):
-                mark, key = ("", "") if line else (_MARKS[one.kind], repr(one.key))
-                table.add_row(Text(mark), Text(key), Text(name, "dim"), Text(value), style=_STYLES[one.kind])
+        for difference in self.sample:
+            for line, (name, value) in enumerate(difference._describe_fields() or [("", "")]):
+                mark, key = ("", "") if line else (_MARKS[difference.kind], repr(difference.key))
+                table.add_row(Text(mark), Text(key), Text(name, "dim"), Text(value), style=_STYLES[difference.kind])
         return Group(Text(self._headline(), "bold"), table, *map(Text, self._more()))
 
     def _headline(self) -> str:
@@ -116,11 +116,11 @@ async def compare_rows(
     kept: list[Difference[Model]] = []
     counts: dict[Kind, int] = {"added": 0, "removed": 0, "changed": 0}
     unchanged = 0
-    async for one, other in merged(before, after, key_order(definition)):
-        if one == other:
+    async for old, new in merged(before, after, key_order(definition)):
+        if old == new:
             unchanged += 1
             continue
-        difference = differing(one, other, definition)
+        difference = differing(old, new, definition)
         counts[difference.kind] += 1
         if len(kept) < sample:
             kept.append(difference)
@@ -131,9 +131,9 @@ async def differences(
     before: AsyncIterator[Model], after: AsyncIterator[Model], definition: Definition
 ) -> AsyncIterator[Difference[Model]]:
     """The differences between two streams of rows, both in key order."""
-    async for one, other in merged(before, after, key_order(definition)):
-        if one != other:
-            yield differing(one, other, definition)
+    async for old, new in merged(before, after, key_order(definition)):
+        if old != new:
+            yield differing(old, new, definition)
 
 
 def differing(before: Model | None, after: Model | None, definition: Definition) -> Difference[Model]:
@@ -145,27 +145,27 @@ async def merged(
     before: AsyncIterator[Model], after: AsyncIterator[Model], order: Callable[[Model], Any]
 ) -> AsyncIterator[tuple[Model | None, Model | None]]:
     """The rows of both sides in their common order, those of one key together; None where a side has none."""
-    one, other = await _next(before, order), await _next(after, order)
-    while one is not None or other is not None:
-        if other is None or (one is not None and one[0] < other[0]):
-            assert one is not None
-            yield one[1], None
-            one = await _next(before, order)
-        elif one is None or other[0] < one[0]:
-            yield None, other[1]
-            other = await _next(after, order)
+    old, new = await _next(before, order), await _next(after, order)
+    while old is not None or new is not None:
+        if new is None or (old is not None and old[0] < new[0]):
+            assert old is not None
+            yield old[1], None
+            old = await _next(before, order)
+        elif old is None or new[0] < old[0]:
+            yield None, new[1]
+            new = await _next(after, order)
         else:
-            yield one[1], other[1]
-            one, other = await _next(before, order), await _next(after, order)
+            yield old[1], new[1]
+            old, new = await _next(before, order), await _next(after, order)
 
 
 def key_order(definition: Definition) -> Callable[[Any], list[Any]]:
     """What a row sorts by in Python, so that it sorts as both back ends order it by key."""
     # What SQLite keeps compares the same in Python: integers, and text by code point, as an Enum's members do not.
-    return lambda row: definition.kept_key(definition.key_of(row))
+    return lambda row: definition.canonical_key(definition.key_of(row))
 
 
-def told(value: Any) -> str:
+def describe(value: Any) -> str:
     """A field's value for people: a Decimal or a moment without the name of its class."""
     if value is _ABSENT:
         return "(no such field)"

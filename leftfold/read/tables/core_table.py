@@ -13,7 +13,7 @@ from leftfold.errors import ProcessorOutdated
 from leftfold.follow.checkpoints.generation import Role
 from leftfold.read.model.table_names import SUFFIX
 from leftfold.read.tables.catalog import existing_columns, name_is_free
-from leftfold.read.tables.compiled import sqlalchemy_dialect
+from leftfold.read.tables.compiler import sqlalchemy_dialect
 
 
 class SqlTable:
@@ -30,7 +30,10 @@ class SqlTable:
 
     def expected(self) -> dict[str, str]:
         key = list(self.table.primary_key.columns)
-        return {one.name: _described(not one.nullable, key.index(one) + 1 if one in key else 0) for one in self.table.c}
+        return {
+            column.name: _described(not column.nullable, key.index(column) + 1 if column in key else 0)
+            for column in self.table.c
+        }
 
     async def existing(self, connection: Connection) -> dict[str, str]:
         found = await existing_columns(connection, self._database, self.plain_name, self.name)

@@ -28,7 +28,7 @@ class PostgresqlTable(ReadTable):
         keys, rows = self._recordset(definition.key, "k"), self._recordset(range(len(self._columns)), "r")
         columns = ", ".join(self._columns)
         self._fetch = (
-            f"SELECT {', '.join(f't.{one}' for one in self._columns)} FROM {keys} "
+            f"SELECT {', '.join(f't.{column}' for column in self._columns)} FROM {keys} "
             f"CROSS JOIN LATERAL (SELECT * FROM {self.name} t WHERE {self._same_key()} LIMIT 1) t"
         )
         self._write = f"INSERT INTO {self.name} ({columns}) SELECT {columns} FROM {rows} {self._on_conflict()}"
@@ -36,17 +36,17 @@ class PostgresqlTable(ReadTable):
         self._plain_key = _plain_key(definition)
         self._delete = f"DELETE FROM {self.name} t USING {keys} WHERE {self._same_key()}"
 
-    def fetching(self, keys: Sequence[Any]) -> Statement:
+    def fetch_statement(self, keys: Sequence[Any]) -> Statement:
         return Statement(self._fetch, (self._keys_as_json(keys),))
 
-    def writing(self, rows: Sequence[Any]) -> Statement:
+    def write_statement(self, rows: Sequence[Any]) -> Statement:
         if self._are_json(rows):
             text = to_json(rows).decode()
         else:
             text = self._as_json(range(len(self._columns)), map(self._dump, rows))
         return Statement(self._write, (text,))
 
-    def deleting(self, keys: Sequence[Any]) -> Statement:
+    def delete_statement(self, keys: Sequence[Any]) -> Statement:
         return Statement(self._delete, (self._keys_as_json(keys),))
 
     def _are_json(self, rows: Sequence[Any]) -> bool:
@@ -61,7 +61,7 @@ class PostgresqlTable(ReadTable):
         return f"json_to_recordset(%s::json) AS {alias}({', '.join(typed)})"
 
     def _same_key(self) -> str:
-        return " AND ".join(f"t.{one} = k.{one}" for one in self._key)
+        return " AND ".join(f"t.{column} = k.{column}" for column in self._key)
 
     def _keys_as_json(self, keys: Iterable[Any]) -> str:
         if self._plain_key is None:
@@ -70,8 +70,8 @@ class PostgresqlTable(ReadTable):
 
     def _as_json(self, indexes: Iterable[int], rows: Iterable[list[Any]]) -> str:
         fields = [self.definition.fields[at] for at in indexes]
-        names = [one.name for one in fields]
-        binary = [at for at, one in enumerate(fields) if isinstance(one.type, BytesType)]
+        names = [field.name for field in fields]
+        binary = [at for at, field in enumerate(fields) if isinstance(field.type, BytesType)]
         records = []
         for row in rows:
             for at in binary:
@@ -89,15 +89,15 @@ def _plain_key(definition: Definition) -> str | None:
 
 def _moments_in_json(definition: Definition) -> list[Callable[[Any], Any]] | None:
     """The fields of a row that must be in UTC for its JSON to be what its columns take; None if it never is."""
-    names = [one.encode_name for one in msgspec.structs.fields(definition.model)]
+    names = [field.encode_name for field in msgspec.structs.fields(definition.model)]
     config = definition.model.__struct_config__
-    if names != [one.name for one in definition.fields] or config.omit_defaults or config.array_like:
+    if names != [field.name for field in definition.fields] or config.omit_defaults or config.array_like:
         return None
-    moments = [one for one in definition.fields if isinstance(one.type, MomentType)]
+    moments = [field for field in definition.fields if isinstance(field.type, MomentType)]
     if any(
-        isinstance(one.type, BytesType) or one.type.to_driver("postgresql") is not None
-        for one in definition.fields
-        if one not in moments
+        isinstance(field.type, BytesType) or field.type.to_driver("postgresql") is not None
+        for field in definition.fields
+        if field not in moments
     ):
         return None
-    return [attrgetter(one.name) for one in moments]
+    return [attrgetter(field.name) for field in moments]

@@ -11,7 +11,7 @@ from leftfold.database.protocol import Database, Row
 from leftfold.follow.checkpoints.generation import Role
 from leftfold.read.model.definition import Definition
 from leftfold.read.model.table_names import SUFFIX
-from leftfold.read.tables.compiled import Compiled, compiled
+from leftfold.read.tables.compiler import CompiledStatement, compile_clause
 
 _PAGE_ROWS = 1_000
 
@@ -19,7 +19,7 @@ _PAGE_ROWS = 1_000
 class Run(Protocol):
     """Runs a statement with values for its parameters, on a connection of its choice."""
 
-    async def __call__(self, statement: Compiled, /, **values: Any) -> list[Row]: ...
+    async def __call__(self, statement: CompiledStatement, /, **values: Any) -> list[Row]: ...
 
 
 async def in_key_order(run: Run, database: Database, definition: Definition, role: Role = "live") -> AsyncIterator[Any]:
@@ -29,9 +29,9 @@ async def in_key_order(run: Run, database: Database, definition: Definition, rol
     key = [columns[index] for index in definition.key]
     values = [sa.bindparam(column.name, type_=column.type) for column in key]
     select = sa.select(*columns).order_by(*key).limit(_PAGE_ROWS)
-    following = compiled(select.where(sa.tuple_(*key) > sa.tuple_(*values)), database)
+    following = compile_clause(select.where(sa.tuple_(*key) > sa.tuple_(*values)), database)
     load = definition.loader(database.dialect)
-    page = await run(compiled(select, database))
+    page = await run(compile_clause(select, database))
     while page:
         rows = [load(row) for row in page]
         for row in rows:

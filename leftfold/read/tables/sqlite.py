@@ -12,15 +12,15 @@ from leftfold.read.tables.table import ReadTable, to_json
 class SqliteTable(ReadTable):
     """In SQLite."""
 
-    def fetching(self, keys: Sequence[Any]) -> Statement:
-        columns = ", ".join(f"t.{one}" for one in self._columns)
-        matches = " AND ".join(f"t.{one} = json_extract(k.value, '$[{at}]')" for at, one in enumerate(self._key))
+    def fetch_statement(self, keys: Sequence[Any]) -> Statement:
+        columns = ", ".join(f"t.{column}" for column in self._columns)
+        matches = " AND ".join(f"t.{column} = json_extract(k.value, '$[{at}]')" for at, column in enumerate(self._key))
         return Statement(
             f"SELECT {columns} FROM json_each(?) AS k CROSS JOIN {self.name} AS t WHERE {matches}",
             (to_json([self._key_values(key) for key in keys]).decode(),),
         )
 
-    def writing(self, rows: Sequence[Any]) -> Statement:
+    def write_statement(self, rows: Sequence[Any]) -> Statement:
         marks = ", ".join("?" * len(self._columns))
         return Statement(
             f"INSERT INTO {self.name} ({', '.join(self._columns)}) VALUES ({marks}) {self._on_conflict()}",
@@ -28,6 +28,6 @@ class SqliteTable(ReadTable):
             many=True,
         )
 
-    def deleting(self, keys: Sequence[Any]) -> Statement:
-        matches = " AND ".join(f"{one} = ?" for one in self._key)
+    def delete_statement(self, keys: Sequence[Any]) -> Statement:
+        matches = " AND ".join(f"{column} = ?" for column in self._key)
         return Statement(f"DELETE FROM {self.name} WHERE {matches}", [self._key_values(key) for key in keys], many=True)

@@ -20,7 +20,7 @@ from leftfold.follow.checkpoints.generation import Role
 from leftfold.read.model.definition import Definition, Rows
 from leftfold.read.model.table_names import SUFFIX
 from leftfold.read.tables.catalog import existing_columns
-from leftfold.read.tables.compiled import sqlalchemy_dialect
+from leftfold.read.tables.compiler import sqlalchemy_dialect
 
 to_json = msgspec.json.Encoder().encode
 
@@ -37,22 +37,22 @@ class ReadTable(ABC):
         self._table = definition.table.to_metadata(sa.MetaData(), schema=schema, name=self.plain_name)
         self.name = self._dialect.identifier_preparer.format_table(self._table)
         """As SQL says it."""
-        self._columns = [_quoted(one.name) for one in definition.fields]
+        self._columns = [_quoted(field.name) for field in definition.fields]
         self._key = [self._columns[index] for index in definition.key]
         self._dump = definition.dumper(database.dialect)
         self._dump_key = [definition.fields[index].type.to_driver(database.dialect) for index in definition.key]
         self._load = definition.loader(database.dialect)
 
     @abstractmethod
-    def fetching(self, keys: Sequence[Any]) -> Statement:
+    def fetch_statement(self, keys: Sequence[Any]) -> Statement:
         """What fetches the rows of these keys, for `loaded`."""
 
     @abstractmethod
-    def writing(self, rows: Sequence[Any]) -> Statement:
+    def write_statement(self, rows: Sequence[Any]) -> Statement:
         """What inserts rows, or replaces those with the same key."""
 
     @abstractmethod
-    def deleting(self, keys: Sequence[Any]) -> Statement:
+    def delete_statement(self, keys: Sequence[Any]) -> Statement:
         """What deletes the rows of these keys."""
 
     def loaded(self, keys: Iterable[Any], fetched: Iterable[tuple[Any, ...]]) -> Rows:
@@ -64,23 +64,23 @@ class ReadTable(ABC):
 
     async def fetch(self, connection: Connection, keys: Sequence[Any]) -> Rows:
         """Fetch the rows of these keys."""
-        [fetched] = await connection.execute_all([self.fetching(keys)])
+        [fetched] = await connection.execute_all([self.fetch_statement(keys)])
         return self.loaded(keys, fetched)
 
     async def write(self, connection: Connection, rows: Sequence[Any]) -> None:
         """Insert rows, or replace those with the same key."""
-        await connection.execute_all([self.writing(rows)])
+        await connection.execute_all([self.write_statement(rows)])
 
     async def delete(self, connection: Connection, keys: Sequence[Any]) -> None:
         """Delete the rows of these keys."""
-        await connection.execute_all([self.deleting(keys)])
+        await connection.execute_all([self.delete_statement(keys)])
 
     def expected(self) -> dict[str, str]:
         """The columns that the model asks for: declared type, NOT NULL, place in the key."""
         compiler: Any = self._dialect.type_compiler_instance
         return {
-            one.name: _described(compiler.process(one.type), not one.nullable, self._place_in_key(at))
-            for at, one in enumerate(self.definition.fields)
+            field.name: _described(compiler.process(field.type), not field.nullable, self._place_in_key(at))
+            for at, field in enumerate(self.definition.fields)
         }
 
     async def existing(self, connection: Connection) -> dict[str, str]:
@@ -119,8 +119,8 @@ class ReadTable(ABC):
         return [convert(value) if convert else value for convert, value in zip(self._dump_key, values, strict=True)]
 
     def _on_conflict(self) -> str:
-        others = [one for one in self._columns if one not in self._key]
-        updates = ", ".join(f"{one} = excluded.{one}" for one in others)
+        others = [column for column in self._columns if column not in self._key]
+        updates = ", ".join(f"{column} = excluded.{column}" for column in others)
         return f"ON CONFLICT ({', '.join(self._key)}) DO {f'UPDATE SET {updates}' if others else 'NOTHING'}"
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from datetime import datetime
 
+from leftfold.arguments import whole_number
 from leftfold.errors import InvalidArgument
 from leftfold.events import Query, moment
 from leftfold.events.query import Span
@@ -26,8 +27,12 @@ class AsOf:
         """Only those events of a query that count; the position is left to the reading."""
         return Query(
             tuple(
-                replace(one, occurred=_until(one.occurred, self.at), recorded=_until(one.recorded, self.known_at))
-                for one in query.criteria
+                replace(
+                    criterion,
+                    occurred=_until(criterion.occurred, self.at),
+                    recorded=_until(criterion.recorded, self.known_at),
+                )
+                for criterion in query.criteria
             )
         )
 
@@ -47,12 +52,10 @@ def as_of(at: datetime | None, known_at: datetime | None, position: int | None) 
             "as_of asks about the past: say at=… (when it happened), known_at=… (when the store had learnt it) or "
             "position=… (an event's place in the log); the view itself is now"
         )
-    if position is not None and (not isinstance(position, int) or isinstance(position, bool) or position < 0):
-        raise InvalidArgument(f"position is a whole number from 0, not {position!r}")
     return AsOf(
         None if at is None else moment.as_utc(at, "at"),
         None if known_at is None else moment.as_utc(known_at, "known_at"),
-        position,
+        None if position is None else whole_number(position, "position", least=0),
     )
 
 

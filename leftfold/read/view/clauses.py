@@ -28,10 +28,10 @@ from leftfold.read.model.amounts import AmountType
 
 def conditions(where: Sequence[Any]) -> Sequence[ColumnElement[bool]]:
     """What every row is to fulfil; `InvalidArgument` for what is no condition."""
-    for one in where:
-        if not isinstance(one, ColumnElement):
+    for condition in where:
+        if not isinstance(condition, ColumnElement):
             raise InvalidArgument(
-                f"a condition is made of columns, such as AccountSummary.c.balance > 100, not {one!r}"
+                f"a condition is made of columns, such as AccountSummary.c.balance > 100, not {condition!r}"
             )
     return where
 
@@ -39,10 +39,10 @@ def conditions(where: Sequence[Any]) -> Sequence[ColumnElement[bool]]:
 def order(order_by: Any) -> list[ColumnElement[Any]]:
     """The order asked for, None below every value; `InvalidArgument` for what is none."""
     several = [] if order_by is None else list(order_by) if isinstance(order_by, (list, tuple)) else [order_by]
-    for one in several:
-        if not isinstance(one, ColumnElement):
-            raise InvalidArgument(f"an order is a column, or column.desc(), not {one!r}")
-    return [_with_nulls_lowest(one) for one in several]
+    for element in several:
+        if not isinstance(element, ColumnElement):
+            raise InvalidArgument(f"an order is a column, or column.desc(), not {element!r}")
+    return [_with_nulls_lowest(element) for element in several]
 
 
 def _with_nulls_lowest(element: ColumnElement[Any]) -> ColumnElement[Any]:
@@ -51,13 +51,6 @@ def _with_nulls_lowest(element: ColumnElement[Any]) -> ColumnElement[Any]:
     if modifier in (operators.nulls_first_op, operators.nulls_last_op):
         return element
     return element.nulls_last() if modifier is operators.desc_op else element.nulls_first()
-
-
-def bound(value: int | None, name: str) -> int | None:
-    """A number of rows; `InvalidArgument` for what is none."""
-    if value is not None and (not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 2**63):
-        raise InvalidArgument(f"{name} is a whole number from 0, not {value!r}")
-    return value
 
 
 _LISTS = (Grouping, ClauseList, ExpressionClauseList)

@@ -18,7 +18,7 @@ from uuid import UUID
 from leftfold.database.protocol import Database
 from leftfold.database.sqlite.database import SqliteDatabase
 from leftfold.database.url import SqliteUrl
-from leftfold.errors import InvalidArgument
+from leftfold.errors import InvalidState
 from leftfold.log.contract import Log
 from leftfold.log.epochs import LogState
 from leftfold.log.select import Range
@@ -34,9 +34,9 @@ _LOADED_AT_ONCE = 5_000
 
 @dataclass(slots=True, eq=False, weakref_slot=True)
 class Past:
-    """A read model as it was: its rows in a database of their own, which goes when nobody refers to it any more.
+    """A read model as it was: its rows in a database of their own, freed with the last reference.
 
-    ``position`` is up to where the log counted, ``ground`` the last event of the log that was known of, and its id.
+    Events up to ``position`` counted. ``ground`` is the position and id of the log's last event at that moment.
     """
 
     asked: AsOf
@@ -59,8 +59,8 @@ class History:
     async def past(
         self, projection: Projection[Any], asked: AsOf, *, limit_rows: int, progress: Progress | None
     ) -> Past:
-        """The model's past, kept or replayed; the errors are those of `replay`, and `InvalidArgument` for a position
-        that nothing settled has reached."""
+        """The model's past, kept or replayed. The errors are those of `replay`, and `InvalidState` for a position that
+        the head of the log has not reached."""
         known = self._find(projection, asked)
         survey = await self._survey(known.ground[0] if known else 0, asked)
         if known is None or not await self._still_holds(known, projection, survey):
@@ -71,15 +71,15 @@ class History:
         return known
 
     def forget(self) -> None:
-        """Keep nothing any more; what somebody uses lasts as long as they use it."""
+        """Drop every kept past. A view that is in use keeps its own."""
         with self._lock:
             self._kept.clear()
 
     async def _survey(self, position: int, asked: AsOf) -> LogState:
-        """A look at the log; `InvalidArgument` if it does not reach as far as is asked about."""
+        """A look at the log; `InvalidState` if it does not reach as far as is asked about."""
         survey = await self._log.survey(position)
         if asked.position is not None and asked.position > survey.head:
-            raise InvalidArgument(
+            raise InvalidState(
                 f"position {asked.position} is beyond the head of the log, {survey.head}: what is settled ends there; "
                 "ask again when the head has come so far"
             )
@@ -140,7 +140,7 @@ class History:
         with self._lock:
             self._kept[projection, past.asked] = past
             self._kept.move_to_end((projection, past.asked))
-            while len(self._kept) > self._most or sum(one.rows for one in self._kept.values()) > self._most_rows:
+            while len(self._kept) > self._most or sum(past.rows for past in self._kept.values()) > self._most_rows:
                 self._kept.popitem(last=False)
 
 

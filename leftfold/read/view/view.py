@@ -11,20 +11,28 @@ import sqlalchemy as sa
 from sqlalchemy.sql.elements import ColumnElement
 from sqlalchemy.sql.visitors import iterate
 
+from leftfold.arguments import whole_number
 from leftfold.database.protocol import Database, Row
 from leftfold.database.sqlite.database import SqliteDatabase
 from leftfold.database.url import SqliteUrl
-from leftfold.errors import InvalidArgument, LeftfoldError, NotSupported, ProcessorOutdated, StoreUnavailable
+from leftfold.errors import (
+    InvalidArgument,
+    InvalidState,
+    LeftfoldError,
+    NotSupported,
+    ProcessorOutdated,
+    StoreUnavailable,
+)
 from leftfold.read.model.definition import definition_of
 from leftfold.read.model.model import ReadModel
 from leftfold.read.projection.decorator import projection_of
 from leftfold.read.projection.keyed import Projection
 from leftfold.read.tables.comparison import Comparison, Difference, compare_rows, differences
-from leftfold.read.tables.compiled import Compiled, compiled, result_loader
+from leftfold.read.tables.compiler import CompiledStatement, compile_clause, result_loader
 from leftfold.read.tables.scan import in_key_order
 from leftfold.read.tables.tables import table_in
 from leftfold.read.view.as_of import as_of
-from leftfold.read.view.clauses import bound, check_amounts, conditions, order
+from leftfold.read.view.clauses import check_amounts, conditions, order
 from leftfold.read.view.history import History, Past
 from leftfold.read.view.replay import LIMIT_ROWS, Progress
 from leftfold.read.view.wait import wait_for
@@ -48,7 +56,7 @@ class AsyncView(Generic[Model]):
         self._columns = list(self._definition.table.c)
         self._key = [self._columns[index] for index in self._definition.key]
         by_key = (column == sa.bindparam(column.name, type_=column.type) for column in self._key)
-        self._get = compiled(sa.select(*self._columns).where(*by_key), database)
+        self._get = compile_clause(sa.select(*self._columns).where(*by_key), database)
 
     async def get(self, key: Any) -> Model | None:
         """The row of a key (a tuple if several fields make it), or None."""
@@ -71,7 +79,7 @@ class AsyncView(Generic[Model]):
         max, count and coalesce are the database's own: SQLite's LIKE ignores the case of ASCII letters.
         """
         select = sa.select(*self._columns).where(*conditions(where)).order_by(*order(order_by), *self._key)
-        select = select.limit(bound(limit, "limit")).offset(bound(offset, "offset"))
+        select = select.limit(_count(limit, "limit")).offset(_count(offset, "offset"))
         return [self._load(row) for row in await self._run(self._statement(select))]
 
     async def count(self, *where: ColumnElement[bool]) -> int:
@@ -115,8 +123,8 @@ class AsyncView(Generic[Model]):
         one folds the model, where several do. ``progress`` is called with a `Replayed` after each page of the log.
 
         Kept for the next question, unless it is large; close the view, or use ``with``, and it is no longer yours.
-        `ProjectionFailed`: the fold raised. `NotSupported`: there are more than ``limit_rows`` rows. `InvalidArgument`:
-        a position beyond the head, or no way to tell which projection.
+        `ProcessorFailed`: the fold raised. `NotSupported`: there are more than ``limit_rows`` rows. `InvalidState`: the
+        position is beyond the head. `InvalidArgument`: several projections fold the model, or none does.
         """
         past = await self._past(at, known_at, position, projection, limit_rows, progress)
         return AsyncPastView(past, self._model)
@@ -128,7 +136,7 @@ class AsyncView(Generic[Model]):
         with ``as_of(position=store.head())`` where the difference must be exact.
         """
         rows, others = self._rows(), self._checked(other)._rows()
-        return await compare_rows(rows, others, self._definition, bound(sample, "sample") or 0)
+        return await compare_rows(rows, others, self._definition, whole_number(sample, "sample", least=0))
 
     def differences(self, other: AsyncView[Model]) -> AsyncIterator[Difference[Model]]:
         """Every row that changed from this view to the other, in the order of keys; see `compare`."""
@@ -145,8 +153,8 @@ class AsyncView(Generic[Model]):
     ) -> Past:
         if self._history is None:
             name = self._model.__name__
-            raise InvalidArgument(f"this view has no log to replay: ask store.view({name}).as_of(…)")
-        asked, limit_rows = as_of(at, known_at, position), bound(limit_rows, "limit_rows") or 0
+            raise InvalidState(f"this view has no log to replay: ask store.view({name}).as_of(…)")
+        asked, limit_rows = as_of(at, known_at, position), whole_number(limit_rows, "limit_rows", least=0)
         folds = projection_of(self._model, projection)
         return await self._history.past(folds, asked, limit_rows=limit_rows, progress=progress)
 
@@ -161,10 +169,10 @@ class AsyncView(Generic[Model]):
         """Every row in the order of keys, in keyset pages."""
         return in_key_order(self._run, self._database, self._definition)
 
-    def _statement(self, select: sa.Select[Any]) -> Compiled:
-        """Compiled, if it means the same on both back ends."""
+    def _statement(self, select: sa.Select[Any]) -> CompiledStatement:
+        """CompiledStatement, if it means the same on both back ends."""
         check_amounts(select)
-        return compiled(select, self._database)
+        return compile_clause(select, self._database)
 
     async def wait_for(self, position: int, *, timeout: float = 5.0) -> None:
         """Wait until the read model shows everything up to a position, such as that of an `AppendResult`.
@@ -173,7 +181,7 @@ class AsyncView(Generic[Model]):
         """
         await wait_for(self._database, self._definition.name, position, timeout)
 
-    async def _run(self, statement: Compiled, /, **values: Any) -> list[Row]:
+    async def _run(self, statement: CompiledStatement, /, **values: Any) -> list[Row]:
         sql, parameters = statement.bind(**values)
         try:
             async with self._database.connection() as connection:
@@ -205,7 +213,7 @@ class AsyncPastView(AsyncView[Model]):
         super().__init__(past.database, model)
         self._past_of: Past | None = past
         self._position = past.position
-        self._told = f"{model.__name__} {past.asked}, {past.rows:,} row{'' if past.rows == 1 else 's'}"
+        self._description = f"{model.__name__} {past.asked}, {past.rows:,} row{'' if past.rows == 1 else 's'}"
 
     @property
     def position(self) -> int:
@@ -213,7 +221,7 @@ class AsyncPastView(AsyncView[Model]):
         return self._position
 
     def close(self) -> None:
-        """Let go of the rows. They leave memory as soon as nobody else has asked for the same, now or lately."""
+        """Let go of the rows. They leave memory when no other view, and no recent question, shares them."""
         self._past_of = None
         unopened = SqliteDatabase(SqliteUrl(None), self._database.waiting)  # speaks SQL, and holds nothing
         super().__init__(unopened, self._model)
@@ -222,12 +230,14 @@ class AsyncPastView(AsyncView[Model]):
         """Never waits: `InvalidArgument` for a position that this view does not reach: nothing is added to it."""
         if position > self._position:
             raise InvalidArgument(
-                f"this view of the past ({self._told}) shows the log up to position {self._position} and will not get "
-                f"to {position}: wait with the view of now"
+                f"this view of the past ({self._description}) shows the log up to position {self._position} and will "
+                f"not get to {position}: wait with the view of now"
             )
 
-    def _statement(self, select: sa.Select[Any]) -> Compiled:
-        others = {one.name for one in iterate(select) if isinstance(one, sa.TableClause)} - {self._definition.name}
+    def _statement(self, select: sa.Select[Any]) -> CompiledStatement:
+        others = {table.name for table in iterate(select) if isinstance(table, sa.TableClause)} - {
+            self._definition.name
+        }
         if others:
             names = ", ".join(sorted(others))
             raise NotSupported(
@@ -236,13 +246,15 @@ class AsyncPastView(AsyncView[Model]):
             )
         return super()._statement(select)
 
-    async def _run(self, statement: Compiled, /, **values: Any) -> list[Row]:
+    async def _run(self, statement: CompiledStatement, /, **values: Any) -> list[Row]:
         if self._past_of is None:
-            raise StoreUnavailable(f"this view of the past ({self._told}) is closed: ask for it again with as_of(…)")
+            raise StoreUnavailable(
+                f"this view of the past ({self._description}) is closed: ask for it again with as_of(…)"
+            )
         return await super()._run(statement, **values)
 
     def __repr__(self) -> str:
-        return f"<{self._told}>"
+        return f"<{self._description}>"
 
     async def __aenter__(self) -> Self:
         return self
@@ -251,3 +263,7 @@ class AsyncPastView(AsyncView[Model]):
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _count(value: int | None, name: str) -> int | None:
+    return None if value is None else whole_number(value, name, least=0)

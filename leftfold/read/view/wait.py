@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from time import monotonic
 
+from leftfold.arguments import whole_number
 from leftfold.database.protocol import Database
-from leftfold.errors import InvalidArgument, ProcessorOutdated, ProjectionBehind
+from leftfold.errors import ProcessorOutdated, ProjectionBehind
 from leftfold.follow.checkpoints.generation import Generation
 from leftfold.follow.checkpoints.generations import Generations
 from leftfold.follow.checkpoints.partitions import Partitions
@@ -16,17 +17,24 @@ _LONGEST_PAUSE = 0.05
 
 async def wait_for(database: Database, table: str, position: int, timeout: float) -> None:
     """Until every projection into ``table`` has applied everything up to ``position``; `ProjectionBehind` if late."""
-    if not isinstance(position, int) or isinstance(position, bool) or position < 0:
-        raise InvalidArgument(f"position is that of an AppendResult, a whole number from 0, not {position!r}")
+    whole_number(position, "position, such as that of an AppendResult,", least=0)
     generations, partitions = Generations(database), Partitions(database)
     deadline, pause = monotonic() + timeout, _FIRST_PAUSE
     while True:
         async with database.connection() as connection:
-            live = [one for one in await generations.all(connection) if one.role == "live" and table in one.tables]
+            live = [
+                generation
+                for generation in await generations.all(connection)
+                if generation.role == "live" and table in generation.tables
+            ]
             if not live:
                 raise ProcessorOutdated(f"no projection maintains the table {table} yet: run its projector first")
-            parts = [part for one in live for part in await partitions.load(connection, one.name, one.number)]
-        if all(one.mode == "inline" for one in live):
+            parts = [
+                part
+                for generation in live
+                for part in await partitions.load(connection, generation.name, generation.number)
+            ]
+        if all(generation.mode == "inline" for generation in live):
             return
         reached = min((part.position for part in parts), default=0)
         if reached >= position:

@@ -13,12 +13,12 @@ from leftfold.testing.conformance.door import Connect, Door, scenario
 from leftfold.testing.conformance.facts import Counted, Paid, an_append, counted, day
 
 _EXPECTED = (
-    (lf.ANY, 0, True),
-    (lf.ANY, 2, True),
+    (lf.ANY_VERSION, 0, True),
+    (lf.ANY_VERSION, 2, True),
     (lf.NO_STREAM, 0, True),
     (lf.NO_STREAM, 2, False),
-    (lf.EXISTS, 0, False),
-    (lf.EXISTS, 2, True),
+    (lf.STREAM_EXISTS, 0, False),
+    (lf.STREAM_EXISTS, 2, True),
     (1, 0, False),
     (1, 2, False),
     (2, 2, True),
@@ -42,8 +42,8 @@ class AppendChecks:
             second = await store.append("Thing-a", counted(1, start=3))
             assert (first.version, second.version) == (2, 3)
             recorded = await store.read("Thing-a")
-            assert [one.version for one in recorded] == [1, 2, 3]
-            positions = [one.position for one in recorded]
+            assert [event.version for event in recorded] == [1, 2, 3]
+            positions = [event.position for event in recorded]
             assert positions == sorted(set(positions))
             assert (first.position, second.position) == (positions[1], positions[2])
             assert not first.duplicate
@@ -60,8 +60,8 @@ class AppendChecks:
                         continue
                     with pytest.raises(lf.ConcurrencyError) as refused:
                         await store.append(stream, events, expected=expected)
-                    told = refused.value
-                    assert (told.stream, told.expected, told.actual) == (stream, expected, existing)
+                    error = refused.value
+                    assert (error.stream, error.expected, error.actual) == (stream, expected, existing)
                 assert len(await store.read(stream)) == existing + succeeds
 
     @scenario
@@ -86,18 +86,18 @@ class AppendChecks:
     @scenario
     async def test_any_other_overlap_of_ids_is_refused_and_writes_nothing(self, connect: Connect) -> None:
         async with connect() as store:
-            one, two, three = events = counted(3)
+            first, second, third = events = counted(3)
             await store.append("Thing-a", events)
-            altered = lf.NewEvent(Counted(99), id=one.id)
-            retyped = lf.NewEvent(Paid(amount=Decimal(1)), id=one.id)
+            altered = lf.NewEvent(Counted(99), id=first.id)
+            retyped = lf.NewEvent(Paid(amount=Decimal(1)), id=first.id)
             before = await store.read_all()
             for stream, repeated in (
-                ("Thing-a", [three, *counted(1)]),
-                ("Thing-a", [*counted(1), one]),
-                ("Thing-a", [two, one, three]),
-                ("Thing-a", [one, three]),
+                ("Thing-a", [third, *counted(1)]),
+                ("Thing-a", [*counted(1), first]),
+                ("Thing-a", [second, first, third]),
+                ("Thing-a", [first, third]),
                 ("Thing-b", events),
-                ("Thing-a", [altered, two, three]),
+                ("Thing-a", [altered, second, third]),
                 ("Thing-a", [retyped]),
             ):
                 with pytest.raises(lf.DuplicateEvent):
@@ -115,8 +115,10 @@ class AppendChecks:
                 await store.append_all([lf.Write("Thing-c", counted(1)), lf.Write("Thing-b", counted(1), 7)])
             assert await store.read("Thing-c") == []
             again = await store.append_all(writes)
-            assert [(one.version, one.position) for one in again] == [(one.version, one.position) for one in results]
-            assert all(one.duplicate for one in again)
+            assert [(result.version, result.position) for result in again] == [
+                (result.version, result.position) for result in results
+            ]
+            assert all(result.duplicate for result in again)
             assert len(await store.read_all()) == 4
 
     @scenario
@@ -213,7 +215,7 @@ class AppendChecks:
         async with connect() as store:
             tags = ["b:2", "a:1", 'quote"\\{}, ', "ü"]
             event = lf.NewEvent(Counted(1), occurred_at=day(5), tags=tags, metadata={"actor": "bob", "n": 2**70})
-            with lf.metadata(actor="ann", correlation_id="c-1"):
+            with lf.with_metadata(actor="ann", correlation_id="c-1"):
                 await store.append("Thing-a", [event, Counted(2)], metadata={"reason": "test"})
             first, second = await store.read("Thing-a")
             assert first.metadata == {"actor": "bob", "n": 2**70, "correlation_id": "c-1", "reason": "test"}
@@ -228,7 +230,7 @@ class AppendChecks:
         async with connect() as store:
             for number in range(20):
                 await store.append("Thing-a", counted(1, start=number))
-            moments = [one.recorded_at for one in await store.read("Thing-a")]
+            moments = [event.recorded_at for event in await store.read("Thing-a")]
             assert moments == sorted(moments)
 
     @scenario
@@ -243,8 +245,8 @@ class AppendChecks:
         ]
         async with connect() as store:
             await store.append("Thing-a", [lf.RawEvent("raw", data) for data in awkward])
-            assert [one.data for one in await store.read("Thing-a")] == awkward
-            assert [one.data for one in await store.read_all()] == awkward
+            assert [event.data for event in await store.read("Thing-a")] == awkward
+            assert [event.data for event in await store.read_all()] == awkward
 
     @scenario
     async def test_stored_events_cannot_be_changed(self, connect: Connect) -> None:

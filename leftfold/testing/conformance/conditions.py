@@ -124,7 +124,7 @@ class ConditionChecks:
                     an_append("Course-8", counted(1), condition=lf.AppendCondition(lf.Query.ALL)),
                 ]
             )
-            places = {one.stream: one.position for one in await store.read_all()}
+            places = {event.stream: event.position for event in await store.read_all()}
             assert sorted(places) == ["Course-1", "Course-2", "Course-4", "Course-5"]
             assert isinstance(outcomes[6], lf.ConcurrencyError)
             failing = {2: places["Course-2"], 5: places["Course-5"], 7: min(places.values())}
@@ -141,10 +141,10 @@ class ConditionChecks:
             before = await store.decision(STUDENT)
             writes = [lf.Write("Course-1", tagged("student:7")), lf.Write("Student-7", counted(2), lf.NO_STREAM)]
             results = await store.append_all(writes, condition=before.condition)
-            assert [one.version for one in results] == [1, 2]
+            assert [result.version for result in results] == [1, 2]
             again = await store.append_all(writes, condition=before.condition)
-            assert [(one.version, one.position, one.duplicate) for one in again] == [
-                (one.version, one.position, True) for one in results
+            assert [(result.version, result.position, result.duplicate) for result in again] == [
+                (result.version, result.position, True) for result in results
             ]
             others = [lf.Write("Course-2", counted(1)), lf.Write("Course-3", tagged("student:7"))]
             with pytest.raises(lf.ConditionFailed):
@@ -210,7 +210,7 @@ class ConditionChecks:
                     await store.append("Course-1", tagged("student:7", number=number))
             await store.append("Course-2", tagged("student:8") + counted(700))
             decision = await store.decision(STUDENT)
-            assert [one.event.number for one in decision.events] == list(range(0, 1300, 130))
+            assert [event.event.number for event in decision.events] == list(range(0, 1300, 130))
             assert list(decision.events) == await store.read_all(STUDENT)
             await store.append("Course-2", tagged("student:8"))
             assert await holds(store, decision.condition)

@@ -39,14 +39,14 @@ Kept = list[tuple[lf.AppendCondition, list[UUID]]]
 
 def violations(kept: Kept, everything: list[lf.RecordedEvent]) -> list[tuple[lf.AppendCondition, int]]:
     """Conditions that were said to hold, though an event that they did not know of stands before their append."""
-    positions = {one.id: one.position for one in everything}
+    positions = {event.id: event.position for event in everything}
     return [
-        (condition, one.position)
+        (condition, event.position)
         for condition, ids in kept
-        for one in everything
-        if condition.after < one.position < min(positions[id] for id in ids)
-        and one.position not in condition.seen
-        and condition.unless.matches(one)
+        for event in everything
+        if condition.after < event.position < min(positions[id] for id in ids)
+        and event.position not in condition.seen
+        and condition.unless.matches(event)
     ]
 
 
@@ -61,8 +61,10 @@ class DecisionRaceChecks:
                     condition = (await stores[0].decision(query)).condition
                     outcomes = await asyncio.gather(
                         *(
-                            stores[one % 4].append(f"Thing-{one}", tagged("student:7", "course:1"), condition=condition)
-                            for one in range(RACERS)
+                            stores[racer % 4].append(
+                                f"Thing-{racer}", tagged("student:7", "course:1"), condition=condition
+                            )
+                            for racer in range(RACERS)
                         ),
                         return_exceptions=True,
                     )
@@ -76,13 +78,13 @@ class DecisionRaceChecks:
 
         async def check() -> None:
             async with AsyncExitStack() as stack:
-                one, other = await doors(stack, connect, 2)
+                here, there = await doors(stack, connect, 2)
                 for turn, (one_reads, other_reads) in enumerate(20 * _CROSSING):
-                    first, second = await asyncio.gather(one.decision(one_reads), other.decision(other_reads))
+                    first, second = await asyncio.gather(here.decision(one_reads), there.decision(other_reads))
                     paid = lf.NewEvent(Paid(amount=Decimal(1)), tags=["y"])
                     outcomes = await asyncio.gather(
-                        one.append(f"X-{turn}", tagged("x"), condition=first.condition),
-                        other.append(f"Y-{turn}", [paid], condition=second.condition),
+                        here.append(f"X-{turn}", tagged("x"), condition=first.condition),
+                        there.append(f"Y-{turn}", [paid], condition=second.condition),
                         return_exceptions=True,
                     )
                     kinds = sorted(type(outcome).__name__ for outcome in outcomes)
@@ -116,14 +118,16 @@ class DecisionRaceChecks:
             async with AsyncExitStack() as stack:
                 stores = await doors(stack, connect, 3)
                 for seed in (1, 2):
-                    workers = (self._mix(stores[one % 3], random.Random(f"{seed} {one}"), kept) for one in range(24))
+                    workers = (
+                        self._mix(stores[worker % 3], random.Random(f"{seed} {worker}"), kept) for worker in range(24)
+                    )
                     async with asyncio.timeout(PATIENCE):
                         await asyncio.gather(*workers)
                 everything = await stores[0].read_all()
             assert violations(kept, everything) == []
             assert len(kept) > 20
-            for stream in {one.stream for one in everything}:
-                found = [one.version for one in everything if one.stream == stream]
+            for stream in {event.stream for event in everything}:
+                found = [event.version for event in everything if event.stream == stream]
                 assert found == list(range(1, len(found) + 1))
 
         asyncio.run(check())

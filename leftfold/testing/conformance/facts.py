@@ -42,7 +42,7 @@ def tagged(*tags: str, number: int = 0) -> list[lf.NewEvent]:
 
 
 def an_append(
-    stream: str, events: list[Any], expected: int = lf.ANY, condition: lf.AppendCondition | None = None
+    stream: str, events: list[Any], expected: int = lf.ANY_VERSION, condition: lf.AppendCondition | None = None
 ) -> Append:
     """As a log takes it."""
     return Append(stream, encode_events(events, registry), expected, condition)

@@ -25,7 +25,10 @@ class RaceChecks:
                     stream = f"Thing-{turn}"
                     await stores[0].append(stream, counted(existing))
                     outcomes = await asyncio.gather(
-                        *(stores[one % 4].append(stream, counted(1, one), expected=existing) for one in range(RACERS)),
+                        *(
+                            stores[racer % 4].append(stream, counted(1, racer), expected=existing)
+                            for racer in range(RACERS)
+                        ),
                         return_exceptions=True,
                     )
                     won = [outcome for outcome in outcomes if isinstance(outcome, lf.AppendResult)]
@@ -40,49 +43,52 @@ class RaceChecks:
         async def check() -> None:
             async with AsyncExitStack() as stack:
                 stores = await doors(stack, connect, 4)
-                for stream, expected in (("Thing-any", lf.ANY), ("Thing-exists", lf.EXISTS)):
+                for stream, expected in (("Thing-any", lf.ANY_VERSION), ("Thing-exists", lf.STREAM_EXISTS)):
                     await stores[0].append(stream, counted(1))
                     results = await asyncio.gather(
-                        *(stores[one % 4].append(stream, counted(2, one), expected=expected) for one in range(RACERS))
+                        *(
+                            stores[racer % 4].append(stream, counted(2, racer), expected=expected)
+                            for racer in range(RACERS)
+                        )
                     )
                     assert sorted(result.version for result in results) == list(range(3, 2 * RACERS + 2, 2))
                     recorded = await stores[0].read(stream)
-                    assert [one.version for one in recorded] == list(range(1, 2 * RACERS + 2))
-                    assert [one.position for one in recorded] == sorted(one.position for one in recorded)
+                    assert [event.version for event in recorded] == list(range(1, 2 * RACERS + 2))
+                    assert [event.position for event in recorded] == sorted(event.position for event in recorded)
 
         asyncio.run(check())
 
     @scenario
     async def test_one_fact_raced_into_two_streams_is_stored_once(self, connect: Connect) -> None:
-        async with connect() as one, connect() as other:
+        async with connect() as here, connect() as there:
             for turn in range(10):
                 [fact] = counted(1)
                 outcomes = await asyncio.gather(
-                    *(store.append(f"Thing-{turn}{name}", [fact]) for store, name in ((one, "a"), (other, "b"))),
+                    *(store.append(f"Thing-{turn}{name}", [fact]) for store, name in ((here, "a"), (there, "b"))),
                     return_exceptions=True,
                 )
                 assert sorted(type(outcome).__name__ for outcome in outcomes) == ["AppendResult", "DuplicateEvent"]
-            assert len(await one.read_all()) == 10
+            assert len(await here.read_all()) == 10
 
     @scenario
     async def test_the_same_append_raced_with_itself_is_stored_once(self, connect: Connect) -> None:
-        async with connect() as one, connect() as other:
+        async with connect() as here, connect() as there:
             facts = counted(3)
-            results = await asyncio.gather(*(store.append("Thing-a", facts) for store in (one, other) * 4))
+            results = await asyncio.gather(*(store.append("Thing-a", facts) for store in (here, there) * 4))
             assert sorted(result.duplicate for result in results) == [False] + [True] * 7
             assert {(result.version, result.position) for result in results} == {(3, results[0].position)}
-            assert len(await one.read("Thing-a")) == 3
+            assert len(await here.read("Thing-a")) == 3
 
     @scenario
     async def test_crossing_appends_to_many_streams_do_not_deadlock(self, connect: Connect) -> None:
-        async with connect() as one, connect() as other:
+        async with connect() as here, connect() as there:
 
             async def write(store: Door, names: str) -> None:
                 for _ in range(15):
                     await store.append_all([lf.Write(f"Thing-{name}", counted(1)) for name in names])
 
-            await asyncio.gather(*(write(store, names) for store in (one, other) for names in ("abc", "cba", "bca")))
-            assert [len(await one.read(f"Thing-{name}")) for name in "abc"] == [90] * 3
+            await asyncio.gather(*(write(store, names) for store in (here, there) for names in ("abc", "cba", "bca")))
+            assert [len(await here.read(f"Thing-{name}")) for name in "abc"] == [90] * 3
 
     @scenario
     async def test_readers_and_a_follower_see_one_order_while_writers_race(self, connect: Connect) -> None:
@@ -117,5 +123,5 @@ class RaceChecks:
             assert seen == everything
             assert tailed == everything
             for number in range(10):
-                stream = [one for one in everything if one.stream == f"Thing-{number}"]
-                assert [one.version for one in stream] == list(range(1, len(stream) + 1))
+                stream = [event for event in everything if event.stream == f"Thing-{number}"]
+                assert [event.version for event in stream] == list(range(1, len(stream) + 1))

@@ -23,7 +23,7 @@ class ReadChecks:
             for after, until, limit, backwards in itertools.product(
                 (0, 3, 9), (None, 0, 5), (None, 0, 2), (False, True)
             ):
-                wanted = [one for one in everything if after < one.version <= (7 if until is None else until)]
+                wanted = [event for event in everything if after < event.version <= (7 if until is None else until)]
                 wanted = wanted[::-1][:limit] if backwards else wanted[:limit]
                 found = await store.read("Thing-a", after=after, until=until, limit=limit, backwards=backwards)
                 assert found == wanted
@@ -41,9 +41,9 @@ class ReadChecks:
             await store.append("Thing-a", counted(1700))
             await store.append("Thing-b", counted(1300))
             forward = await store.read("Thing-a")
-            assert [one.event.number for one in forward] == list(range(1, 1701))
+            assert [event.event.number for event in forward] == list(range(1, 1701))
             assert await store.read("Thing-a", backwards=True) == forward[::-1]
-            assert [one.event.number for one in await store.read("Thing-a", after=3, limit=1200)] == list(
+            assert [event.event.number for event in await store.read("Thing-a", after=3, limit=1200)] == list(
                 range(4, 1204)
             )
             everything = await store.read_all()
@@ -59,7 +59,7 @@ class ReadChecks:
             data = b'"' + b"x" * 2**20 + b'"'
             for _ in range(12):
                 await store.append("Thing-a", [lf.RawEvent("large", data)])
-            assert [len(one.data) for one in await store.read_all()] == [len(data)] * 12
+            assert [len(event.data) for event in await store.read_all()] == [len(data)] * 12
 
     @scenario
     async def test_queries_mean_what_they_mean_in_plain_python(self, connect: Connect) -> None:
@@ -68,7 +68,7 @@ class ReadChecks:
             for _ in range(120):
                 await _append_something(store, chance)
             everything = await store.read_all()
-            moments = sorted(one.recorded_at for one in everything)
+            moments = sorted(event.recorded_at for event in everything)
             queries = [
                 lf.Query.of(Counted, registry=registry),
                 lf.Query.of("raw.a", "raw.b"),
@@ -87,7 +87,7 @@ class ReadChecks:
             ]
             for query, after, limit, backwards in itertools.product(queries, (0, 40), (None, 7), (False, True)):
                 bound = everything[after].position if after else 0
-                wanted = [one for one in everything if one.position > bound and query.matches(one)]
+                wanted = [event for event in everything if event.position > bound and query.matches(event)]
                 wanted = wanted[::-1][:limit] if backwards else wanted[:limit]
                 assert await store.read_all(query, after=bound, limit=limit, backwards=backwards) == wanted
 

@@ -32,7 +32,7 @@ def verify(
     scale = Scale(workers=workers, callers=callers)
     with place_at(url) as place:
         show_beginning(console, place, chosen, scale)
-        totals, verdict = run_trial(place, chosen, minutes, scale, lambda one: show_round(console, one))
+        totals, verdict = run_trial(place, chosen, minutes, scale, lambda verdict: show_round(console, verdict))
     show_totals(console, totals)
     show_verdict(console, place, verdict)
     if verdict.violations:

@@ -10,29 +10,29 @@ from rich.text import Text
 from leftfold import expected as expectation
 from leftfold.database.url import parse_url
 from leftfold.ops.command.display import plain_table, printable
-from leftfold.testing.trial.checker.evidence import Proof, Seen, Violation
+from leftfold.testing.trial.checker.evidence import Proof, Sighting, Violation
 from leftfold.testing.trial.record.history import BOOKKEEPING
 from leftfold.testing.trial.record.records import (
     Answer,
     Append,
-    Appended,
-    At,
+    AppendAnswer,
     Call,
-    ConditionBroken,
+    ConditionConflict,
     Conflict,
     Decide,
-    Decided,
-    Failed,
+    DecisionAnswer,
+    Failure,
     Glimpse,
     Head,
     Operation,
+    PositionAnswer,
     Project,
     Query,
+    ReadAnswer,
     ReadLog,
     ReadStream,
-    Saw,
     Sight,
-    Stored,
+    StoredEvent,
     Submission,
     Unknown,
 )
@@ -58,7 +58,7 @@ def show_beginning(console: Console, place: Place, seed: int, scale: Scale) -> N
 
 def show_round(console: Console, verdict: Verdict) -> None:
     """One line for a round that has been judged."""
-    faults = sum(one.kind not in BOOKKEEPING for one in verdict.history.incidents)
+    faults = sum(incident.kind not in BOOKKEEPING for incident in verdict.history.incidents)
     clean = not verdict.violations
     line = Text.assemble(
         ("✓ " if clean else "✗ ", "green" if clean else "red"),
@@ -78,9 +78,9 @@ def show_totals(console: Console, totals: Totals) -> None:
     table.add_column("calls", justify="right", no_wrap=True)
     table.add_column("kind", style="cyan", no_wrap=True)
     table.add_column("answers", overflow="fold")
-    for call, told in answers.items():
+    for call, kinds in answers.items():
         count = sum(number for (kind, _), number in totals.calls.items() if kind == call)
-        table.add_row(f"{count:,}", call, ", ".join(told))
+        table.add_row(f"{count:,}", call, ", ".join(kinds))
     console.print()
     console.print(table)
     faults = plain_table()
@@ -107,9 +107,9 @@ def show_verdict(console: Console, place: Place, verdict: Verdict) -> None:
         first.setdefault(violation.rule, violation)
     console.print(f"\n[red]✗ {len(verdict.violations)} violations[/red] in round {verdict.seed}", highlight=False)
     for violation in list(first.values())[:MOST_VIOLATIONS]:
-        same = sum(one.rule == violation.rule for one in verdict.violations)
+        same = sum(other.rule == violation.rule for other in verdict.violations)
         console.print(Text.assemble(("\n" + violation.rule, "bold"), f" ({same}): {printable(violation.text)}"))
-        for line in told(violation.proof, verdict):
+        for line in describe_proof(violation.proof, verdict):
             console.print(Text(f"  {line}"), soft_wrap=True)
     seed = verdict.seed.partition("/")[0]
     console.print(f"\nthe whole history is in {verdict.directory}; again: --seed {seed}", highlight=False)
@@ -117,34 +117,35 @@ def show_verdict(console: Console, place: Place, verdict: Verdict) -> None:
         console.print(f"the store is kept: {parse_url(verdict.url)}", highlight=False)
 
 
-def told(proof: Sequence[Proof], verdict: Verdict) -> list[str]:
+def describe_proof(proof: Sequence[Proof], verdict: Verdict) -> list[str]:
     """The records of a proof, one line each, in the order in which they happened. Times are seconds since the start."""
-    zero = min((one.called_at for one in verdict.history.operations), default=0)
-    lines = [(_moment(one), _told(one, zero)) for one in proof]
+    zero = min((operation.called_at for operation in verdict.history.operations), default=0)
+    lines = [(_moment(record), _describe(record, zero)) for record in proof]
     return [_cut(line) for _, line in sorted(lines, key=lambda pair: pair[0])]
 
 
-def _moment(one: Proof) -> int:
-    match one:
+def _moment(record: Proof) -> int:
+    match record:
         case Operation():
-            return one.called_at
-        case Seen():
-            return one.glimpse.at
+            return record.called_at
+        case Sighting():
+            return record.glimpse.at
         case _:
             return 0
 
 
-def _told(one: Proof, zero: int) -> str:
-    match one:
+def _describe(record: Proof, zero: int) -> str:
+    match record:
         case Operation():
-            end = f"{_seconds(one.answered_at, zero)}" if one.answer is not None else "never"
-            span = f"{_seconds(one.called_at, zero)} to {end}"
-            return f"{span}  {one.worker} {one.caller}: {_call(one.call)} -> {_answer(one.outcome)}"
-        case Seen():
-            return f"{_seconds(one.glimpse.at, zero)}  follower {one.follower.name} {_glimpse(one.glimpse)}"
-        case Stored():
-            tags = f" {list(one.tags)}" if one.tags else ""
-            return f"stored: position {one.position}, {one.stream} version {one.version}, {one.type} {one.id}{tags}"
+            end = f"{_seconds(record.answered_at, zero)}" if record.answer is not None else "never"
+            span = f"{_seconds(record.called_at, zero)} to {end}"
+            return f"{span}  {record.worker} {record.caller}: {_call(record.call)} -> {_answer(record.outcome)}"
+        case Sighting():
+            return f"{_seconds(record.glimpse.at, zero)}  follower {record.follower.name} {_glimpse(record.glimpse)}"
+        case StoredEvent():
+            tags = f" {list(record.tags)}" if record.tags else ""
+            place = f"position {record.position}, {record.stream} version {record.version}"
+            return f"stored: {place}, {record.type} {record.id}{tags}"
 
 
 def _seconds(at: int, zero: int) -> str:
@@ -182,32 +183,32 @@ def _write(write: Submission) -> str:
 
 def _query(query: Query) -> str:
     parts = []
-    for one in query:
-        category = [f"category {one.category}"] if one.category else []
-        parts.append(" ".join([*one.types, *one.tags, *category]) or "everything")
+    for criterion in query:
+        category = [f"category {criterion.category}"] if criterion.category else []
+        parts.append(" ".join([*criterion.types, *criterion.tags, *category]) or "everything")
     return "(" + " or ".join(parts) + ")"
 
 
 def _answer(answer: Answer) -> str:
     match answer:
-        case Appended():
+        case AppendAnswer():
             return "; ".join(
                 f"version {version} at {position}{' (a duplicate)' if duplicate else ''}"
                 for version, position, duplicate in answer.results
             )
         case Conflict():
             return f"ConcurrencyError: {answer.stream} is at {answer.actual}"
-        case ConditionBroken():
+        case ConditionConflict():
             return f"ConditionFailed at {answer.position}"
         case Unknown():
             return f"unknown ({answer.why})"
-        case Saw():
+        case ReadAnswer():
             return f"saw {_sights(answer.events)}"
-        case Decided():
+        case DecisionAnswer():
             return f"read {_sights(answer.events)}, after {answer.after}, seen {list(answer.seen)}"
-        case At():
+        case PositionAnswer():
             return f"position {answer.position}"
-        case Failed():
+        case Failure():
             return printable(answer.error)
         case _:
             return str(type(answer).__struct_config__.tag)

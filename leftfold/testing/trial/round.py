@@ -18,7 +18,7 @@ from leftfold.testing.trial.checker.tally import TrialTally, check_tally, tally
 from leftfold.testing.trial.faults.faults import inject, settle
 from leftfold.testing.trial.record.facts import registry
 from leftfold.testing.trial.record.history import UNTIL, read_history
-from leftfold.testing.trial.record.records import At, Head, History, Stored
+from leftfold.testing.trial.record.records import Head, History, PositionAnswer, StoredEvent
 from leftfold.testing.trial.stage.hands import PATIENCE
 from leftfold.testing.trial.stage.places import Place
 from leftfold.testing.trial.stage.plan import Fault, Scale, plan_faults
@@ -34,7 +34,7 @@ class Verdict:
     directory: Path
     """Where the history is kept."""
     history: History
-    final: list[Stored]
+    final: list[StoredEvent]
     violations: list[Violation]
 
 
@@ -128,17 +128,17 @@ def _come_to_rest(stage: Stage) -> list[str]:
 
 
 def _last_head(stage: Stage) -> int:
-    """Up to where the followers are to follow: calls that nobody waits for may still be on their way."""
+    """The position that the followers must reach. Abandoned calls may still be on their way."""
     begin = time.monotonic_ns()
     number = stage.own_calls.call("the end", Head())
     with lf.connect(stage.url, registry=registry) as store:
         position = store.head()
-    stage.own_calls.answer(number, At(position))
+    stage.own_calls.answer(number, PositionAnswer(position))
     stage.note(UNTIL, str(position), begin)
     return position
 
 
-def _check_read_model(url: str, final: list[Stored]) -> list[Violation]:
+def _check_read_model(url: str, final: list[StoredEvent]) -> list[Violation]:
     with lf.connect(url, registry=registry) as store:
         store.projector([tally]).catch_up()
         return check_tally(store.view(TrialTally).find(limit=None), final)

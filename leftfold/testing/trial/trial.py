@@ -36,10 +36,10 @@ class Totals:
     def add(self, verdict: Verdict) -> None:
         """Count a round."""
         history = verdict.history
-        for one in history.operations:
-            self.calls[_tag(one.call), _tag(one.outcome)] += 1
-            self.read += len(getattr(one.answer, "events", ()))
-        self.faults.update(one.kind for one in history.incidents if one.kind not in BOOKKEEPING)
+        for operation in history.operations:
+            self.calls[_tag(operation.call), _tag(operation.outcome)] += 1
+            self.read += len(getattr(operation.answer, "events", ()))
+        self.faults.update(incident.kind for incident in history.incidents if incident.kind not in BOOKKEEPING)
         glimpses = [glimpse for follower in history.followers for glimpse in follower.glimpses]
         self.followed += sum(len(glimpse.saw) for glimpse in glimpses)
         self.subscriptions += sum(glimpse.began is not None for glimpse in glimpses)
@@ -56,12 +56,12 @@ def run_trial(
     seed: int,
     minutes: float,
     scale: Scale,
-    told: Callable[[Verdict], None],
+    on_verdict: Callable[[Verdict], None],
     mutant: Mutant = UNCHANGED,
 ) -> tuple[Totals, Verdict]:
     """Rounds until the time is up or one of them is not clean: everything counted, and the last verdict.
 
-    Each round has a fresh store and the seed ``SEED/ROUND``; ``told`` hears of each as soon as it has been judged. The
+    Each round has a fresh store and the seed ``SEED/ROUND``; ``on_verdict`` is called with each verdict. The
     history of a clean round is removed.
     """
     totals = Totals()
@@ -73,7 +73,7 @@ def run_trial(
         part = Scale(scale.workers, scale.callers, scale.followers, left)
         verdict = run_round(place, f"{seed}/{number}", part, mutant)
         totals.add(verdict)
-        told(verdict)
+        on_verdict(verdict)
         if not verdict.violations:
             shutil.rmtree(verdict.directory)
         if verdict.violations or time.monotonic() + LEAST_ROUND_SECONDS > deadline:

@@ -9,13 +9,13 @@ from collections.abc import Sequence
 
 from leftfold.testing.trial.checker.appends import check_appends
 from leftfold.testing.trial.checker.conditions import check_conditions
-from leftfold.testing.trial.checker.evidence import Evidence, Proof, Seen, Violation
+from leftfold.testing.trial.checker.evidence import Evidence, Proof, Sighting, Violation
 from leftfold.testing.trial.checker.money import check_money
 from leftfold.testing.trial.checker.order import check_answers, check_log, check_real_time
 from leftfold.testing.trial.checker.reads import check_followers, check_reads
-from leftfold.testing.trial.record.records import History, Stored
+from leftfold.testing.trial.record.records import History, StoredEvent
 
-__all__ = ["RULES", "Proof", "Seen", "Violation", "check"]
+__all__ = ["RULES", "Proof", "Sighting", "Violation", "check"]
 
 RULES = (
     check_log,
@@ -29,7 +29,7 @@ RULES = (
 )
 
 
-def check(history: History, final: Sequence[Stored], *, waits: bool) -> list[Violation]:
+def check(history: History, final: Sequence[StoredEvent], *, waits: bool) -> list[Violation]:
     """Every broken promise, those of the log itself first; none if the history is as promised.
 
     ``final`` is the log when all is over. ``waits`` tells whether the horizon waits for appends that are in flight, as

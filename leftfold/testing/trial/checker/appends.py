@@ -8,9 +8,9 @@ from leftfold import expected as expectation
 from leftfold.testing.trial.checker.evidence import Attempts, Evidence, Key, Violation, key_of
 from leftfold.testing.trial.record.records import (
     Append,
-    Appended,
+    AppendAnswer,
     Clash,
-    ConditionBroken,
+    ConditionConflict,
     Conflict,
     Operation,
     Submission,
@@ -24,20 +24,20 @@ def check_appends(evidence: Evidence) -> Iterator[Violation]:
         yield from _check_stored(evidence, attempts)
     for operation, call in evidence.appends():
         match operation.answer:
-            case Appended():
-                yield from _check_told(evidence, operation, call, operation.answer)
+            case AppendAnswer():
+                yield from _check_acknowledged(evidence, operation, call, operation.answer)
             case Conflict():
                 yield from _check_conflict(evidence, operation, call, operation.answer)
             case Clash():
                 yield from _check_clash(evidence, operation, call)
-            case ConditionBroken() if call.condition is None:
+            case ConditionConflict() if call.condition is None:
                 yield Violation("conditions", "an append without a condition was refused for one", (operation,))
 
 
 def _check_stored(evidence: Evidence, attempts: Attempts) -> Iterator[Violation]:
     operations = tuple(attempts.operations)
     ids = [fact.id for _, facts in attempts.key for fact in facts]
-    acknowledged = [one for one in operations if isinstance(one.answer, Appended)]
+    acknowledged = [operation for operation in operations if isinstance(operation.answer, AppendAnswer)]
     there = [index for index in attempts.indices if index is not None]
     if acknowledged:
         if len(there) < len(ids):
@@ -47,7 +47,7 @@ def _check_stored(evidence: Evidence, attempts: Attempts) -> Iterator[Violation]
     else:
         own = [evidence.by_id.get(id) for id in ids if len(_keys(evidence, id)) == 1]
         stored = [index for index in own if index is not None]
-        if any(isinstance(one.outcome, Unknown) for one in operations):
+        if any(isinstance(operation.outcome, Unknown) for operation in operations):
             if stored and len(stored) < len(own):
                 text = f"its outcome is unknown, and {len(stored)} of its {len(own)} events are in the log: a half"
                 yield Violation("all or nothing", text, (*operations[:2], evidence.log[stored[0]]))
@@ -61,7 +61,7 @@ def _check_stored(evidence: Evidence, attempts: Attempts) -> Iterator[Violation]
 
 def _keys(evidence: Evidence, id: str) -> set[Key]:
     """What different appends carried this event."""
-    return {key_of(one.call) for one in evidence.callers[id] if isinstance(one.call, Append)}
+    return {key_of(operation.call) for operation in evidence.callers[id] if isinstance(operation.call, Append)}
 
 
 def _check_shape(evidence: Evidence, attempts: Attempts, acknowledged: bool) -> Iterator[Violation]:
@@ -72,15 +72,15 @@ def _check_shape(evidence: Evidence, attempts: Attempts, acknowledged: bool) -> 
         yield Violation("acknowledged", f"acknowledged, but {wrong}", (attempts.operations[0], first))
     if wrong:
         return
-    answered = [op.answer for op in attempts.operations if isinstance(op.answer, Appended)]
+    answered = [op.answer for op in attempts.operations if isinstance(op.answer, AppendAnswer)]
     if sum(not all(duplicate for _, _, duplicate in answer.results) for answer in answered) > 1:
         text = "stored twice, as two acknowledgements say"
         yield Violation("duplicates", text, (*attempts.operations[:3], first))
     for write in attempts.writes:
         if write.facts:
             before = evidence.log[evidence.by_id[write.facts[0].id]].version - 1
-            expected = [one.expected for one in _possible(evidence, write)]
-            if not any(satisfied(one, before) for one in expected):
+            expected = [submission.expected for submission in _possible(evidence, write)]
+            if not any(satisfied(version, before) for version in expected):
                 text = f"{write.stream} was at version {before}, not as expected, and it was appended"
                 yield Violation("expected version", text, (attempts.operations[0], first))
 
@@ -89,29 +89,31 @@ def _possible(evidence: Evidence, write: Submission) -> Iterator[Submission]:
     """What may have brought a submission's events into their stream: itself, or others with its first event's id."""
     for operation in evidence.callers[write.facts[0].id]:
         assert isinstance(operation.call, Append)
-        if isinstance(operation.outcome, Appended | Unknown):
-            yield from (one for one in operation.call.writes if one.stream == write.stream)
+        if isinstance(operation.outcome, AppendAnswer | Unknown):
+            yield from (submission for submission in operation.call.writes if submission.stream == write.stream)
 
 
 def satisfied(expected: int, version: int) -> bool:
     """Whether a stream at a version is as an append expects it."""
-    return expected in (expectation.ANY, version) or (expected == expectation.EXISTS and version > 0)
+    return expected in (expectation.ANY_VERSION, version) or (expected == expectation.STREAM_EXISTS and version > 0)
 
 
 def _misshapen(evidence: Evidence, write: Submission) -> str:
     """What is not as it was given; nothing if all is."""
     stored = [evidence.log[evidence.by_id[fact.id]] for fact in write.facts]
-    for offset, (fact, one) in enumerate(zip(write.facts, stored, strict=True)):
-        if one.stream != write.stream:
-            return f"event {fact.id} is in {one.stream}"
-        if (one.type, one.data, one.tags) != (fact.type, fact.data, fact.tags):
+    for offset, (fact, event) in enumerate(zip(write.facts, stored, strict=True)):
+        if event.stream != write.stream:
+            return f"event {fact.id} is in {event.stream}"
+        if (event.type, event.data, event.tags) != (fact.type, fact.data, fact.tags):
             return f"event {fact.id} is not what was given"
-        if one.version != stored[0].version + offset or (offset and one.position <= stored[offset - 1].position):
-            return f"the events stand at versions {', '.join(str(one.version) for one in stored)}"
+        if event.version != stored[0].version + offset or (offset and event.position <= stored[offset - 1].position):
+            return f"the events stand at versions {', '.join(str(event.version) for event in stored)}"
     return ""
 
 
-def _check_told(evidence: Evidence, operation: Operation, call: Append, answer: Appended) -> Iterator[Violation]:
+def _check_acknowledged(
+    evidence: Evidence, operation: Operation, call: Append, answer: AppendAnswer
+) -> Iterator[Violation]:
     """The version and position in the answer are those of the last event."""
     for write, (version, position, duplicate) in zip(call.writes, answer.results, strict=True):
         if write.facts:
@@ -153,7 +155,7 @@ def _check_clash(evidence: Evidence, operation: Operation, call: Append) -> Iter
     ids = [fact.id for write in call.writes for fact in write.facts]
     stored = [evidence.by_id[id] for id in ids if id in evidence.by_id]
     if not any(evidence.called[index] < operation.answered_at for index in stored):
-        text = "refused as a duplicate, but nobody had stored any of its events"
+        text = "refused as a duplicate, but none of its events had been stored"
         yield Violation("duplicates", text, (operation,))
     elif len(stored) == len(ids) and not any(_misshapen(evidence, write) for write in call.writes if write.facts):
         proof = (operation, evidence.log[stored[0]])
@@ -165,7 +167,11 @@ def check_not_repeated(evidence: Evidence, operation: Operation, call: Append, w
     ids = [fact.id for write in call.writes for fact in write.facts]
     stored = [evidence.by_id.get(id) for id in ids]
     known = [index for index in stored if index is not None and evidence.visible[index] < operation.called_at]
-    if known and len(known) == len(ids) and not any(_misshapen(evidence, one) for one in call.writes if one.facts):
+    if (
+        known
+        and len(known) == len(ids)
+        and not any(_misshapen(evidence, submission) for submission in call.writes if submission.facts)
+    ):
         text = f"answered with {what}, but it had been stored before: a repetition"
         yield Violation("duplicates", text, (operation, *evidence.event(known[0])))
 
@@ -173,5 +179,5 @@ def check_not_repeated(evidence: Evidence, operation: Operation, call: Append, w
 def _around(evidence: Evidence, stream: str, version: int) -> tuple[Operation, ...]:
     """The calls that brought a stream to a version, and away from it."""
     events = evidence.streams.get(stream, [])
-    near = [events[one - 1] for one in (version, version + 1) if 1 <= one <= len(events)]
+    near = [events[number - 1] for number in (version, version + 1) if 1 <= number <= len(events)]
     return tuple(operation for index in near for operation in evidence.origin(index)[:1])

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from leftfold.testing.trial.checker.appends import check_not_repeated
 from leftfold.testing.trial.checker.evidence import Attempts, Evidence, Violation, matches
-from leftfold.testing.trial.record.records import Append, Appended, Condition, ConditionBroken, Operation, Unknown
+from leftfold.testing.trial.record.records import Append, AppendAnswer, Condition, ConditionConflict, Operation, Unknown
 
 
 def check_conditions(evidence: Evidence) -> Iterator[Violation]:
@@ -14,7 +14,7 @@ def check_conditions(evidence: Evidence) -> Iterator[Violation]:
     for attempts in evidence.attempts.values():
         yield from _check_kept(evidence, attempts)
     for operation, call in evidence.appends():
-        if isinstance(operation.answer, ConditionBroken) and call.condition:
+        if isinstance(operation.answer, ConditionConflict) and call.condition:
             yield from _check_refused(evidence, operation, call, call.condition, operation.answer.position)
 
 
@@ -24,13 +24,15 @@ def _check_kept(evidence: Evidence, attempts: Attempts) -> Iterator[Violation]:
     if len(indices) < len(attempts.indices):
         return
     possible = evidence.callers[evidence.log[min(indices)].id]  # others, too, if they carry the same id
-    storing = [op for op in possible if isinstance(op.outcome, Appended | Unknown)]
+    storing = [op for op in possible if isinstance(op.outcome, AppendAnswer | Unknown)]
     conditions = [_condition(operation) for operation in storing]
     if not storing or None in conditions:
         return
     firsts = [_first(evidence, operation) for operation in storing]  # another call may carry more than these
-    broken = [_offender(evidence, one, first) for one, first in zip(conditions, firsts, strict=True) if one]
-    if all(one is not None for one in broken):
+    broken = [
+        _offender(evidence, condition, first) for condition, first in zip(conditions, firsts, strict=True) if condition
+    ]
+    if all(offender is not None for offender in broken):
         offender = broken[0]
         assert offender is not None
         proof = (storing[0], evidence.log[firsts[0]], *evidence.event(offender))

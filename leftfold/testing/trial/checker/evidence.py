@@ -1,8 +1,8 @@
 """What is certain: the final log, which call each event came from, and from when on it must have been visible.
 
-An event *may* be there from the moment its call was made, and *must* be there from the first moment that anybody was
-told of it: its append was acknowledged, or a reader or follower had seen it. Every rule is judged by these
-two bounds, so a verdict never depends on how the machine scheduled its processes.
+An event *may* be there from the moment of its call. It *must* be there once its append was acknowledged, or a reader or
+follower had seen it. Every rule is judged by these two bounds, so a verdict never depends on how the machine scheduled
+its processes.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ from typing import NamedTuple
 from leftfold.testing.trial.record.records import (
     FOREVER,
     Append,
-    Appended,
+    AppendAnswer,
     Criterion,
-    Decided,
+    DecisionAnswer,
     Fact,
     Follower,
     Glimpse,
     History,
     Operation,
     Query,
-    Saw,
-    Stored,
+    ReadAnswer,
+    StoredEvent,
     Submission,
 )
 
@@ -34,14 +34,14 @@ Key = tuple[tuple[str, tuple[Fact, ...]], ...]
 """What makes two appends the same: the streams and facts, with their ids, of all that they carry."""
 
 
-class Seen(NamedTuple):
+class Sighting(NamedTuple):
     """A line of a follower's, as a proof."""
 
     follower: Follower
     glimpse: Glimpse
 
 
-Proof = Operation | Stored | Seen
+Proof = Operation | StoredEvent | Sighting
 
 
 class Violation(NamedTuple):
@@ -70,7 +70,7 @@ class Attempts(NamedTuple):
 class Evidence:
     """The history and the final log, indexed. ``waits`` tells that the horizon waits for appends in flight."""
 
-    def __init__(self, history: History, final: Sequence[Stored], *, waits: bool) -> None:
+    def __init__(self, history: History, final: Sequence[StoredEvent], *, waits: bool) -> None:
         self.history = history
         self.waits = waits
         self.log = sorted(final, key=lambda stored: stored.position)
@@ -79,7 +79,7 @@ class Evidence:
         self.by_position = {position: index for index, position in enumerate(self.positions)}
         self.by_id = {stored.id: index for index, stored in reversed(list(enumerate(self.log)))}
         self.streams: dict[str, list[int]] = defaultdict(list)
-        for index in sorted(range(len(self.log)), key=lambda one: (self.log[one].version, one)):
+        for index in sorted(range(len(self.log)), key=lambda place: (self.log[place].version, place)):
             self.streams[self.log[index].stream].append(index)
         self.callers: dict[str, list[Operation]] = defaultdict(list)
         """The calls that carried an event, by its id."""
@@ -87,12 +87,14 @@ class Evidence:
         for operation in history.operations:
             if isinstance(operation.call, Append):
                 self._note_append(operation, operation.call)
-        self.called = [min((one.called_at for one in self.callers[stored.id]), default=0) for stored in self.log]
+        self.called = [
+            min((operation.called_at for operation in self.callers[stored.id]), default=0) for stored in self.log
+        ]
         self.visible = [FOREVER] * len(self.log)
         self._note_visible()
-        for one in self.attempts.values():
-            answers = [op.answered_at for op in one.operations if isinstance(op.answer, Appended)]
-            for operation in one.operations:  # what is left of it would find itself repeated
+        for attempt in self.attempts.values():
+            answers = [op.answered_at for op in attempt.operations if isinstance(op.answer, AppendAnswer)]
+            for operation in attempt.operations:  # what is left of it would find itself repeated
                 operation.ended_at = min([operation.ended_at, *answers])
 
     def _note_append(self, operation: Operation, call: Append) -> None:
@@ -107,13 +109,13 @@ class Evidence:
         self.attempts[key].operations.append(operation)
 
     def _note_visible(self) -> None:
-        for one in self.attempts.values():
-            told = [op.answered_at for op in one.operations if isinstance(op.answer, Appended)]
-            for index in one.indices:
-                if told and index is not None:
-                    self.visible[index] = min(self.visible[index], *told)
+        for attempt in self.attempts.values():
+            answered = [op.answered_at for op in attempt.operations if isinstance(op.answer, AppendAnswer)]
+            for index in attempt.indices:
+                if answered and index is not None:
+                    self.visible[index] = min(self.visible[index], *answered)
         for operation in self.history.operations:
-            if isinstance(operation.answer, Saw | Decided):
+            if isinstance(operation.answer, ReadAnswer | DecisionAnswer):
                 self._note_sights(operation.answer.events, operation.answered_at)
         for follower in self.history.followers:
             for glimpse in follower.glimpses:
@@ -134,7 +136,9 @@ class Evidence:
     def origin(self, index: int) -> tuple[Operation, ...]:
         """The calls that may have stored an event; one that was acknowledged first."""
         found = self.callers[self.log[index].id]
-        return tuple(sorted(found, key=lambda one: (not isinstance(one.answer, Appended), one.called_at)))[:2]
+        return tuple(
+            sorted(found, key=lambda operation: (not isinstance(operation.answer, AppendAnswer), operation.called_at))
+        )[:2]
 
     def event(self, index: int) -> tuple[Proof, ...]:
         """An event and the call that it came from, as a proof."""
@@ -156,13 +160,13 @@ class Evidence:
         return bisect_left(self._earliest_of(stream), before)
 
     def certain_position(self, before: int) -> int:
-        """The greatest position that somebody had been told of by a moment."""
+        """The greatest position that any client knew of at a moment."""
         count = bisect_left(self._earliest, before)
         return self.positions[count - 1] if count else 0
 
     def _earliest_of(self, stream: str) -> list[int]:
         if stream not in self._earliest_by_stream:
-            self._earliest_by_stream[stream] = suffix_least([self.visible[one] for one in self.streams[stream]])
+            self._earliest_by_stream[stream] = suffix_least([self.visible[index] for index in self.streams[stream]])
         return self._earliest_by_stream[stream]
 
     @cached_property
@@ -226,7 +230,7 @@ def key_of(call: Append) -> Key:
     return tuple((write.stream, write.facts) for write in call.writes if write.facts)
 
 
-def matches(criterion: Criterion, stored: Stored) -> bool:
+def matches(criterion: Criterion, stored: StoredEvent) -> bool:
     """Whether one alternative of a query means an event."""
     return (
         (not criterion.types or stored.type in criterion.types)

@@ -11,10 +11,10 @@ import msgspec
 
 from leftfold.database.url import PostgresqlUrl, SqliteUrl, parse_url
 from leftfold.testing.trial.checker.evidence import Violation
-from leftfold.testing.trial.record.records import Stored
+from leftfold.testing.trial.record.records import StoredEvent
 
 
-def final_log(url: str) -> list[Stored]:
+def final_log(url: str) -> list[StoredEvent]:
     """Every event that is stored, as it is stored."""
     place = parse_url(url)
     data = "data::text" if isinstance(place, PostgresqlUrl) else "data"
@@ -22,7 +22,7 @@ def final_log(url: str) -> list[Stored]:
     return [_stored(*row) for row in _select(place, sql)]
 
 
-def check_tags(url: str, final: list[Stored]) -> list[Violation]:
+def check_tags(url: str, final: list[StoredEvent]) -> list[Violation]:
     """The index of tags says of each event what the event says itself."""
     place = parse_url(url)
     found: dict[int, set[str]] = {}
@@ -30,14 +30,16 @@ def check_tags(url: str, final: list[Stored]) -> list[Violation]:
         found.setdefault(position, set()).add(tag)
     wrong = [stored for stored in final if found.pop(stored.position, set()) != set(stored.tags)]
     text = "the index of tags does not have this event's tags"
-    nowhere = [Violation("tags", f"the index of tags has an entry at {one}, where no event is", ()) for one in found]
+    nowhere = [
+        Violation("tags", f"the index of tags has an entry at {position}, where no event is", ()) for position in found
+    ]
     return [Violation("tags", text, (stored,)) for stored in wrong] + nowhere
 
 
-def _stored(position: int, stream: str, version: int, id: Any, type: str, data: str, tags: Any) -> Stored:
-    told = id.hex if isinstance(id, UUID) else bytes(id).hex()
+def _stored(position: int, stream: str, version: int, id: Any, type: str, data: str, tags: Any) -> StoredEvent:
+    hex_id = id.hex if isinstance(id, UUID) else bytes(id).hex()
     tags = msgspec.json.decode(tags) if isinstance(tags, str) else tags
-    return Stored(position, stream, version, told, type, data, tuple(tags))
+    return StoredEvent(position, stream, version, hex_id, type, data, tuple(tags))
 
 
 def _table(place: PostgresqlUrl | SqliteUrl, name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from leftfold.testing.trial.checker.evidence import Evidence, Proof, Violation
-from leftfold.testing.trial.record.records import FOREVER, Failed
+from leftfold.testing.trial.record.records import FOREVER, Failure
 
 
 def check_log(evidence: Evidence) -> Iterator[Violation]:
@@ -61,5 +61,5 @@ def check_real_time(evidence: Evidence) -> Iterator[Violation]:
 def check_answers(evidence: Evidence) -> Iterator[Violation]:
     """No error but those that are promised."""
     for operation in evidence.history.operations:
-        if isinstance(operation.answer, Failed):
+        if isinstance(operation.answer, Failure):
             yield Violation("answers", f"an error that no promise allows: {operation.answer.error}", (operation,))

@@ -1,20 +1,20 @@
-"""Rules of reading: whoever reads or follows sees the log exactly, and everything that had to be there by then."""
+"""Rules of reading: a reader or follower sees the log exactly, and everything that had to be there by then."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from leftfold.testing.trial.checker.evidence import Evidence, Proof, Seen, Violation
+from leftfold.testing.trial.checker.evidence import Evidence, Proof, Sighting, Violation
 from leftfold.testing.trial.record.records import (
-    At,
     Decide,
-    Decided,
+    DecisionAnswer,
     Follower,
     Head,
     Operation,
+    PositionAnswer,
+    ReadAnswer,
     ReadLog,
     ReadStream,
-    Saw,
     Sight,
 )
 
@@ -23,13 +23,13 @@ def check_reads(evidence: Evidence) -> Iterator[Violation]:
     """Rules of ``read``, ``read_all`` and ``head``."""
     for operation in evidence.history.operations:
         match operation.call, operation.answer:
-            case ReadStream() as call, Saw(events=events):
+            case ReadStream() as call, ReadAnswer(events=events):
                 yield from _check_stream(evidence, operation, call, events)
-            case ReadLog() as call, Saw(events=events):
+            case ReadLog() as call, ReadAnswer(events=events):
                 yield from _check_log(evidence, operation, call, events)
-            case Decide() as call, Decided() as answer:
+            case Decide() as call, DecisionAnswer() as answer:
                 yield from _check_decision(evidence, operation, call, answer)
-            case Head(), At(position=position):
+            case Head(), PositionAnswer(position=position):
                 yield from _check_head(evidence, operation, position)
 
 
@@ -77,7 +77,9 @@ def _check_log(evidence: Evidence, operation: Operation, call: ReadLog, events: 
             yield _missed(evidence, operation, matching[end])
 
 
-def _check_decision(evidence: Evidence, operation: Operation, call: Decide, answer: Decided) -> Iterator[Violation]:
+def _check_decision(
+    evidence: Evidence, operation: Operation, call: Decide, answer: DecisionAnswer
+) -> Iterator[Violation]:
     """Everything that matches and was there, above the horizon too, where some may still be missing in between."""
     matching = evidence.matching(call.query)
     settled = evidence.above(matching, answer.after)
@@ -122,7 +124,7 @@ def _compare(
             yield Violation("reads", "an event was read otherwise than it is stored", (operation, evidence.log[index]))
             return
         if evidence.called[index] >= operation.answered_at:
-            text = "an event was read before anybody had appended it"
+            text = "an event was read before any call had appended it"
             yield Violation("reads", text, (operation, *evidence.event(index)))
             return
 
@@ -132,7 +134,7 @@ def _nearby(evidence: Evidence, index: int | None, position: int) -> tuple[Proof
     found = [index] if index is not None else []
     if position in evidence.by_position:
         found.append(evidence.by_position[position])
-    return tuple(one for index in found for one in evidence.event(index))
+    return tuple(record for index in found for record in evidence.event(index))
 
 
 def check_followers(evidence: Evidence) -> Iterator[Violation]:
@@ -146,7 +148,7 @@ def _check_follower(evidence: Evidence, follower: Follower) -> Iterator[Violatio
     first = follower.glimpses[0].began if follower.glimpses else 0
     place = evidence.above(matching, first or 0)
     for number, glimpse in enumerate(follower.glimpses):
-        proof = tuple(Seen(follower, one) for one in follower.glimpses[max(0, number - 1) : number + 1])
+        proof = tuple(Sighting(follower, glimpse) for glimpse in follower.glimpses[max(0, number - 1) : number + 1])
         for gone in (glimpse.began, glimpse.reached):
             if gone is not None and evidence.above(matching, gone) != place:
                 where = "skipped" if evidence.above(matching, gone) > place else "repeated"
@@ -166,12 +168,12 @@ def _check_follower(evidence: Evidence, follower: Follower) -> Iterator[Violatio
                 yield Violation("followers", text, (*proof, *evidence.event(index)))
                 return
             if evidence.called[index] >= glimpse.at:
-                text = "saw an event before anybody had appended it"
+                text = "saw an event before any call had appended it"
                 yield Violation("followers", text, (*proof, *evidence.event(index)))
                 return
             place += 1
     due = evidence.above(matching, evidence.history.until)
     if place < due:
-        last = tuple(Seen(follower, one) for one in follower.glimpses[-1:])
+        last = tuple(Sighting(follower, glimpse) for glimpse in follower.glimpses[-1:])
         text = f"{follower.name} did not see the last {due - place} of its events, although it was waited for"
         yield Violation("followers", text, (*last, *evidence.event(matching[place])))

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import leftfold as lf
 from leftfold.testing.trial.checker.evidence import Violation
-from leftfold.testing.trial.record.records import Stored
+from leftfold.testing.trial.record.records import StoredEvent
 
 
 class TrialTally(lf.ReadModel):
@@ -30,10 +30,10 @@ def _fingerprint(before: int, position: int, id: str) -> int:
     return (before * 31 + position * 7 + int(id[:8], 16)) % 1_000_000_007
 
 
-def check_tally(rows: Iterable[TrialTally], final: Iterable[Stored]) -> list[Violation]:
+def check_tally(rows: Iterable[TrialTally], final: Iterable[StoredEvent]) -> list[Violation]:
     """The rows are what folding the final log gives: every event was applied once, in order."""
     expected: dict[str, TrialTally] = {}
-    for stored in sorted(final, key=lambda one: one.position):
+    for stored in sorted(final, key=lambda event: event.position):
         before = expected.get(stored.stream) or TrialTally(stream=stored.stream, events=0, fingerprint=0)
         expected[stored.stream] = before.replace(
             events=before.events + 1, fingerprint=_fingerprint(before.fingerprint, stored.position, stored.id)

@@ -88,7 +88,7 @@ def cut_request(stage: Stage, chance: random.Random) -> str | None:
 
 
 def cut_reply(stage: Stage, chance: random.Random) -> str | None:
-    """Drop a connection in the middle of an answer: what it answers is done, and nobody is told."""
+    """Drop a connection in the middle of an answer: the work is done, and the client never hears of it."""
     return _cut(stage, chance, "reply")
 
 

@@ -17,7 +17,7 @@ from leftfold import expected as expectation
 from leftfold.database.url import PostgresqlUrl, parse_url
 from leftfold.testing.trial.record.facts import Noted, fact, new_events, registry
 from leftfold.testing.trial.record.history import CRASH
-from leftfold.testing.trial.record.records import Answer, Append, Appended, RolledBack, Submission, Unknown
+from leftfold.testing.trial.record.records import Answer, Append, AppendAnswer, Rollback, Submission, Unknown
 from leftfold.testing.trial.stage.places import OwnPostgres
 from leftfold.testing.trial.stage.stage import Stage
 
@@ -84,7 +84,7 @@ def kill_server(stage: Stage, chance: random.Random) -> str | None:
 
 
 def foreign_transaction(stage: Stage, chance: random.Random) -> str | None:
-    """Somebody else's transaction stays open: followers must not care."""
+    """A foreign transaction stays open: followers must not wait for it."""
     with suppress(psycopg.Error), connect(stage.url) as connection:
         connection.execute("BEGIN")
         connection.execute("SELECT pg_current_xact_id()")
@@ -109,14 +109,14 @@ def slow_transaction(stage: Stage, chance: random.Random) -> str | None:
         connection.execute("BEGIN")
         for _ in range(chance.choice([1, 1, 2])):
             facts = tuple(fact(chance, Noted("slowly"), ["colour:1"]) for _ in range(chance.choice([1, 3])))
-            write = Submission(f"slow-{chance.randrange(10)}", expectation.ANY, facts)
+            write = Submission(f"slow-{chance.randrange(10)}", expectation.ANY_VERSION, facts)
             calls.append(stage.own_calls.call("slow transaction", Append((write,))))
             result = store.using(connection).append(write.stream, new_events(write.facts))
-            answers.append(Appended(((result.version, result.position, result.duplicate),)))
+            answers.append(AppendAnswer(((result.version, result.position, result.duplicate),)))
             time.sleep(chance.uniform(0, 0.4))
         if chance.random() < 0.3:
             connection.execute("ROLLBACK")
-            answers = [RolledBack() for _ in answers]
+            answers = [Rollback() for _ in answers]
         else:
             connection.execute("COMMIT")
         for number, answer in zip(calls, answers, strict=True):

@@ -12,7 +12,7 @@ from leftfold.testing.trial.stage.stage import Stage
 
 
 def foreign_writer(stage: Stage, chance: random.Random) -> str | None:
-    """Somebody else's write transaction: everybody waits."""
+    """A foreign write transaction: every writer waits."""
     with closing(_connect(stage)) as connection:
         try:
             connection.execute("BEGIN IMMEDIATE")
@@ -25,7 +25,7 @@ def foreign_writer(stage: Stage, chance: random.Random) -> str | None:
 
 
 def foreign_reader(stage: Stage, chance: random.Random) -> str | None:
-    """Somebody else reads for long: the write-ahead log cannot begin anew."""
+    """A foreign reader stays long: the write-ahead log cannot begin anew."""
     with closing(_connect(stage)) as connection:
         connection.execute("BEGIN")
         connection.execute("SELECT count(*) FROM leftfold_events").fetchone()

@@ -61,8 +61,10 @@ def fact(chance: random.Random, event: lf.Event, tags: Iterable[str] = ()) -> Fa
 def new_events(facts: Sequence[Fact]) -> list[lf.NewEvent]:
     """The facts as an append takes them."""
     return [
-        lf.NewEvent(msgspec.json.decode(one.data, type=TYPES[one.type]), id=UUID(one.id), tags=one.tags)
-        for one in facts
+        lf.NewEvent(
+            msgspec.json.decode(recorded.data, type=TYPES[recorded.type]), id=UUID(recorded.id), tags=recorded.tags
+        )
+        for recorded in facts
     ]
 
 

@@ -30,7 +30,7 @@ from leftfold.testing.trial.record.records import (
 
 
 class Journal:
-    """A file of lines that outlives the kill of whoever writes it. Any thread may write."""
+    """A file of lines that outlives the kill of its writer. Any thread may write."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -78,12 +78,14 @@ def lines(path: Path, kind: type[Kind]) -> Iterator[Kind]:
 def read_history(directory: Path, followers: Iterable[Follower]) -> History:
     """What was written into a directory: ``worker-*.jsonl``, ``follower-NAME.jsonl`` and ``incidents.jsonl``."""
     history = History(incidents=list(lines(directory / "incidents.jsonl", Incident)))
-    history.until = max((int(one.target) for one in history.incidents if one.kind == UNTIL), default=FOREVER)
+    history.until = max(
+        (int(incident.target) for incident in history.incidents if incident.kind == UNTIL), default=FOREVER
+    )
     for path in sorted(directory.glob("worker-*.jsonl")):
         history.operations += _operations(path)
-    for one in followers:
-        found = list(lines(directory / f"follower-{one.name}.jsonl", Glimpse))
-        history.followers.append(Follower(one.name, one.query, found))
+    for follower in followers:
+        found = list(lines(directory / f"follower-{follower.name}.jsonl", Glimpse))
+        history.followers.append(Follower(follower.name, follower.query, found))
     _bound_unknown(history)
     return history
 
@@ -108,8 +110,8 @@ def _bound_unknown(history: History) -> None:
     Incidents of kind `SETTLED` tell when nothing of a dead worker was left at the server; those of kind `CRASH` ended
     every session, and with it whatever was left of calls that had been given up before.
     """
-    settled = {one.target: one.until for one in history.incidents if one.kind == SETTLED}
-    crashes = sorted((one.at, one.until) for one in history.incidents if one.kind == CRASH)
+    settled = {incident.target: incident.until for incident in history.incidents if incident.kind == SETTLED}
+    crashes = sorted((incident.at, incident.until) for incident in history.incidents if incident.kind == CRASH)
     for operation in history.operations:
         if operation.ended_at == FOREVER:
             later = [until for at, until in crashes if at >= operation.answered_at]

@@ -90,7 +90,7 @@ class Project(msgspec.Struct, frozen=True, tag="project"):
     """``catch_up`` of the trial's read model."""
 
 
-class Appended(msgspec.Struct, frozen=True, tag="appended"):
+class AppendAnswer(msgspec.Struct, frozen=True, tag="appended"):
     """Version, position and whether it is a duplicate, for each submission."""
 
     results: tuple[tuple[int, int, bool], ...]
@@ -102,7 +102,7 @@ class Conflict(msgspec.Struct, frozen=True, tag="conflict"):
     actual: int
 
 
-class ConditionBroken(msgspec.Struct, frozen=True, tag="condition"):
+class ConditionConflict(msgspec.Struct, frozen=True, tag="condition"):
     position: int
 
 
@@ -110,7 +110,7 @@ class Clash(msgspec.Struct, frozen=True, tag="duplicate"):
     """`DuplicateEvent`."""
 
 
-class RolledBack(msgspec.Struct, frozen=True, tag="rolled back"):
+class Rollback(msgspec.Struct, frozen=True, tag="rolled back"):
     """The trial's own transaction, ended by its own decision."""
 
 
@@ -121,11 +121,11 @@ class Unknown(msgspec.Struct, frozen=True, tag="unknown"):
     over: bool = False
 
 
-class Saw(msgspec.Struct, frozen=True, tag="saw"):
+class ReadAnswer(msgspec.Struct, frozen=True, tag="saw"):
     events: tuple[Sight, ...]
 
 
-class Decided(msgspec.Struct, frozen=True, tag="decided"):
+class DecisionAnswer(msgspec.Struct, frozen=True, tag="decided"):
     """What a decision rests on: events, and the condition that there are no more."""
 
     events: tuple[Sight, ...]
@@ -133,22 +133,34 @@ class Decided(msgspec.Struct, frozen=True, tag="decided"):
     seen: tuple[int, ...]
 
 
-class At(msgspec.Struct, frozen=True, tag="at"):
+class PositionAnswer(msgspec.Struct, frozen=True, tag="at"):
     position: int
 
 
-class Failed(msgspec.Struct, frozen=True, tag="failed"):
+class Failure(msgspec.Struct, frozen=True, tag="failed"):
     """An error that no promise allows."""
 
     error: str
 
 
-class Done(msgspec.Struct, frozen=True, tag="done"):
+class Completion(msgspec.Struct, frozen=True, tag="done"):
     pass
 
 
 Call = Append | ReadStream | ReadLog | Decide | Head | Project
-Answer = Appended | Conflict | ConditionBroken | Clash | RolledBack | Unknown | Saw | Decided | At | Done | Failed
+Answer = (
+    AppendAnswer
+    | Conflict
+    | ConditionConflict
+    | Clash
+    | Rollback
+    | Unknown
+    | ReadAnswer
+    | DecisionAnswer
+    | PositionAnswer
+    | Completion
+    | Failure
+)
 
 
 class Line(msgspec.Struct, frozen=True, omit_defaults=True):
@@ -207,7 +219,7 @@ class Follower(msgspec.Struct):
     glimpses: list[Glimpse] = msgspec.field(default_factory=list)
 
 
-class Stored(msgspec.Struct, frozen=True, gc=False):
+class StoredEvent(msgspec.Struct, frozen=True, gc=False):
     """An event of the final log, as the table holds it."""
 
     position: int
@@ -235,14 +247,14 @@ class History(msgspec.Struct):
 
 def digest(position: int, stream: str, version: int, id: str, type: str, data: str, tags: Iterable[str]) -> str:
     """Sixteen characters that stand for everything about an event."""
-    told = "\x1f".join((str(position), stream, str(version), id, type, data, *tags))
-    return hashlib.blake2b(told.encode(), digest_size=8).hexdigest()
+    text = "\x1f".join((str(position), stream, str(version), id, type, data, *tags))
+    return hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
 
 
 def sight(recorded: lf.RecordedEvent) -> Sight:
     """What a reader writes down of an event."""
-    told = recorded.data.decode()
+    data = recorded.data.decode()
     id = recorded.id.hex
     return recorded.position, digest(
-        recorded.position, recorded.stream, recorded.version, id, recorded.type, told, recorded.tags
+        recorded.position, recorded.stream, recorded.version, id, recorded.type, data, recorded.tags
     )

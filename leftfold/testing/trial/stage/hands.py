@@ -25,13 +25,13 @@ class Hand:
         self.slot = slot
         self.life = 0
         self.surprises: list[str] = []
-        """How processes ended that nobody had killed."""
+        """How processes ended that the trial had not killed."""
         self._setting = setting
         self._process: subprocess.Popen[bytes] | None = None
         self._heard: dict[str, threading.Event] = {}
         self._ended = threading.Event()
         self.turn = threading.Lock()
-        """For whoever does something to it that must not be disturbed."""
+        """Held by a fault while it acts on the process, so that no other disturbs it."""
 
     @property
     def name(self) -> str:
@@ -72,7 +72,7 @@ class Hand:
         with suppress(BrokenPipeError):
             process.stdin.close()
         ended.set()
-        for word in heard.values():  # nobody needs to wait for it any more
+        for word in heard.values():  # no caller needs to wait any more
             word.set()
 
     def tell(self, words: str) -> None:
@@ -107,9 +107,9 @@ class Hand:
             self.turn.release()
 
     def notice(self) -> bool:
-        """Whether it lives; if it has died by itself, that is a surprise. For whoever has the turn."""
+        """Whether the process lives; a death that the trial did not cause is a surprise. The caller holds the turn."""
         if self._process is not None and self._ended.is_set() and self._process.returncode != 0:
-            self.surprises.append(self._told(self._process.returncode))
+            self.surprises.append(self._describe(self._process.returncode))
             self._process = None
         return self._process is not None
 
@@ -130,7 +130,7 @@ class Hand:
             raise StoreUnavailable(f"worker {self.name} (pid {self._process.pid}) does not die")
         self._process = None
 
-    def _told(self, code: int) -> str:
+    def _describe(self, code: int) -> str:
         said = self._errors.read_text(errors="replace").strip()
         how = f"ended with exit code {code}" if code >= 0 else f"ended by signal {signal.Signals(-code).name}"
         return f"worker {self.name} {how}: {said[-1500:] or 'it said nothing'}"

@@ -1,4 +1,4 @@
-"""Where a trial takes place: a PostgreSQL of its own, one that somebody else runs, or SQLite files."""
+"""The places of a trial: a PostgreSQL of its own, a running server, or SQLite files."""
 
 from __future__ import annotations
 
@@ -77,7 +77,7 @@ class OwnPostgres:
 
 
 class GivenPostgres:
-    """A server that somebody else runs: its processes are left alone, and each round takes a schema of its own."""
+    """A server that already runs: its processes are left alone, and each round takes a schema of its own."""
 
     keeps = True
     waits = True
@@ -93,7 +93,7 @@ class GivenPostgres:
 
     def fresh(self, name: str) -> str:
         parts = urlsplit(self._url)
-        options = [one for one in parts.query.split("&") if one and not one.startswith("schema=")]
+        options = [option for option in parts.query.split("&") if option and not option.startswith("schema=")]
         return parts._replace(query="&".join([*options, f"schema=leftfold_trial_{name}"])).geturl()
 
     def drop(self, url: str) -> None:

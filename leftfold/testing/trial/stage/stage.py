@@ -49,7 +49,11 @@ class Stage:
     def followers(self) -> list[Follower]:
         """All of them, with nothing seen yet."""
         slots = range(1, self.scale.workers + 1)
-        return [Follower(one.name, one.query) for slot in slots for one in plan_followers(slot, self.scale.followers)]
+        return [
+            Follower(follower.name, follower.query)
+            for slot in slots
+            for follower in plan_followers(slot, self.scale.followers)
+        ]
 
     def start(self, hand: Hand) -> None:
         """A new process, with a new proxy before the store."""

@@ -14,19 +14,19 @@ from leftfold.testing.trial.record.records import (
     EVERYTHING,
     Answer,
     Append,
-    Appended,
+    AppendAnswer,
     Condition,
     Conflict,
     Criterion,
     Decide,
-    Decided,
+    DecisionAnswer,
     Fact,
     Head,
     Project,
     Query,
+    ReadAnswer,
     ReadLog,
     ReadStream,
-    Saw,
     Submission,
     Unknown,
 )
@@ -105,8 +105,8 @@ class Caller:
             if not isinstance(answer, Unknown) or self._chance.random() < 0.1:
                 break
             answer = await self._desk.ask(self.name, call)
-        if isinstance(answer, Appended):
-            self._memory.position = max([self._memory.position, *(one[1] for one in answer.results)])
+        if isinstance(answer, AppendAnswer):
+            self._memory.position = max([self._memory.position, *(result[1] for result in answer.results)])
             for write, (version, _, _) in zip(call.writes, answer.results, strict=True):
                 self._memory.versions[write.stream] = version
         elif isinstance(answer, Conflict):
@@ -124,7 +124,9 @@ class Caller:
         [kind] = self._chance.choices(["any", "known", "none", "exists"], [45, 40, 7, 8])
         if kind == "known":
             return self._memory.versions.get(stream, 0)
-        return {"any": expectation.ANY, "none": expectation.NO_STREAM, "exists": expectation.EXISTS}[kind]
+        return {"any": expectation.ANY_VERSION, "none": expectation.NO_STREAM, "exists": expectation.STREAM_EXISTS}[
+            kind
+        ]
 
     def _colours(self) -> list[str]:
         return [f"colour:{number}" for number in self._chance.sample(range(COLOURS), self._chance.choice([0, 0, 1, 2]))]
@@ -148,7 +150,7 @@ class Caller:
     async def _notes(self) -> None:
         streams = sorted({self._stream() for _ in range(self._chance.choice([2, 2, 3, 5]))})
         self._chance.shuffle(streams)
-        await self._submit(Append(tuple(self._submission(one) for one in streams), together=True))
+        await self._submit(Append(tuple(self._submission(stream) for stream in streams), together=True))
 
     async def _nothing(self) -> None:
         """No events at all only check the expectation."""
@@ -175,7 +177,7 @@ class Caller:
                 (write.stream, (*write.facts, other)),
             ]
         )
-        await self._submit(Append((Submission(stream, expectation.ANY, facts),)))
+        await self._submit(Append((Submission(stream, expectation.ANY_VERSION, facts),)))
 
     async def _transfer(self) -> None:
         """Between two accounts, decided on what they were read to be, at the versions they were read at."""
@@ -203,7 +205,7 @@ class Caller:
         balance, version = self._memory.balances.get(account, (0, 0))
         found: list[lf.RecordedEvent] = []
         answer = await self._desk.ask(self.name, ReadStream(account, after=version), found=found)
-        if not isinstance(answer, Saw):
+        if not isinstance(answer, ReadAnswer):
             return None
         for recorded in found:
             balance, version = balance + recorded.event.amount, recorded.version
@@ -212,25 +214,25 @@ class Caller:
         return balance, version
 
     async def _claim(self) -> None:
-        """A seat that must not have been claimed before, by anybody, in whatever stream."""
+        """A seat that no caller may have claimed before, in any stream."""
         self._memory.claims += 1
         seat = f"seat:{self._chance.randrange(self._memory.claims + 10)}"
         condition = Condition((Criterion(("trial.claimed",), (seat,)),), 0)
         facts = (fact(self._chance, Claimed(self.name), [seat]),)
-        write = Submission(f"hall-{self._chance.randrange(COLD)}", expectation.ANY, facts)
+        write = Submission(f"hall-{self._chance.randrange(COLD)}", expectation.ANY_VERSION, facts)
         await self._submit(Append((write,), condition=condition))
 
     async def _decide(self) -> None:
         """An append that nothing of what its decision rests on may have come before."""
         query = self._query()
         answer = await self._desk.ask(self.name, Decide(query))
-        if not isinstance(answer, Decided):
+        if not isinstance(answer, DecisionAnswer):
             return
         if self._chance.random() < 0.3:
             await asyncio.sleep(self._chance.uniform(0, 0.05))
         condition = Condition(query, answer.after, answer.seen)
         streams = sorted({self._stream() for _ in range(self._chance.choice([1, 1, 2]))})
-        writes = tuple(Submission(one, expectation.ANY, self._facts(2)) for one in streams)
+        writes = tuple(Submission(stream, expectation.ANY_VERSION, self._facts(2)) for stream in streams)
         await self._submit(Append(writes, together=len(writes) > 1, condition=condition))
 
     def _query(self) -> Query:

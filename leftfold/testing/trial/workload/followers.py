@@ -16,7 +16,7 @@ _LOOKING_SECONDS = 0.02
 _SHORTEST_LIFE, _LONGEST_LIFE = 20, 2_000
 
 
-class Following:
+class FollowerLoop:
     """One follower in one process. It begins where the file says that its predecessor ended."""
 
     def __init__(self, name: str, query: Query, directory: Path, chance: random.Random) -> None:

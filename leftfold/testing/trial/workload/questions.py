@@ -18,22 +18,22 @@ from leftfold.testing.trial.record.history import Journal
 from leftfold.testing.trial.record.records import (
     Answer,
     Append,
-    Appended,
-    At,
+    AppendAnswer,
     Call,
     Clash,
-    ConditionBroken,
+    Completion,
+    ConditionConflict,
     Conflict,
     Decide,
-    Decided,
-    Done,
-    Failed,
+    DecisionAnswer,
+    Failure,
     Head,
+    PositionAnswer,
     Project,
+    ReadAnswer,
     ReadLog,
     ReadStream,
-    RolledBack,
-    Saw,
+    Rollback,
     Unknown,
     sight,
 )
@@ -81,7 +81,7 @@ class Desk:
 
         What is refused is answered at once, the rest when the transaction has ended.
         """
-        stored: dict[int, Appended] = {}
+        stored: dict[int, AppendAnswer] = {}
         rest: Answer | None = None
         try:
             if isinstance(self.store, lf.AsyncEventStore):
@@ -90,14 +90,14 @@ class Desk:
             else:
                 await self._call(lambda: self._transact_blocking(caller, calls, stored, pause, commit))
         except (_Withdrawn, lf.TransactionConflict):
-            rest = RolledBack()
+            rest = Rollback()
         except Exception as error:
             rest = answer_of(error)
         for number, answer in stored.items():
             self._journal.answer(number, rest or answer)
 
     def _transact_blocking(
-        self, caller: str, calls: Sequence[Append], stored: dict[int, Appended], pause: float, commit: bool
+        self, caller: str, calls: Sequence[Append], stored: dict[int, AppendAnswer], pause: float, commit: bool
     ) -> None:
         async def sleep() -> None:
             time.sleep(pause)  # noqa: ASYNC251 - this thread's own
@@ -111,14 +111,14 @@ class Desk:
         transaction: lf.Transaction | lf.AsyncTransaction,
         caller: str,
         calls: Sequence[Append],
-        stored: dict[int, Appended],
+        stored: dict[int, AppendAnswer],
         sleep: Callable[[], Awaitable[None]],
         commit: bool,
     ) -> None:
         for call in calls:
             number = self._journal.call(caller, call)
-            stored[number] = Appended(())
-            writes = [as_write(one) for one in call.writes]
+            stored[number] = AppendAnswer(())
+            writes = [as_write(submission) for submission in call.writes]
             try:
                 results: Any = transaction.append_all(writes, condition=as_condition(call.condition))
                 stored[number] = _appended(await results if isawaitable(results) else results)
@@ -135,25 +135,27 @@ class Desk:
                 return await self._append(call)
             case ReadStream(stream, after, limit, backwards):
                 found += await self._all(self.store.read(stream, after=after, limit=limit, backwards=backwards))
-                return Saw(tuple(sight(one) for one in found))
+                return ReadAnswer(tuple(sight(event) for event in found))
             case ReadLog(query, after, limit, backwards):
                 asked = as_query(query)
                 found += await self._all(self.store.read_all(asked, after=after, limit=limit, backwards=backwards))
-                return Saw(tuple(sight(one) for one in found))
+                return ReadAnswer(tuple(sight(event) for event in found))
             case Decide(query):
                 decision = await self._call(lambda: self.store.decision(as_query(query)))
                 condition = decision.condition
-                return Decided(tuple(sight(one) for one in decision.events), condition.after, tuple(condition.seen))
+                return DecisionAnswer(
+                    tuple(sight(event) for event in decision.events), condition.after, tuple(condition.seen)
+                )
             case Head():
-                return At(await self._call(self.store.head))
+                return PositionAnswer(await self._call(self.store.head))
             case Project():
                 await self._call(self._projector.catch_up)
-                return Done()
+                return Completion()
 
-    async def _append(self, call: Append) -> Appended:
+    async def _append(self, call: Append) -> AppendAnswer:
         condition = as_condition(call.condition)
         if call.together:
-            writes = [as_write(one) for one in call.writes]
+            writes = [as_write(submission) for submission in call.writes]
             results = await self._call(lambda: self.store.append_all(writes, condition=condition))
         else:
             [write] = call.writes
@@ -171,7 +173,7 @@ class Desk:
 
     async def _all(self, found: Any) -> list[lf.RecordedEvent]:
         if self._threads is None:
-            return [one async for one in found]
+            return [event async for event in found]
         return await asyncio.get_running_loop().run_in_executor(self._threads, lambda: list(found))
 
 
@@ -183,22 +185,22 @@ REFUSALS = (lf.ConcurrencyError, lf.ConditionFailed, lf.DuplicateEvent)
 
 
 def answer_of(error: Exception) -> Answer:
-    """An error as it is written down; `Failed` if no promise allows it."""
+    """An error as it is written down; `Failure` if no promise allows it."""
     match error:
         case lf.ConcurrencyError():
             return Conflict(error.stream, error.expected, error.actual)
         case lf.ConditionFailed():
-            return ConditionBroken(error.position)
+            return ConditionConflict(error.position)
         case lf.DuplicateEvent():
             return Clash()
         case lf.StoreUnavailable():
             return Unknown(str(error))
         case _:
-            return Failed(f"{type(error).__name__}: {error}")
+            return Failure(f"{type(error).__name__}: {error}")
 
 
-def _appended(results: Sequence[lf.AppendResult]) -> Appended:
-    return Appended(tuple((one.version, one.position, one.duplicate) for one in results))
+def _appended(results: Sequence[lf.AppendResult]) -> AppendAnswer:
+    return AppendAnswer(tuple((result.version, result.position, result.duplicate) for result in results))
 
 
 @asynccontextmanager

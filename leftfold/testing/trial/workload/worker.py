@@ -23,7 +23,7 @@ from leftfold.testing.faulty_disk import FailingDisk, interposed
 from leftfold.testing.trial.record.history import Journal
 from leftfold.testing.trial.record.records import Query
 from leftfold.testing.trial.workload.calls import Caller, Memory
-from leftfold.testing.trial.workload.followers import Following
+from leftfold.testing.trial.workload.followers import FollowerLoop
 from leftfold.testing.trial.workload.questions import DoorKind, opened
 
 DOORS: tuple[DoorKind, ...] = ("async", "sync")
@@ -80,8 +80,13 @@ async def work(setting: Setting) -> None:
             for number in range(setting.callers)
         ]
         followers = [
-            (Following(one.name, one.query, directory, random.Random(f"{setting.seed}/{one.name}")), desks[one.door])
-            for one in setting.followers
+            (
+                FollowerLoop(
+                    follower.name, follower.query, directory, random.Random(f"{setting.seed}/{follower.name}")
+                ),
+                desks[follower.door],
+            )
+            for follower in setting.followers
         ]
         _say("open")
         following = [asyncio.create_task(follower.live(desk.store)) for follower, desk in followers]
@@ -119,11 +124,11 @@ def _say(word: str) -> None:
 
 
 def main(setting: str) -> None:
-    told = msgspec.json.decode(setting, type=Setting)
-    if told.mutant:
-        module, _, function = told.mutant.partition(":")
+    decoded = msgspec.json.decode(setting, type=Setting)
+    if decoded.mutant:
+        module, _, function = decoded.mutant.partition(":")
         getattr(import_module(module), function)()
-    asyncio.run(live(told))
+    asyncio.run(live(decoded))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from benchmarks.cases import BackEnd, Case, Filling, Measurement, Side, Size
 from benchmarks.places import Places
 
 
-class Asked(Protocol):
+class SideProcess(Protocol):
     """A side of the comparison."""
 
     def ask(self, measure: str, **arguments: Any) -> Any:
@@ -22,7 +22,7 @@ class Asked(Protocol):
 class Run:
     """Measures the cases on the places, asking the sides."""
 
-    def __init__(self, places: Places, sides: Mapping[Side, Asked], size: Size) -> None:
+    def __init__(self, places: Places, sides: Mapping[Side, SideProcess], size: Size) -> None:
         self._places = places
         self._sides = sides
         self._size = size
@@ -32,53 +32,55 @@ class Run:
         """The median figure of every measurement. Sides that are not there are left out."""
         figures: dict[Measurement, list[float]] = defaultdict(list)
         for turn in range(self._size.rounds):
-            for one in self.plan(rows, backwards=turn % 2 == 1):
-                advanced(one)
-                if one.once and turn:
+            for measurement in self.plan(rows, backwards=turn % 2 == 1):
+                advanced(measurement)
+                if measurement.once and turn:
                     continue
-                for measured, figure in self._figures(one):
+                for measured, figure in self._figures(measurement):
                     figures[measured].append(figure)
-        return {one: statistics.median(values) for one, values in figures.items()}
+        return {measurement: statistics.median(values) for measurement, values in figures.items()}
 
     def plan(self, rows: list[Case], *, backwards: bool = False) -> list[Measurement]:
         """One round: what the rows share is measured once; who begins changes from round to round."""
         plan: dict[Measurement, None] = {}
         for row in rows:
-            sides = [one for one in row.measurements() if one.side in self._sides]
+            sides = [measurement for measurement in row.measurements() if measurement.side in self._sides]
             plan.update(dict.fromkeys(reversed(sides) if backwards else sides))
         return list(plan)
 
-    def _figures(self, one: Measurement) -> Iterator[tuple[Measurement, float]]:
+    def _figures(self, measurement: Measurement) -> Iterator[tuple[Measurement, float]]:
         """Its figure, and that of what is measured beside it."""
-        ask, arguments = self._sides[one.side].ask, dict(one.arguments)
+        ask, arguments = self._sides[measurement.side].ask, dict(measurement.arguments)
         with ExitStack() as places:
-            url = places.enter_context(self._place(one))
-            if one.beside is not None:
-                urls = [url, places.enter_context(self._place(one.beside))]
-                yield from zip((one, one.beside), ask(one.measure, urls=urls, **arguments), strict=True)
+            url = places.enter_context(self._place(measurement))
+            if measurement.beside is not None:
+                urls = [url, places.enter_context(self._place(measurement.beside))]
+                yield from zip(
+                    (measurement, measurement.beside), ask(measurement.measure, urls=urls, **arguments), strict=True
+                )
                 return
-            if one.measure == "load":
-                arguments["account"] = self._fill(one)[1]
-            yield one, float(ask(one.measure, url=url, **arguments))
+            if measurement.measure == "load":
+                arguments["account"] = self._fill(measurement)[1]
+            yield measurement, float(ask(measurement.measure, url=url, **arguments))
 
     @contextmanager
-    def _place(self, one: Measurement) -> Iterator[str]:
-        like = None if one.place == "fresh" else self._fill(one)[0]
-        if one.place == "filled":
+    def _place(self, measurement: Measurement) -> Iterator[str]:
+        like = None if measurement.place == "fresh" else self._fill(measurement)[0]
+        if measurement.place == "filled":
             assert like is not None, "filled, but with nothing"
             yield like
         else:
-            with self._places.fresh(one.back_end, like) as url:
+            with self._places.fresh(measurement.back_end, like) as url:
                 yield url
 
-    def _fill(self, one: Measurement) -> tuple[str, Any]:
+    def _fill(self, measurement: Measurement) -> tuple[str, Any]:
         """The side's filled database and what filling it told; made at first use."""
-        filling = one.filling or self._bank()
-        key = one.side, one.back_end, filling
+        filling = measurement.filling or self._bank()
+        key = measurement.side, measurement.back_end, filling
         if key not in self._filled:
-            url = self._places.create(one.back_end)
-            told = self._sides[one.side].ask(filling.measure, url=url, **dict(filling.arguments))
-            self._filled[key] = url, told
+            url = self._places.create(measurement.back_end)
+            filled = self._sides[measurement.side].ask(filling.measure, url=url, **dict(filling.arguments))
+            self._filled[key] = url, filled
         return self._filled[key]
 
     def _bank(self) -> Filling:

@@ -30,7 +30,9 @@ def fill_courses(url: str, events: int) -> None:
     """Fill a database with so many tagged events; statistics as autovacuum would have them."""
     with _courses(url) as courses:
         for term in terms(events):
-            courses.recorder.append([_event(one) for of_student in subscriptions(term) for one in of_student])
+            courses.recorder.append(
+                [_event(subscription) for of_student in subscriptions(term) for subscription in of_student]
+            )
         with courses.recorder.datastore.cursor() as cursor:
             cursor.execute("ANALYZE")
 
@@ -39,14 +41,14 @@ def append_on_condition(url: str, events: int, callers: int, seconds: float) -> 
     """Appends a second: each a subscription, unless student or course have got another meanwhile."""
     with _courses(url) as courses:
         new = [new_subscriptions(events, caller, callers) for caller in range(callers)]
-        return calls_per_second_of_threads([_subscribing(courses, one) for one in new], seconds)
+        return calls_per_second_of_threads([_subscribing(courses, upcoming) for upcoming in new], seconds)
 
 
 def decide(url: str, events: int, callers: int, seconds: float) -> float:
     """Decisions a second: read what student and course have, then append on that condition."""
     with _courses(url) as courses:
         new = [new_subscriptions(events, caller, callers) for caller in range(callers)]
-        return calls_per_second_of_threads([_deciding(courses, one) for one in new], seconds)
+        return calls_per_second_of_threads([_deciding(courses, upcoming) for upcoming in new], seconds)
 
 
 def _courses(url: str) -> Courses:
@@ -54,24 +56,24 @@ def _courses(url: str) -> Courses:
 
 
 def _subscribing(courses: Courses, new: Iterator[Subscription]) -> Act:
-    after = courses.recorder.read(_either(("nobody", "nothing"))).head
+    after = courses.recorder.read(_either(("no student", "no course"))).head
 
     def append() -> None:
         nonlocal after
-        one = next(new)
-        after = courses.recorder.append([_event(one)], DCBAppendCondition(_either(one), after))
+        subscription = next(new)
+        after = courses.recorder.append([_event(subscription)], DCBAppendCondition(_either(subscription), after))
 
     return append
 
 
 def _deciding(courses: Courses, new: Iterator[Subscription]) -> Act:
     def decide() -> None:
-        one = next(new)
-        read = courses.recorder.read(_either(one))
+        subscription = next(new)
+        read = courses.recorder.read(_either(subscription))
         had = [json.loads(found.event.data) for found in read]
-        if list(one) in [[each["student"], each["course"]] for each in had]:
-            raise AssertionError(f"{one} have met already")
-        courses.recorder.append([_event(one)], DCBAppendCondition(_either(one), read.head))
+        if list(subscription) in [[each["student"], each["course"]] for each in had]:
+            raise AssertionError(f"{subscription} have met already")
+        courses.recorder.append([_event(subscription)], DCBAppendCondition(_either(subscription), read.head))
 
     return decide
 

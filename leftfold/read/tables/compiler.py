@@ -25,7 +25,7 @@ def sqlalchemy_dialect(name: Dialect) -> sa.Dialect:
     return dialect
 
 
-class Compiled:
+class CompiledStatement:
     """A compiled statement. Tables without a schema are those in ``schema``."""
 
     def __init__(self, clause: ClauseElement, dialect: Dialect, schema: str | None = None) -> None:
@@ -39,7 +39,7 @@ class Compiled:
         """The SQL and its parameters in order; ``values`` are for the statement's named parameters."""
         compiled: SQLCompiler = self._compiled
         expanded = compiled.construct_expanded_state(values)
-        origin = {one: name for name, several in expanded.parameter_expansion.items() for one in several}
+        origin = {mark: name for name, several in expanded.parameter_expansion.items() for mark in several}
         parameters = [
             self._converted(compiled.binds[origin.get(name, name)].type, expanded.parameters[name])
             for name in expanded.positiontup or ()
@@ -54,9 +54,9 @@ class Compiled:
         return convert(value) if convert else value
 
 
-def compiled(clause: ClauseElement, database: Database) -> Compiled:
+def compile_clause(clause: ClauseElement, database: Database) -> CompiledStatement:
     """For a database, in whose own schema are the tables that have none."""
-    return Compiled(clause, database.dialect, database.schema)
+    return CompiledStatement(clause, database.dialect, database.schema)
 
 
 def result_loader(kinds: Sequence[TypeEngine[Any]], dialect: Dialect) -> Callable[[Sequence[Any]], tuple[Any, ...]]:

@@ -43,7 +43,7 @@ def fill_courses(url: str, events: int, rare: int = 0) -> None:
 
 def _append_term(store: lf.EventStore, term: range, rare: int) -> None:
     writes = [
-        lf.Write(_stream(of_student[0]), [_event(one) for one in of_student], lf.NO_STREAM)
+        lf.Write(_stream(of_student[0]), [_event(subscription) for subscription in of_student], lf.NO_STREAM)
         for of_student in subscriptions(term)
     ]
     released = [PlaceReleased(course=f"course:{term[n % len(term)]}") for n in range(rare)]
@@ -76,7 +76,9 @@ def append_on_condition_async(url: str, events: int, callers: int, seconds: floa
         async with lf.connect_async(url) as store:
             head = await store.head()
             new = [new_subscriptions(events, caller, callers) for caller in range(callers)]
-            return await calls_per_second_of_tasks([_subscribing_async(store, one, head) for one in new], seconds)
+            return await calls_per_second_of_tasks(
+                [_subscribing_async(store, upcoming, head) for upcoming in new], seconds
+            )
 
     return asyncio.run(run())
 
@@ -94,15 +96,15 @@ def _unprecedented(store: lf.EventStore, events: int) -> Act:
     new = _new(events)
 
     def append() -> None:
-        one = next(new)
-        query = lf.Query.of(StudentSubscribed, tags=one)
-        store.append(_stream(one), [_event(one)], condition=lf.AppendCondition(query))
+        subscription = next(new)
+        query = lf.Query.of(StudentSubscribed, tags=subscription)
+        store.append(_stream(subscription), [_event(subscription)], condition=lf.AppendCondition(query))
 
     return append
 
 
 def _popular(store: lf.EventStore, events: int) -> Act:
-    """Unless anything has happened meanwhile to the student or to the course that everybody knows."""
+    """Unless anything has happened meanwhile to the student, or to the one popular course."""
     return _subscribing(store, ((student, POPULAR) for student, _ in _new(events)))
 
 
@@ -111,9 +113,9 @@ def _subscribing(store: lf.EventStore, new: Iterator[Subscription]) -> Act:
 
     def append() -> None:
         nonlocal after
-        one = next(new)
-        condition = lf.AppendCondition(_either(one), after)
-        after = store.append(_stream(one), [_event(one)], condition=condition).position
+        subscription = next(new)
+        condition = lf.AppendCondition(_either(subscription), after)
+        after = store.append(_stream(subscription), [_event(subscription)], condition=condition).position
 
     return append
 
@@ -121,20 +123,20 @@ def _subscribing(store: lf.EventStore, new: Iterator[Subscription]) -> Act:
 def _subscribing_async(store: lf.AsyncEventStore, new: Iterator[Subscription], after: int) -> AsyncAct:
     async def append() -> None:
         nonlocal after
-        one = next(new)
-        condition = lf.AppendCondition(_either(one), after)
-        after = (await store.append(_stream(one), [_event(one)], condition=condition)).position
+        subscription = next(new)
+        condition = lf.AppendCondition(_either(subscription), after)
+        after = (await store.append(_stream(subscription), [_event(subscription)], condition=condition)).position
 
     return append
 
 
 def _deciding(store: lf.EventStore, new: Iterator[Subscription]) -> Act:
     def decide() -> None:
-        one = next(new)
-        decision = store.decision(_either(one))
-        if one in {(recorded.event.student, recorded.event.course) for recorded in decision.events}:
-            raise AssertionError(f"{one} have met already")
-        store.append(_stream(one), [_event(one)], condition=decision.condition)
+        subscription = next(new)
+        decision = store.decision(_either(subscription))
+        if subscription in {(recorded.event.student, recorded.event.course) for recorded in decision.events}:
+            raise AssertionError(f"{subscription} have met already")
+        store.append(_stream(subscription), [_event(subscription)], condition=decision.condition)
 
     return decide
 

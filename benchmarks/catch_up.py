@@ -9,7 +9,7 @@ from time import perf_counter, process_time
 from typing import Any
 
 import leftfold as lf
-from benchmarks.deciding import CATEGORY, PlaceReleased, StudentSubscribed
+from benchmarks.decisions import CATEGORY, PlaceReleased, StudentSubscribed
 from benchmarks.timing import PATIENCE
 
 SETTLED_SECONDS = 600.0
