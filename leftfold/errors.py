@@ -57,7 +57,7 @@ class ConditionFailed(LeftfoldError):
         self.condition = condition
         self.position = position
         super().__init__(
-            f"the event at position {position} matches the append's condition, which allows no such event after position "
+            f"the event at position {position} matches the append's condition, which allows none after position "
             f"{condition.after}: another writer appended first; read again and decide again"
         )
 

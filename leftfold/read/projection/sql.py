@@ -19,7 +19,7 @@ from leftfold.read.model.table_names import check_table_name
 from leftfold.read.projection.fingerprint import code_of, describe, fingerprint_of
 
 Answer = sa.Executable | tuple[sa.Executable, Mapping[str, Any]]
-"""A statement, or a statement with values for its parameters. The same statement object is compiled once, sent in bulk."""
+"""A statement, or a statement with values for its parameters: the same object is compiled once and sent in bulk."""
 
 
 class SqlProjection:
@@ -103,7 +103,7 @@ class SqlProjection:
         return Query.of(*self.on, category=self.category, registry=registry)
 
     def blueprint(self, registry: Registry) -> Blueprint:
-        """The blueprint of its rows. The fingerprint counts the class's source, attributes, tables' columns and events."""
+        """The blueprint of its rows. The fingerprint counts the class's source, attributes, columns and events."""
         query = query_text(self.query(registry))
         tables = [
             (table.name, [(c.name, str(c.type), c.nullable, c.primary_key) for c in table.columns])
