@@ -357,9 +357,11 @@ class RacedReplica:
             polling = asyncio.ensure_future(asyncio.to_thread(self._poll, replica_url, blocking))
             for wave in range(2):
                 weather = asyncio.ensure_future(asyncio.to_thread(self._make_weather, wave))
-                await asyncio.gather(*(self._race.write(WRITERS * wave + number) for number in range(WRITERS)))
-                self._waves_over = wave + 1
-                await weather
+                try:
+                    await self._race.write_all(range(WRITERS * wave, WRITERS * (wave + 1)))
+                finally:
+                    self._waves_over = wave + 1
+                    await weather
             async with asyncio.timeout(DEADLINE):
                 await self._append_until_served(store)
             result = await store.append("Thing-end", [lf.RawEvent("end", b"{}")])
@@ -384,15 +386,18 @@ class RacedReplica:
                     seen.append(recorded)
 
             taking = asyncio.ensure_future(take())
-            await asyncio.to_thread(wait_until, lambda: 0 < self._end <= subscription.position)
+            await asyncio.to_thread(wait_until, lambda: self._is_over(subscription.position))
             subscription.close()
             await taking
+
+    def _is_over(self, position: int) -> bool:
+        return self._race.given_up or 0 < self._end <= position
 
     def _poll(self, replica_url: str, seen: list[lf.RecordedEvent]) -> None:
         """From the horizon that it was told, as a projector does, so that what is not shown is missed for good."""
         with lf.connect(self._race.url, replica=replica_url, registry=registry) as store:
             position = 0
-            while not self._end or position < self._end:
+            while not self._race.given_up and (not self._end or position < self._end):
                 head = store.head()
                 seen.extend(store.read_all(after=position, until=head))
                 position = head
