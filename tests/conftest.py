@@ -10,10 +10,19 @@ import pytest
 
 from leftfold.testing.postgres import Postgres, postgres_for_tests
 from tests.schemas import Schemas
+from tests.tiers import is_one_more_case
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--nothing-skipped", action="store_true", help="a test that would be skipped fails")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move what is one more case of a large product into the exhaustive tier; other long tests carry its mark."""
+    for item in items:
+        if isinstance(item, pytest.Function) and is_one_more_case(item):
+            item.add_marker(pytest.mark.exhaustive)
 
 
 @pytest.hookimpl(wrapper=True)

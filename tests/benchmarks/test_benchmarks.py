@@ -30,6 +30,7 @@ def run(*options: str) -> str:
     return ran.stdout
 
 
+@pytest.mark.exhaustive
 def test_every_case_can_be_measured_of_every_side() -> None:
     printed = run("--markdown")
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed.splitlines() if line.startswith("|")]
@@ -58,6 +59,7 @@ def test_without_the_peer_the_others_are_measured() -> None:
     assert [cell.strip().endswith("/s") for cell in row.split("│")[2:6]] == [True, False, False, True]
 
 
+@pytest.mark.exhaustive
 def test_a_slower_disk_slows_whatever_is_flushed() -> None:
     """The server and its files, too; without a compiler it is said what is needed."""
     command = ("--no-peer", "--flush-ms", "20", "--markdown", "--only", "append, one after another")

@@ -24,6 +24,7 @@ def mortal() -> Iterator[ThrowawayPostgres]:
         yield server
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_a_follower_skips_nothing_when_a_crash_takes_the_sequence_back(
     mortal: ThrowawayPostgres, kind: DoorKind, caplog: pytest.LogCaptureFixture
