@@ -49,6 +49,8 @@ UNION ALL
 SELECT 'function', oid::regprocedure::text, concat_ws(' ', prosrc, proconfig, proacl, prosecdef, provolatile, prolang)
   FROM pg_proc WHERE pronamespace = {schema}::regnamespace
 UNION ALL
+SELECT 'migration', concat_ws(' ', number, name), '' FROM {migrations}
+UNION ALL
 SELECT 'type', typname::text, typtype::text
   FROM pg_type WHERE typnamespace = {schema}::regnamespace AND typrelid = 0 AND typelem = 0
 """
@@ -103,7 +105,9 @@ class Schemas:
 
     def catalogue(self, schema: str) -> Catalogue:
         """Everything that the schema has, by kind and name, without the schema's own name."""
-        rows = self._connection.execute(SQL(_CATALOGUE).format(schema=Literal(schema))).fetchall()
+        rows = self._connection.execute(
+            SQL(_CATALOGUE).format(schema=Literal(schema), migrations=Identifier(schema, "migrations"))
+        ).fetchall()
         return {(kind, self._plain(name, schema)): self._plain(told or "", schema) for kind, name, told in rows}
 
     def wipe(self, schema: str) -> bool:
@@ -115,7 +119,7 @@ class Schemas:
             if found != self._original or self._is_held_or_large(schema):
                 return False
             self._empty(schema)
-        except (psycopg.OperationalError, psycopg.errors.InsufficientPrivilege, psycopg.errors.InvalidSchemaName):
+        except (psycopg.OperationalError, psycopg.ProgrammingError):
             return False
         return True
 

@@ -65,6 +65,8 @@ def test_a_wiped_schema_is_as_a_fresh_one(schemas: Schemas, postgres_database: s
         "CREATE FUNCTION {}.more() RETURNS int LANGUAGE sql AS 'SELECT 1'",
         "GRANT SELECT ON {}.events TO PUBLIC",
         "ALTER TABLE {}.events DISABLE TRIGGER ALL",
+        "INSERT INTO {}.migrations VALUES (1000, 'of newer code', '')",
+        "DROP TABLE {}.migrations",
     ],
 )
 def test_a_schema_that_a_test_changed_is_not_used_again(schemas: Schemas, postgres_database: str, change: str) -> None:

@@ -53,6 +53,7 @@ def is_figure(cell: str) -> bool:
     return re.fullmatch(r"[\d,.]+(/s| ms)(\\\*)?", cell) is not None
 
 
+@pytest.mark.exhaustive
 def test_without_the_peer_the_others_are_measured() -> None:
     printed = run("--no-peer", "--only", "sqlite: append, one after another")
     [row] = [line for line in printed.splitlines() if "append, one after another" in line]
