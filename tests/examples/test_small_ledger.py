@@ -14,9 +14,9 @@ from pathlib import Path
 import pytest
 
 import leftfold as lf
-from examples.bank import AccountSummary, account_summary
 from examples.bank.berka import History, histories, read_transactions
 from examples.bank.ledger import Outcome, run, run_async
+from leftfold.ops.demo import AccountSummary, account_summary
 from tests.examples.small_ledger import ACCOUNTS, MISPRINTED, TRANSACTIONS, Figures, decimal, write_ledger
 
 
