@@ -1,18 +1,36 @@
 # Everything from a bare clone: each target makes the environment that it needs.
+#   make test             the quick tier and the checks
+#   make test-exhaustive  the other tests: races, kills, mutants, full products
+#   make test-all         both
 PYTHON ?= python3
 BIN := .venv/bin
+WORKERS ?= 2
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
-.PHONY: demo test check bench clean
+.PHONY: demo test test-exhaustive test-all check bench clean
 
 demo: .venv/.installed
 	$(BIN)/leftfold demo
 
-# Three workers, each with a PostgreSQL of its own, for much of the time is spent waiting for flushes. Children keep their
-# bytecode, whatever the shell says of that.
-test: check
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest --numprocesses=3 --dist=worksteal -m "not alone"
-	PYTHONDONTWRITEBYTECODE= $(BIN)/pytest -m alone
+# The quick tier, with the checks beside it; their output is kept and printed after it. Two workers, each with a PostgreSQL
+# of its own. What measures time runs afterwards, alone. Children keep their bytecode, whatever the shell says of that.
+PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(PYTEST_OPTIONS)
+BESIDE := --numprocesses=$(WORKERS) --dist=worksteal
+
+test: .venv/.installed
+	@said=$$(mktemp); trap 'rm -f "$$said"' EXIT; \
+	$(MAKE) --no-print-directory check >"$$said" 2>&1 & checks=$$!; failed=0; \
+	$(PYTEST) $(BESIDE) -m "not exhaustive and not alone" || failed=1; \
+	wait $$checks || failed=1; \
+	cat "$$said"; \
+	$(PYTEST) -m "not exhaustive and alone" || failed=1; \
+	exit $$failed
+
+test-exhaustive: .venv/.installed
+	$(PYTEST) $(BESIDE) -m "exhaustive and not alone"
+	$(PYTEST) -m "exhaustive and alone"
+
+test-all: test test-exhaustive
 
 check: .venv/.installed
 	$(BIN)/ruff check .

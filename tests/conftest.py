@@ -3,15 +3,36 @@
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
-from itertools import count
+from collections.abc import Generator, Iterator
 from pathlib import Path
 
 import pytest
 
 from leftfold.testing.postgres import Postgres, postgres_for_tests
+from tests.schemas import Schemas
+from tests.tiers import is_one_more_case
 
-_schemas = count(1)
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--nothing-skipped", action="store_true", help="a test that would be skipped fails")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Move what is one more case of a large product into the exhaustive tier; other long tests carry its mark."""
+    for item in items:
+        if isinstance(item, pytest.Function) and is_one_more_case(item):
+            item.add_marker(pytest.mark.exhaustive)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if report.skipped and item.config.getoption("--nothing-skipped"):
+        report.outcome = "failed"
+    return report
 
 
 def pytest_collection_finish() -> None:
@@ -33,11 +54,25 @@ def postgres_database(postgres: Postgres) -> str:
     return postgres.create_database()
 
 
+@pytest.fixture(scope="session")
+def schemas(postgres_database: str) -> Iterator[Schemas]:
+    """The schemas of that database, each used by one test after the other."""
+    made = Schemas(postgres_database)
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def postgres_url(postgres_database: str) -> str:
-    """A fresh store on PostgreSQL."""
-    mark = "&" if "?" in postgres_database else "?"
-    return f"{postgres_database}{mark}schema=test_{next(_schemas)}"
+def postgres_url(schemas: Schemas) -> Iterator[str]:
+    """An empty store on PostgreSQL. Its tables exist; see ``fresh_postgres_url``."""
+    with schemas.lent() as schema:
+        yield schemas.url(schema)
+
+
+@pytest.fixture
+def fresh_postgres_url(schemas: Schemas) -> str:
+    """A store on PostgreSQL that nothing has connected to yet: for tests of migrations, roles, triggers and plans."""
+    return schemas.url(schemas.fresh())
 
 
 @pytest.fixture
@@ -48,6 +83,13 @@ def sqlite_url(tmp_path: Path) -> str:
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def store_url(request: pytest.FixtureRequest) -> str:
-    """A fresh store, on either back end."""
+    """An empty store, on either back end."""
     url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgres_url")
+    return url
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def fresh_store_url(request: pytest.FixtureRequest) -> str:
+    """A store on either back end that nothing has connected to yet."""
+    url: str = request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "fresh_postgres_url")
     return url

@@ -30,6 +30,7 @@ def run(*options: str) -> str:
     return ran.stdout
 
 
+@pytest.mark.exhaustive
 def test_every_case_can_be_measured_of_every_side() -> None:
     printed = run("--markdown")
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in printed.splitlines() if line.startswith("|")]
@@ -52,12 +53,14 @@ def is_figure(cell: str) -> bool:
     return re.fullmatch(r"[\d,.]+(/s| ms)(\\\*)?", cell) is not None
 
 
+@pytest.mark.exhaustive
 def test_without_the_peer_the_others_are_measured() -> None:
     printed = run("--no-peer", "--only", "sqlite: append, one after another")
     [row] = [line for line in printed.splitlines() if "append, one after another" in line]
     assert [cell.strip().endswith("/s") for cell in row.split("│")[2:6]] == [True, False, False, True]
 
 
+@pytest.mark.exhaustive
 def test_a_slower_disk_slows_whatever_is_flushed() -> None:
     """The server and its files, too; without a compiler it is said what is needed."""
     command = ("--no-peer", "--flush-ms", "20", "--markdown", "--only", "append, one after another")

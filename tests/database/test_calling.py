@@ -56,7 +56,7 @@ def test_an_append_is_prepared_again_after_everything_was_deallocated(postgres_u
         async with open_door(postgres_url, kind, registry=registry) as store:
             for turn in range(1, 4):
                 assert (await store.append("Thing-a", counted(1, turn))).version == turn
-                [kept] = store._store.log.database._keeping.idle  # type: ignore[attr-defined]
+                [kept] = store._store._log.database._keeping.idle  # type: ignore[attr-defined]
                 await kept.execute("DEALLOCATE ALL")
 
     asyncio.run(check())
@@ -99,7 +99,7 @@ def test_a_pipeline_that_fails_leaves_nothing_behind_for_the_next(postgres_url: 
 
     async def check() -> None:
         async with open_door(f"{postgres_url}&pool_size=1", kind, registry=registry) as store:
-            database = store._store.log.database  # type: ignore[attr-defined]
+            database = store._store._log.database  # type: ignore[attr-defined]
 
             async def ask(statement: Statement) -> list[list[Row]]:
                 async with database.pooled() as connection:

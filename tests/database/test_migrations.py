@@ -21,33 +21,33 @@ def test_migrations_are_numbered_without_a_gap(dialect: Dialect) -> None:
     assert [one.number for one in migrations(dialect)] == list(range(1, len(migrations(dialect)) + 1))
 
 
-def test_an_empty_database_is_refused_where_nothing_may_be_made(store_url: str) -> None:
+def test_an_empty_database_is_refused_where_nothing_may_be_made(fresh_store_url: str) -> None:
     with pytest.raises(lf.SchemaOutdated, match="leftfold migrate"):
-        lf.connect(store_url, migrate="never")
-    lf.connect(store_url).close()
-    lf.connect(store_url, migrate="never").close()
+        lf.connect(fresh_store_url, migrate="never")
+    lf.connect(fresh_store_url).close()
+    lf.connect(fresh_store_url, migrate="never").close()
 
 
-def test_create_never_upgrades_and_upgrade_does(store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    lf.connect(store_url).close()
-    dialect: Dialect = "sqlite" if store_url.startswith("sqlite") else "postgresql"
-    schema = getattr(parse_url(store_url), "schema", None)
+def test_create_never_upgrades_and_upgrade_does(fresh_store_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    lf.connect(fresh_store_url).close()
+    dialect: Dialect = "sqlite" if fresh_store_url.startswith("sqlite") else "postgresql"
+    schema = getattr(parse_url(fresh_store_url), "schema", None)
     table = f"{schema}.later" if schema else "later"
     steps = migrations(dialect)
     newer = (*steps, Migration(len(steps) + 1, "later", f"CREATE TABLE {table} (a int);\n"))
     monkeypatch.setattr(module, "migrations", lambda _: newer)
     with pytest.raises(lf.SchemaOutdated, match=f"step {len(steps)} of {len(steps) + 1}.*leftfold migrate"):
-        lf.connect(store_url)
-    lf.connect(store_url, migrate="upgrade").close()
-    lf.connect(store_url).close()
+        lf.connect(fresh_store_url)
+    lf.connect(fresh_store_url, migrate="upgrade").close()
+    lf.connect(fresh_store_url).close()
     monkeypatch.setattr(module, "migrations", lambda _: steps)
     with pytest.raises(lf.SchemaOutdated, match="newer code"):
-        lf.connect(store_url)
+        lf.connect(fresh_store_url)
 
 
-def test_many_processes_may_create_one_store_at_once(store_url: str) -> None:
+def test_many_processes_may_create_one_store_at_once(fresh_store_url: str) -> None:
     with ThreadPoolExecutor(8) as threads:
-        for store in threads.map(lambda _: lf.connect(store_url), range(8)):
+        for store in threads.map(lambda _: lf.connect(fresh_store_url), range(8)):
             store.close()
 
 

@@ -136,7 +136,7 @@ def test_when_more_is_asked_for_than_there_is_every_place_is_taken_and_no_more(s
 
 
 @RACES
-@pytest.mark.parametrize("seed", [1, 2, 3])
+@pytest.mark.parametrize("seed", [1, *(pytest.param(seed, marks=pytest.mark.exhaustive) for seed in (2, 3))])
 def test_every_rule_holds_while_students_come_and_go_and_courses_grow_and_shrink(
     store_url: str, race: Racing, seed: int
 ) -> None:
@@ -170,6 +170,7 @@ def test_who_leaves_gives_way_to_nobody_but_who_enters_waits_for_the_place(store
         assert handle(store, entering) == StudentSubscribed("cid", "art")
 
 
+@pytest.mark.exhaustive
 def test_processes_race_for_the_places_too(postgres_url: str) -> None:
     places = {"art": 7, "baking": 4, "chess": 9}
     define(postgres_url, **places)
@@ -198,6 +199,7 @@ def racer(url: str, students: Iterable[str], courses: Iterable[str]) -> subproce
     return subprocess.Popen(arguments, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("url", "door"), [("sqlite_url", []), ("postgres_url", ["--async"])], ids=["sqlite", "postgresql"]
 )

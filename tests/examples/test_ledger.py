@@ -43,6 +43,7 @@ def check_figures(outcome: Outcome) -> None:
     assert audit.balance == outcome.summed == Decimal("36575946.10")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("url", "imports"), [("sqlite_url", through_sync), ("postgres_url", through_async)], ids=["sqlite", "postgresql"]
 )
@@ -78,6 +79,7 @@ def summaries_by_the_file(transactions: Sequence[Transaction], at: datetime) -> 
     return rows
 
 
+@pytest.mark.exhaustive
 def test_the_read_model_as_of_ten_dates_is_what_the_ledgers_lines_make(store_url: str) -> None:
     transactions = read_transactions(ledger_folder())
     days = sorted({one.date for one in transactions})
@@ -100,6 +102,7 @@ def test_the_read_model_as_of_ten_dates_is_what_the_ledgers_lines_make(store_url
         assert pasts[asked[4]].compare(as_of(at=asked[4], known_at=known)).count == 0, "not known yet"
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize(
     ("url", "door"), [("sqlite_url", ["--async"]), ("postgres_url", [])], ids=["sqlite", "postgresql"]
 )

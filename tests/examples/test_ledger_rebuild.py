@@ -10,6 +10,8 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 import leftfold as lf
 from leftfold.ops.demo import AccountSummary, account_summary
 from tests.examples.ledger_data import ledger_folder
@@ -38,6 +40,7 @@ def work(url: str, projection: Any, stop: threading.Event) -> None:
         thread.join(30)
 
 
+@pytest.mark.exhaustive
 def test_a_rebuild_during_the_import_ends_with_the_rows_of_a_fresh_build(store_url: str) -> None:
     stop = threading.Event()
     with lf.connect(store_url) as store:

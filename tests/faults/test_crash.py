@@ -10,8 +10,10 @@ import psycopg
 import pytest
 
 import leftfold as lf
+from leftfold.database.statements import statement
+from leftfold.log.postgresql.parameters import append_parameters
 from leftfold.testing.conformance.door import DoorKind, open_door
-from leftfold.testing.conformance.facts import Counted, counted, registry
+from leftfold.testing.conformance.facts import Counted, an_append, counted, registry
 from leftfold.testing.postgres import ThrowawayPostgres
 
 
@@ -22,6 +24,7 @@ def mortal() -> Iterator[ThrowawayPostgres]:
         yield server
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("kind", ["sync", "async"])
 def test_a_follower_skips_nothing_when_a_crash_takes_the_sequence_back(
     mortal: ThrowawayPostgres, kind: DoorKind, caplog: pytest.LogCaptureFixture
@@ -58,12 +61,11 @@ async def _append_when_back(store: object) -> lf.AppendResult:
 
 
 def _draw_and_roll_back(url: str, times: int) -> None:
+    sql = statement("leftfold.log.postgresql", "append", "leftfold")
     with psycopg.connect(url) as connection:
-        for _ in range(times):
-            connection.execute(
-                "SELECT leftfold.append_v1(false, true, NULL, NULL, NULL, NULL, '{Thing-x}', '{-1}', '{1}', "
-                "ARRAY[gen_random_uuid()], '{t}', '{1}', '{1}', ARRAY['{}'], NULL, '{NULL}', '', NULL)"
-            )
+        for number in range(times):
+            append = an_append("Thing-x", counted(1, number))
+            connection.execute(sql.encode(), append_parameters([append], together=False))
         connection.rollback()
 
 

@@ -6,18 +6,21 @@ from __future__ import annotations
 import asyncio
 import random
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 import psycopg
 import pytest
 
 import leftfold as lf
+from leftfold.database.statements import statement
 from leftfold.log.postgresql.parameters import append_parameters
 from leftfold.testing.conformance.facts import an_append, counted, registry
 from leftfold.testing.postgres import Postgres
 
 WRITERS = 10
 TRANSACTIONS = 60
+DEADLINE = 120.0
 DELIVERY_SECONDS = 2.0
 """As against as long as the foreign transaction stays open. How fast delivery is, the benchmark tells."""
 
@@ -30,11 +33,23 @@ class Race:
     schema: str
     committed_at: dict[int, float] = field(default_factory=dict)
     writing: bool = True
+    given_up: bool = False
+    """A writer failed: the end will not come, and threads that wait for it stop."""
+
+    async def write_all(self, numbers: Iterable[int]) -> None:
+        """All these writers; the first error of any of them ends the race."""
+        try:
+            async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as writers:
+                for number in numbers:
+                    writers.create_task(self.write(number))
+        except BaseException:
+            self.given_up = True
+            raise
 
     async def write(self, number: int) -> None:
         """Transactions of one to three appends, slow to commit, one in five rolled back."""
         chance = random.Random(number)
-        sql = f"SELECT positions FROM {self.schema}.append_v1(" + ", ".join(["%s"] * 18) + ")"
+        sql = statement("leftfold.log.postgresql", "append", self.schema).encode()
         async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
             for turn in range(TRANSACTIONS):
                 await connection.execute("BEGIN")
@@ -42,7 +57,7 @@ class Race:
                 for part in range(chance.randint(1, 3)):
                     append = an_append(f"Thing-{number}x{part}", counted(chance.randint(1, 3), turn))
                     cursor = await connection.execute(sql, append_parameters([append], together=False))
-                    [([last],)] = await cursor.fetchall()
+                    [(_, _, [last], _)] = await cursor.fetchall()
                     positions.append(last)
                     await asyncio.sleep(chance.uniform(0, 0.012))
                 if chance.random() < 0.2:
@@ -63,7 +78,9 @@ class Race:
     def poll(self, order: list[lf.RecordedEvent]) -> None:
         """As a reader through the sync door does, over and over, from the last position that it saw."""
         with lf.connect(f"{self.url}", registry=registry) as store:
-            while not order or order[-1].type != "end":
+            deadline = time.monotonic() + DEADLINE
+            while not self.given_up and (not order or order[-1].type != "end"):
+                assert time.monotonic() < deadline, "the end of the log did not come"
                 order.extend(store.read_all(after=order[-1].position if order else 0))
                 time.sleep(0.005)
 
@@ -102,7 +119,7 @@ def test_nothing_is_missed_or_doubled_or_late_and_a_naive_follower_loses_events(
             polling = asyncio.to_thread(race.poll, polled)
             naively = asyncio.ensure_future(race.follow_naively(naive))
             polling_task = asyncio.ensure_future(polling)
-            await asyncio.gather(*(race.write(number) for number in range(WRITERS)))
+            await race.write_all(range(WRITERS))
             race.writing = False
             await store.append("Thing-end", [lf.RawEvent("end", b"{}")])
             async with asyncio.timeout(30):
@@ -122,3 +139,19 @@ def test_nothing_is_missed_or_doubled_or_late_and_a_naive_follower_loses_events(
         f"a naive follower lost {len(lost)}"
     )
     assert slowest < DELIVERY_SECONDS
+
+
+def test_an_error_of_a_writer_ends_the_race(postgres: Postgres) -> None:
+    """Threads that wait for the end of the log would hide it until the time of the whole test is over."""
+    race = Race(postgres.create_database(), "no_such_schema")
+
+    async def run() -> None:
+        polling = asyncio.ensure_future(asyncio.to_thread(race.poll, []))
+        try:
+            await race.write_all(range(2))
+        finally:
+            await polling
+
+    with pytest.raises(ExceptionGroup) as failed:
+        asyncio.run(run())
+    assert failed.group_contains(psycopg.errors.InvalidSchemaName)

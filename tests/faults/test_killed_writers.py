@@ -16,7 +16,6 @@ from tests.faults.appender import append_for_ever
 from tests.inline.models import ALL, assert_exact
 from tests.processes import Process
 
-KILLS = 50
 AT_ONCE = 5
 
 
@@ -28,12 +27,20 @@ class Killed:
     in_flight: list[str] = field(default_factory=list)
 
 
-@pytest.mark.parametrize(("inline", "kills"), [(False, KILLS), (True, KILLS // 2)], ids=["plain", "inline"])
+@pytest.mark.parametrize(
+    ("inline", "kills", "seed"),
+    [
+        pytest.param(False, 10, 11, id="plain"),
+        pytest.param(True, 5, 12, id="inline"),
+        pytest.param(False, 40, 13, id="plain-more", marks=pytest.mark.exhaustive),
+        pytest.param(True, 20, 14, id="inline-more", marks=pytest.mark.exhaustive),
+    ],
+)
 def test_a_killed_writer_loses_nothing_acknowledged_and_leaves_no_half(
-    store_url: str, inline: bool, kills: int
+    store_url: str, inline: bool, kills: int, seed: int
 ) -> None:
     lf.connect(store_url, registry=registry, inline=ALL if inline else []).close()
-    chance = random.Random(11)
+    chance = random.Random(seed)
     killed: list[Killed] = []
     while len(killed) < kills:
         with ExitStack() as stack:

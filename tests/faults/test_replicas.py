@@ -100,6 +100,7 @@ def wait_until(happened: Callable[[], bool]) -> None:
         time.sleep(0.01)
 
 
+@pytest.mark.exhaustive
 class TestConformance(LogConformance):
     @pytest.fixture
     def connect(self, urls: tuple[str, str]) -> Connect:
@@ -118,6 +119,7 @@ def test_what_was_just_appended_is_read_from_the_replica(urls: tuple[str, str]) 
         assert (replica.served, replica.declined) == (201, 0)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.alone
 def test_a_replica_that_lags_is_left_and_taken_up_again(
     urls: tuple[str, str], standby: ThrowawayReplica, caplog: pytest.LogCaptureFixture
@@ -144,6 +146,7 @@ def test_a_replica_that_lags_is_left_and_taken_up_again(
         assert "again" in told[1]
 
 
+@pytest.mark.exhaustive
 @pytest.mark.alone
 @pytest.mark.usefixtures("lazy_primary")
 def test_what_others_leave_unflushed_holds_nobody_up(
@@ -162,6 +165,7 @@ def test_what_others_leave_unflushed_holds_nobody_up(
         other.rollback()
 
 
+@pytest.mark.exhaustive
 @pytest.mark.usefixtures("lazy_primary")
 def test_an_event_that_is_visible_before_it_is_flushed_is_not_skipped(urls: tuple[str, str]) -> None:
     with opened(urls) as (store, replica), psycopg.connect(urls[0].partition("?")[0], autocommit=True) as other:
@@ -180,6 +184,7 @@ def append_by_hand(connection: psycopg.Connection, schema: str | None, stream: s
     connection.execute(sql.encode(), append_parameters([append], together=False, wait=True, condition=None))
 
 
+@pytest.mark.exhaustive
 def test_a_statement_that_conflicts_with_recovery_is_asked_of_the_primary(
     urls: tuple[str, str], primary: ThrowawayPostgres
 ) -> None:
@@ -207,6 +212,7 @@ def wait_for_statement(url: str, like: str) -> None:
         wait_until(lambda: connection.execute(question, (like,)).fetchone() is not None)
 
 
+@pytest.mark.exhaustive
 def test_a_replica_that_is_away_is_no_error_and_is_found_when_it_comes(
     primary: ThrowawayPostgres, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -233,6 +239,7 @@ def test_a_replica_that_is_away_is_no_error_and_is_found_when_it_comes(
             assert len(list(store.read_all())) == 4
 
 
+@pytest.mark.exhaustive
 def test_reads_that_find_a_replica_again_at_the_same_time_connect_to_it_once(
     primary: ThrowawayPostgres, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -258,6 +265,7 @@ def test_reads_that_find_a_replica_again_at_the_same_time_connect_to_it_once(
             wait_until(lambda: connection.execute(left).fetchone() == (0,))
 
 
+@pytest.mark.exhaustive
 def test_a_replica_that_is_promoted_is_not_believed_any_more(
     primary: ThrowawayPostgres, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -281,6 +289,7 @@ def test_a_replica_that_is_promoted_is_not_believed_any_more(
             lf.connect(url, replica=other_url)
 
 
+@pytest.mark.exhaustive
 def test_a_replica_of_a_primary_that_was_replaced_is_not_believed(
     primary: ThrowawayPostgres, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -357,9 +366,11 @@ class RacedReplica:
             polling = asyncio.ensure_future(asyncio.to_thread(self._poll, replica_url, blocking))
             for wave in range(2):
                 weather = asyncio.ensure_future(asyncio.to_thread(self._make_weather, wave))
-                await asyncio.gather(*(self._race.write(WRITERS * wave + number) for number in range(WRITERS)))
-                self._waves_over = wave + 1
-                await weather
+                try:
+                    await self._race.write_all(range(WRITERS * wave, WRITERS * (wave + 1)))
+                finally:
+                    self._waves_over = wave + 1
+                    await weather
             async with asyncio.timeout(DEADLINE):
                 await self._append_until_served(store)
             result = await store.append("Thing-end", [lf.RawEvent("end", b"{}")])
@@ -384,15 +395,18 @@ class RacedReplica:
                     seen.append(recorded)
 
             taking = asyncio.ensure_future(take())
-            await asyncio.to_thread(wait_until, lambda: 0 < self._end <= subscription.position)
+            await asyncio.to_thread(wait_until, lambda: self._is_over(subscription.position))
             subscription.close()
             await taking
+
+    def _is_over(self, position: int) -> bool:
+        return self._race.given_up or 0 < self._end <= position
 
     def _poll(self, replica_url: str, seen: list[lf.RecordedEvent]) -> None:
         """From the horizon that it was told, as a projector does, so that what is not shown is missed for good."""
         with lf.connect(self._race.url, replica=replica_url, registry=registry) as store:
             position = 0
-            while not self._end or position < self._end:
+            while not self._race.given_up and (not self._end or position < self._end):
                 head = store.head()
                 seen.extend(store.read_all(after=position, until=head))
                 position = head
@@ -415,6 +429,7 @@ class RacedReplica:
                     operator.execute(cut, (self._name,))
 
 
+@pytest.mark.exhaustive
 def test_followers_on_a_replica_miss_nothing_and_see_nothing_twice(
     primary: ThrowawayPostgres, standby: ThrowawayReplica, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -429,6 +444,7 @@ def test_followers_on_a_replica_miss_nothing_and_see_nothing_twice(
     assert followed.replica.declined > 0, "the weather must have driven it to the primary, else this shows little"
 
 
+@pytest.mark.exhaustive
 def test_followers_that_believe_a_replica_at_once_miss_events(
     primary: ThrowawayPostgres,
     standby: ThrowawayReplica,

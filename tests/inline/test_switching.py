@@ -168,6 +168,7 @@ def threads(*works: Callable[[], None]) -> Iterator[None]:
         raise failures[0]
 
 
+@pytest.mark.exhaustive
 def test_switching_while_writers_append_and_a_worker_runs(store: lf.EventStore, store_url: str) -> None:
     """Writers that are refused connect anew with what is recorded then, and go on."""
     ended = threading.Event()

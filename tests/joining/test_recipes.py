@@ -94,6 +94,7 @@ def test_with_stock_event_and_row_are_there(shop: Shop, name: str) -> None:
     assert shop.on_hand() == 2
 
 
+@pytest.mark.exhaustive
 @each_script
 def test_without_stock_there_is_neither_event_nor_row(shop: Shop, name: str) -> None:
     shop.stock(lamp=0, gift=1)

@@ -308,6 +308,7 @@ def locks_but_for(room: int, url: str) -> Iterator[None]:
         yield
 
 
+@pytest.mark.exhaustive
 def test_a_batch_that_does_not_fit_into_the_servers_table_of_locks_goes_one_by_one() -> None:
     async def check(url: str) -> None:
         async with watched(url, "async") as (door, log, batches):

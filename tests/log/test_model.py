@@ -141,7 +141,7 @@ class LogMachine(RuleBasedStateMachine):
 _numbers = count(1)
 
 
-@pytest.mark.parametrize("backend", ["sqlite", "postgresql"])
+@pytest.mark.parametrize("backend", ["sqlite", pytest.param("postgresql", marks=pytest.mark.exhaustive)])
 def test_the_log_behaves_as_a_list(backend: str, request: pytest.FixtureRequest) -> None:
     if backend == "sqlite":
         base = request.getfixturevalue("tmp_path")

@@ -160,6 +160,7 @@ def test_when_the_listener_dies_the_poll_delivers_and_it_comes_back(postgres: Th
         reader.wait_for(4)
 
 
+@pytest.mark.exhaustive
 def test_after_a_restart_of_the_server_subscriptions_resume_exactly() -> None:
     with ThrowawayPostgres() as server:
         url = server.create_database()

@@ -56,13 +56,13 @@ def _visited(plan: dict[str, Any]) -> float:
 
 
 @pytest.mark.parametrize("analyzed", [False, True])
-def test_postgresql_looks_at_few_rows_for_a_rare_event(postgres_url: str, analyzed: bool) -> None:
-    with lf.connect(postgres_url) as store:
+def test_postgresql_looks_at_few_rows_for_a_rare_event(fresh_postgres_url: str, analyzed: bool) -> None:
+    with lf.connect(fresh_postgres_url) as store:
         fill(store)
         log = store._log
         assert isinstance(log, PostgresqlLog)
         schema = log.database.schema
-        database = postgres_url.partition("?")[0]
+        database = fresh_postgres_url.partition("?")[0]
         with psycopg.connect(database, autocommit=True) as connection:
             if analyzed:
                 connection.execute(f"ANALYZE {schema}.events, {schema}.event_tags".encode())

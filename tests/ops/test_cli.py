@@ -94,13 +94,13 @@ def test_no_event_can_send_commands_to_the_terminal(filled: str) -> None:
         assert "\x1b" not in shown(*command)
 
 
-def test_migrate_makes_the_tables_and_prints_the_script(store_url: str) -> None:
-    script = shown("migrate", store_url, "--sql")
+def test_migrate_makes_the_tables_and_prints_the_script(fresh_store_url: str) -> None:
+    script = shown("migrate", fresh_store_url, "--sql")
     assert script.count("CREATE TABLE") >= 5
-    made = shown("migrate", store_url)
+    made = shown("migrate", fresh_store_url)
     assert "applied 0001" in made
-    assert shown("migrate", store_url).strip().endswith("is up to date already")
-    lf.connect(store_url, migrate="never").close()
+    assert shown("migrate", fresh_store_url).strip().endswith("is up to date already")
+    lf.connect(fresh_store_url, migrate="never").close()
 
 
 def test_the_doctor_tells_how_it_is(filled: str) -> None:
@@ -109,8 +109,8 @@ def test_the_doctor_tells_how_it_is(filled: str) -> None:
         assert finding in said
 
 
-def test_the_doctor_finds_a_store_without_tables(postgres_url: str) -> None:
-    ran = leftfold("doctor", postgres_url)
+def test_the_doctor_finds_a_store_without_tables(fresh_postgres_url: str) -> None:
+    ran = leftfold("doctor", fresh_postgres_url)
     assert ran.returncode == 1
     assert "leftfold migrate" in ran.stdout
 
@@ -139,9 +139,9 @@ def test_a_damaged_file_is_told_in_one_line(sqlite_url: str) -> None:
         assert "is damaged" in refused(*command)
 
 
-def test_a_remedy_names_the_schema_that_was_asked_for(postgres_url: str) -> None:
-    schema = postgres_url.rpartition("schema=")[2]
-    assert refused("streams", postgres_url).endswith(f"?schema={schema}`")
+def test_a_remedy_names_the_schema_that_was_asked_for(fresh_postgres_url: str) -> None:
+    schema = fresh_postgres_url.rpartition("schema=")[2]
+    assert refused("streams", fresh_postgres_url).endswith(f"?schema={schema}`")
 
 
 def test_a_database_in_memory_is_nothing_to_look_at(tmp_path: Path) -> None:
@@ -193,12 +193,13 @@ def test_a_reader_that_goes_away_ends_the_tail_quietly(filled: str) -> None:
         assert process.stderr.read() == ""
 
 
-def test_an_empty_database_is_left_as_it_is(postgres_url: str) -> None:
-    assert "leftfold migrate" in refused("streams", postgres_url)
+def test_an_empty_database_is_left_as_it_is(fresh_postgres_url: str) -> None:
+    assert "leftfold migrate" in refused("streams", fresh_postgres_url)
     with pytest.raises(lf.SchemaOutdated):
-        lf.connect(postgres_url, migrate="never")
+        lf.connect(fresh_postgres_url, migrate="never")
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("times", [2])
 def test_the_demo_runs_again_and_again_on_one_database(postgres_url: str, times: int) -> None:
     for _ in range(times):
@@ -207,6 +208,7 @@ def test_the_demo_runs_again_and_again_on_one_database(postgres_url: str, times:
             assert act in said
 
 
+@pytest.mark.exhaustive
 def test_the_demo_runs_on_a_file_of_its_own() -> None:
     said = shown("demo")
     assert "equal to those before" in said

@@ -41,7 +41,7 @@ def check_story(shown: str) -> None:
         assert words in said, f"{words!r} is missing from:\n{shown}"
 
 
-@pytest.mark.parametrize("width", [80, 120])
+@pytest.mark.parametrize("width", [80, pytest.param(120, marks=pytest.mark.exhaustive)])
 def test_the_demo_tells_its_story_within_the_terminal(width: int) -> None:
     shown = performed(None, width)
     check_story(shown)

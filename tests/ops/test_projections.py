@@ -85,6 +85,7 @@ def test_a_worker_runs_an_app_until_sigterm_and_status_tells_of_everything(
     assert "no worker runs it" in said(store_url, "status", store_url)
 
 
+@pytest.mark.exhaustive
 def test_a_worker_that_is_killed_is_told_of_and_replaced(store: lf.EventStore, store_url: str) -> None:
     with worker(store_url, WELL) as first:
         eventually(lambda: states(store_url).get("count", {}).get("state") == "current", "it catches up")
@@ -100,6 +101,7 @@ def test_a_worker_that_is_killed_is_told_of_and_replaced(store: lf.EventStore, s
         assert ran(store_url, "status", store_url, "--check").returncode == 0
 
 
+@pytest.mark.exhaustive
 def test_two_processes_share_the_keys_and_the_living_takes_over(store: lf.EventStore, store_url: str) -> None:
     with worker(store_url, WELL), worker(store_url, WELL) as second:
         eventually(lambda: len(states(store_url).get("count", {}).get("workers", [])) == 2, "both have a part")

@@ -82,6 +82,7 @@ def test_changed_code_is_accepted_where_it_makes_no_difference(store: lf.EventSt
     assert "renamed a name" in said(store_url, "audit", store_url)
 
 
+@pytest.mark.exhaustive
 def test_a_deployment_takes_over_from_running_workers(store: lf.EventStore, store_url: str) -> None:
     with worker(store_url, WELL), worker(store_url, NEWER):
         eventually(lambda: states(store_url)["count"]["state"] == "current", "the old code runs")
@@ -91,6 +92,7 @@ def test_a_deployment_takes_over_from_running_workers(store: lf.EventStore, stor
         assert total(store) == NEW + 1000, "by the worker of the new code"
 
 
+@pytest.mark.exhaustive
 def test_ctrl_c_leaves_the_live_rows_and_the_same_command_goes_on(store: lf.EventStore, store_url: str) -> None:
     for _ in range(20):
         store.append("Thing-1", [Thing(n=1)] * 10)

@@ -55,7 +55,7 @@ def test_through_the_async_door_too(store: lf.EventStore, store_url: str, elsewh
     assert asyncio.run(run()) == folded(store) != {}
 
 
-@pytest.mark.parametrize("after_commit", [False, True])
+@pytest.mark.parametrize("after_commit", [pytest.param(False, marks=pytest.mark.exhaustive), True])
 def test_killed_between_any_two_pages_it_is_exact(store: lf.EventStore, after_commit: bool) -> None:
     fill(store, 40)
     there = store._read_models

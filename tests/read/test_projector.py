@@ -113,7 +113,7 @@ def test_rows_and_checkpoint_dropped_and_rebuilt_are_equal(store: lf.EventStore)
     assert (stored(store), checkpoints(store)) == (rows, marks)
 
 
-@pytest.mark.parametrize("after_commit", [False, True])
+@pytest.mark.parametrize("after_commit", [pytest.param(False, marks=pytest.mark.exhaustive), True])
 def test_killed_between_any_two_pages_and_started_again_is_equal(store: lf.EventStore, after_commit: bool) -> None:
     fill(store, 60)
     Projector(store._log, [balances]).catch_up()
@@ -153,6 +153,7 @@ def test_a_projector_that_survives_a_failed_commit_goes_on_exactly(store: lf.Eve
     assert stored(store) == folded(store)
 
 
+@pytest.mark.exhaustive
 def test_projectors_racing_in_threads_are_exact(store: lf.EventStore) -> None:
     fill(store, 200, accounts=5)
     failures: list[BaseException] = []
@@ -521,6 +522,7 @@ def test_a_projection_about_an_unregistered_class_is_refused(store: lf.EventStor
         Projector(store._log, [unregistered]).catch_up()
 
 
+@pytest.mark.exhaustive
 def test_a_page_of_large_events_stays_small(store: lf.EventStore) -> None:
     class Longest(ReadModel):
         account_id: Key[str]

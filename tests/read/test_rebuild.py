@@ -75,7 +75,7 @@ def test_rows_that_are_wrong_are_repaired_under_the_same_version(live: lf.EventS
     assert versions(live) == {"live": 1, "former": 1}
 
 
-@pytest.mark.parametrize("parts", [1, 2, 3, 64])
+@pytest.mark.parametrize("parts", [2, *(pytest.param(parts, marks=pytest.mark.exhaustive) for parts in (1, 3, 64))])
 def test_any_number_of_parts_makes_the_same_rows(live: lf.EventStore, parts: int) -> None:
     Projector(live._log, [doubled], page_events=40).rebuild("balances", parts=parts)
     assert stored(live) == folded(live, doubled)
@@ -354,6 +354,7 @@ def test_read_models_elsewhere_too(store_url: str, tmp_path: Any) -> None:
         assert {row.account_id: row for row in store.view(Balance).find()} == folded(store)
 
 
+@pytest.mark.exhaustive
 def test_two_rebuilds_at_once_share_the_work_and_agree(live: lf.EventStore, store_url: str) -> None:
     done: list[Any] = []
 
@@ -373,6 +374,7 @@ def test_two_rebuilds_at_once_share_the_work_and_agree(live: lf.EventStore, stor
     assert len(swaps) == len(set(swaps)), "each generation was swapped once"
 
 
+@pytest.mark.exhaustive
 def test_workers_of_the_new_code_help_while_those_of_the_old_go_on(live: lf.EventStore, store_url: str) -> None:
     database = live._log.database
     tables = tables_of(doubled, database, "shadow")

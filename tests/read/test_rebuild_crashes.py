@@ -12,7 +12,7 @@ from tests.read.bank import DyingDatabase, Killed, balances, fill, folded, store
 from tests.read.versions import doubled, versions
 
 
-@pytest.mark.parametrize("after_commit", [False, True])
+@pytest.mark.parametrize("after_commit", [pytest.param(False, marks=pytest.mark.exhaustive), True])
 def test_killed_at_any_transaction_it_is_gone_on_with(store_url: str, after_commit: bool) -> None:
     with lf.connect(store_url) as store:
         fill(store, 50)

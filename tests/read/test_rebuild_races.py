@@ -33,6 +33,7 @@ def race(place: str, *arguments: object) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.timeout(900)
 def test_the_rows_of_every_generation_are_always_the_fold_of_its_version(place: str) -> None:
     ran = race(place, 0, RUNS)

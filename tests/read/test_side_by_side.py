@@ -105,6 +105,7 @@ def test_keys_on_their_way_are_left_out(live: lf.EventStore) -> None:
     assert "1 key is left out" in str(found)
 
 
+@pytest.mark.exhaustive
 def test_differences_are_never_of_time_however_many_events_come(live: lf.EventStore, store_url: str) -> None:
     over = threading.Event()
 

@@ -142,7 +142,7 @@ def test_through_the_async_door_too(store: lf.EventStore, store_url: str, projec
 
 
 @pytest.mark.parametrize("projection", [Totals(), Asking()], ids=["telling", "asking"])
-@pytest.mark.parametrize("after_commit", [False, True])
+@pytest.mark.parametrize("after_commit", [pytest.param(False, marks=pytest.mark.exhaustive), True])
 def test_killed_between_any_two_pages_it_is_exact(
     store: lf.EventStore, projection: lf.SqlProjection, after_commit: bool
 ) -> None:

@@ -75,6 +75,7 @@ def test_views_answer_all_the_while_with_rows_of_one_version_or_the_other(live: 
     assert seen == [1, 2, 1, 2, 1, 2, 1, 2, 1], "never back and forth"
 
 
+@pytest.mark.exhaustive
 def test_old_and_new_workers_run_side_by_side_while_events_come(live: lf.EventStore, store_url: str) -> None:
     number = iter(range(1_000_000))
 

@@ -70,6 +70,7 @@ def test_a_crash_keeps_what_was_committed_and_the_server_returns_on_its_port(ser
     assert ask(url, "SELECT n FROM kept") == 42
 
 
+@pytest.mark.exhaustive
 def test_a_stopped_server_starts_again(server: ThrowawayPostgres) -> None:
     url = server.create_database()
     server.stop()
@@ -99,7 +100,10 @@ def run_and_end(how_it_ends: str) -> Path:
 
 @pytest.mark.parametrize(
     "how_it_ends",
-    ["", "raise SystemExit(3)", "server.kill()", "os.kill(os.getpid(), signal.SIGKILL)"],
+    [
+        *(pytest.param(how, marks=pytest.mark.exhaustive) for how in ("", "raise SystemExit(3)", "server.kill()")),
+        "os.kill(os.getpid(), signal.SIGKILL)",
+    ],
     ids=["at its end", "with an error", "after a crash of the server", "killed"],
 )
 def test_nothing_is_left_behind_however_the_process_ends(how_it_ends: str) -> None:
@@ -115,6 +119,7 @@ def running_commands() -> str:
     return subprocess.run(["ps", "-eo", "args"], capture_output=True, text=True, check=True).stdout
 
 
+@pytest.mark.exhaustive
 def test_servers_start_side_by_side(server: ThrowawayPostgres) -> None:
     program = (
         "import psycopg\n"
@@ -151,6 +156,7 @@ def test_without_the_wheel_the_pip_line_is_named(monkeypatch: pytest.MonkeyPatch
         ThrowawayPostgres()
 
 
+@pytest.mark.exhaustive
 def test_without_the_variable_a_server_is_started(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("LEFTFOLD_TEST_POSTGRES", raising=False)
     assert isinstance(postgres_for_tests(), ThrowawayPostgres)

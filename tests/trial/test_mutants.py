@@ -13,6 +13,8 @@ from leftfold.testing.trial.stage.plan import Scale
 from leftfold.testing.trial.trial import run_trial
 from tests.trial import mutants
 
+pytestmark = pytest.mark.exhaustive
+
 SCALE = Scale(workers=2, callers=5, followers=2, seconds=3.0)
 MINUTES = 1.0
 

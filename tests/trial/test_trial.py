@@ -22,6 +22,7 @@ def verify(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, capture_output=True, text=True, env=environment, check=False, timeout=200)
 
 
+@pytest.mark.exhaustive
 @pytest.mark.parametrize("place", ["sqlite", "postgresql"])
 def test_a_short_trial_finds_nothing_and_tells_what_it_did(place: str) -> None:
     ran = verify("--url", place, "--minutes", "0.1")
@@ -40,6 +41,7 @@ def test_a_short_trial_finds_nothing_and_tells_what_it_did(place: str) -> None:
     print("\n" + ran.stdout)
 
 
+@pytest.mark.exhaustive
 def test_a_trial_on_a_server_of_somebody_elses_leaves_its_processes_alone(postgres: Postgres) -> None:
     url = postgres.create_database()
     ran = verify("--url", url, "--minutes", "0.05")
