@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import count
@@ -23,6 +24,14 @@ SEEDS = [
 
 LARGE = 2_000_000
 """A schema with more bytes than this is not used again: dead rows would slow down what comes after."""
+
+ENDING_SECONDS = 1.0
+"""The server notices the end of a session a moment after the client has closed it; a loaded machine takes longer."""
+
+_SESSIONS = """
+SELECT pid, backend_start FROM pg_stat_activity
+ WHERE datname = current_database() AND backend_type = 'client backend' AND pid <> pg_backend_pid()
+"""
 
 _CATALOGUE = """
 WITH mine AS (SELECT c.* FROM pg_class c WHERE c.relnamespace = {schema}::regnamespace)
@@ -99,8 +108,9 @@ class Schemas:
     def lent(self) -> Iterator[str]:
         """A schema as a new one is; afterwards it is wiped for the next, if it can be."""
         schema = self._wiped.pop() if self._wiped else self._new()
+        before = self._sessions()
         yield schema
-        if self.wipe(schema):
+        if self._have_ended_since(before) and self.wipe(schema):
             self._wiped.append(schema)
 
     def catalogue(self, schema: str) -> Catalogue:
@@ -129,6 +139,22 @@ class Schemas:
         if not self._original:
             self._original = self.catalogue(schema)
         return schema
+
+    def _sessions(self) -> set[tuple[object, ...]]:
+        return set(self._connection.execute(_SESSIONS).fetchall())
+
+    def _have_ended_since(self, before: set[tuple[object, ...]]) -> bool:
+        """Whether every session that a test began has ended. A store left open, or a worker that a thread still runs,
+        holds no lock while it is idle, and would write into the next test's schema."""
+        deadline = time.monotonic() + ENDING_SECONDS
+        try:
+            while self._sessions() - before:
+                if time.monotonic() > deadline:
+                    return False
+                time.sleep(0.001)
+        except psycopg.OperationalError:
+            return False
+        return True
 
     def _drop_what_was_added(self, schema: str, found: Catalogue) -> bool:
         """Drop a test's own relations; whether there were any. Anything else that it added stays, and is found."""

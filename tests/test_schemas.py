@@ -83,3 +83,13 @@ def test_a_schema_that_a_session_still_holds_is_not_used_again(schemas: Schemas,
             connection.execute(SQL("SELECT count(*) FROM {}").format(Identifier(schema, "events")))
         with schemas.lent() as another:
             assert another != schema
+
+
+def test_a_schema_that_an_open_store_could_still_write_into_is_not_used_again(schemas: Schemas) -> None:
+    """The store is idle: it holds no lock that would tell of it."""
+    with schemas.lent() as schema:
+        left_open = lf.connect(schemas.url(schema), registry=registry)
+    with left_open, schemas.lent() as another:
+        assert another != schema
+    with schemas.lent() as next_one:
+        assert next_one == another, "a store that an earlier test left open costs only that test's schema"
