@@ -1,4 +1,4 @@
-"""When a fold raises, its projection pauses in front of the event, tries it again, or sets the key aside."""
+"""The options of a processor: when an event cannot be applied, it pauses, tries again, or parks the event."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from leftfold.errors import InvalidArgument
 class Retry:
     """Try the event again, ``attempts`` times in all, after pauses that double from ``first`` to ``longest`` seconds.
 
-    For a fold that asks something outside, which may be away for a while. Then the projection pauses.
+    For code that asks another service, which may be away for a while. After the last attempt the processor pauses.
     """
 
     attempts: int = 8
@@ -33,14 +33,14 @@ OnFailure = Literal["pause", "park"] | Retry
 
 
 def check_on_failure(value: OnFailure) -> OnFailure:
-    """`InvalidArgument` for what is no policy."""
+    """The value, or `InvalidArgument` if it is no policy."""
     if value in ("pause", "park") or isinstance(value, Retry):
         return value
     raise InvalidArgument(f"on_failure is 'pause', 'park' or lf.Retry(…), not {value!r}")
 
 
 def event_types(on: Iterable[Any] | None) -> tuple[Any, ...]:
-    """What ``on`` names; `InvalidArgument` for what is no list of types."""
+    """The event types that ``on`` names; `InvalidArgument` if it is no list of types."""
     if on is None:
         return ()
     if isinstance(on, (str, type)) or not isinstance(on, Iterable):
@@ -52,7 +52,7 @@ def event_types(on: Iterable[Any] | None) -> tuple[Any, ...]:
 
 
 def check_version(version: int) -> int:
-    """`InvalidArgument` for what is no version of a projection."""
+    """The version, or `InvalidArgument` if it is none."""
     if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version < 2**31:
-        raise InvalidArgument(f"the version of a projection is a whole number from 1, not {version!r}")
+        raise InvalidArgument(f"the version of a processor is a whole number from 1, not {version!r}")
     return version

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from leftfold.database.protocol import Connection
 from leftfold.errors import ProcessorFailed
 from leftfold.events import Query, RecordedEvent, Registry
-from leftfold.follow.checkpoints.generation import Generation
+from leftfold.follow.checkpoints.generation import Generation, Role
 from leftfold.follow.options import OnFailure
 
 Owns = Callable[[Sequence[Any]], bool] | None
@@ -20,19 +20,19 @@ Owns = Callable[[Sequence[Any]], bool] | None
 
 
 class Change(Protocol):
-    """What a page comes to. ``events`` of it are in, and ``failure`` says what stopped it in front of the next."""
+    """What a page comes to: its first ``events`` events, and the ``failure`` of the next one."""
 
     @property
     def events(self) -> int:
-        """How many events from the beginning of the page."""
+        """How many events are applied, from the beginning of the page."""
 
     @property
     def failure(self) -> ProcessorFailed | None:
-        """Why there are no more."""
+        """Why the next event is not applied; None if the whole page is."""
 
 
 class PageHandler(Protocol):
-    """Takes the pages of one generation, for the keys of one partition. One run uses it at a time."""
+    """Takes the pages of one generation, for the keys of one partition. One applier uses it at a time."""
 
     async def prepare(self, events: Sequence[RecordedEvent]) -> Any:
         """The `Change` that a page makes. Nothing is written yet."""
@@ -44,7 +44,7 @@ class PageHandler(Protocol):
         """That transaction has committed."""
 
     def forget(self) -> None:
-        """Drop everything that is remembered from former pages: another worker may have been there since."""
+        """Drop what is remembered from former pages: another worker may have applied pages since."""
 
 
 class Processor(Protocol):
@@ -52,26 +52,26 @@ class Processor(Protocol):
 
     @property
     def name(self) -> str:
-        """Which one it is."""
+        """Its name, by which the database knows it."""
 
     @property
     def version(self) -> int:
-        """Of its code."""
+        """The version of its code."""
 
     @property
     def on_failure(self) -> OnFailure:
-        """What a worker does when it raises."""
+        """What a worker does when an event cannot be applied."""
 
     @property
     def can_be_split(self) -> bool:
-        """Whether several workers may run it at a time, each for some keys."""
+        """Whether several workers may run it at a time, each for some buckets of keys."""
 
     @property
     def is_by_stream(self) -> bool:
         """Whether an event concerns the key that is its stream's id, and no other."""
 
     def query(self, registry: Registry) -> Query:
-        """The events that it is about."""
+        """The events that it follows."""
 
 
 class Installation(Protocol):
@@ -79,7 +79,7 @@ class Installation(Protocol):
 
     @property
     def processor(self) -> Processor:
-        """Whose installation it is."""
+        """The processor that is installed."""
 
     async def ready(self) -> Generation:
         """The live generation, begun if there is none; `ProcessorOutdated` if it does not fit the code."""
@@ -89,3 +89,6 @@ class Installation(Protocol):
 
     def handler(self, generation: Generation, owns: Owns) -> PageHandler:
         """What takes a generation's pages, for the keys of one partition."""
+
+    def remedy(self, role: Role) -> str:
+        """What to do with a generation in that role if the log has lost events that were applied: whole sentences."""

@@ -1,6 +1,6 @@
 """Everything that follows a log with a checkpoint: where each processor stands, and what people do to it.
 
-Only `unpark` needs a processor's code. Every act is kept, with who did it and why.
+Only `unpark` needs a processor's code. The audit log keeps every act, with who did it and why.
 """
 
 from __future__ import annotations
@@ -65,7 +65,7 @@ class AsyncProcessors:
         return await self._acts.skip(name, who=who, why=why, position=position)
 
     async def parked(self, name: str) -> list[ParkedEvent]:
-        """The events that a processor has set aside, in the order of the log."""
+        """The events that a processor has parked, in the order of the log."""
         async with self._database.connection() as connection:
             live = await Generations(self._database).find(connection, name)
             if live is None:
@@ -74,7 +74,7 @@ class AsyncProcessors:
             return await ParkedEvents(self._database).all(connection, name, live.number)
 
     async def unpark(self, name: str, *, key: Any = None, why: str = "", who: str | None = None) -> Unparked:
-        """Apply what a processor has set aside, of one key or of all. A key whose event fails again keeps the rest.
+        """Apply what a processor has parked, of one key or of all. A key whose event fails again keeps the rest.
 
         Needs the processor's code: the store knows its app's, its inline ones, and those of its projectors.
         """

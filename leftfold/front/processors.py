@@ -50,11 +50,11 @@ class Processors:
         return step(self._processors.skip(name, position=position, why=why, who=who))
 
     def parked(self, name: str) -> list[ParkedEvent]:
-        """The events that a processor has set aside, in the order of the log."""
+        """The events that a processor has parked, in the order of the log."""
         return step(self._processors.parked(name))
 
     def unpark(self, name: str, *, key: Any = None, why: str = "", who: str | None = None) -> Unparked:
-        """Apply what a processor has set aside; see `AsyncProcessors.unpark`."""
+        """Apply what a processor has parked; see `AsyncProcessors.unpark`."""
         return step(self._processors.unpark(name, key=key, why=why, who=who))
 
     def audit(self, name: str | None = None, *, limit: int = 20) -> list[AuditEntry]:

@@ -2,7 +2,7 @@
 
 Page by page: read events up to the horizon, fetch the rows they concern, fold, and write rows and checkpoint in one
 transaction. All but the writing happens outside that transaction, so it is short. If the checkpoint is no longer where
-the page began, somebody else has applied these events: nothing is written, and it goes on from where the other is.
+the page began, another worker has applied these events. Then nothing is written, and the projector goes on from there.
 """
 
 from __future__ import annotations
@@ -15,7 +15,14 @@ from typing import Literal
 from leftfold.arguments import whole_number
 from leftfold.checkpoint import EpochChanged
 from leftfold.database.protocol import Database
-from leftfold.errors import InvalidArgument, LeftfoldError, ProcessorFailed, ProcessorOutdated, ProcessorPaused
+from leftfold.errors import (
+    InvalidArgument,
+    InvalidState,
+    LeftfoldError,
+    ProcessorFailed,
+    ProcessorOutdated,
+    ProcessorPaused,
+)
 from leftfold.follow.run.run import ProcessorRun
 from leftfold.follow.run.worker import LEASE_SECONDS, Worker
 from leftfold.log.contract import Log
@@ -32,7 +39,7 @@ _PARTS = {"sqlite": 1, "postgresql": 2}
 
 @dataclass(frozen=True, slots=True)
 class CaughtUp:
-    """What a run did for one projection: how many events it folded, and the position up to which it is applied now."""
+    """What a run did for one projection: how many events it applied, and the position up to which all are applied."""
 
     projection: str
     events: int
@@ -44,7 +51,7 @@ class AsyncProjector:
 
     ``database`` keeps rows and checkpoints, by default the log's own. ``page_events`` bounds how many events one
     transaction applies, ``cached_rows`` how many rows of each projection are kept in memory from one page to the next.
-    ``lease_seconds`` is for `run`: how long a worker that has died is waited for.
+    ``lease_seconds`` is for `run`: after so long others take over from a worker that has died.
     """
 
     def __init__(
@@ -59,7 +66,6 @@ class AsyncProjector:
     ) -> None:
         self._log = log
         self._database = database or log.database
-        """Where rows and checkpoints are."""
         self._projections = by_name(projections)
         self._page_events = whole_number(page_events, "page_events", least=1)
         self._cached_rows = whole_number(cached_rows, "cached_rows", least=1)
@@ -77,11 +83,12 @@ class AsyncProjector:
     async def catch_up(self) -> list[CaughtUp]:
         """Apply every event up to the head as of now; what was done for each projection, in order.
 
-        What a worker is at is left to it, and waited for; what is inline is there already. `ProcessorFailed`: a
-        projection raised, or an event could not be decoded. Everything before that event is applied, and so are the
-        other projections; the next run begins at that event. `ProcessorOutdated`: the table in the database is not the
-        model's, or the rows are not the code's. `EpochChanged`: the rows may tell of events that the log has lost;
-        `rebuild` replaces them. `ProcessorPaused`. Further failures of the run are in the error's ``others``.
+        Partitions that a worker has leased are left to it, and waited for. An inline projection is at the head already.
+
+        `ProcessorFailed`: a projection raised, or an event could not be decoded. Everything before that event is
+        applied, and so are the other projections; the next run begins at that event. `ProcessorOutdated`: the table in
+        the database is not the model's, or the rows are not the code's. `EpochChanged`: the rows may tell of events
+        that the log has lost; `rebuild` replaces them. `ProcessorPaused`. The error's ``others`` has further failures.
         """
         done: list[CaughtUp] = []
         failures: list[LeftfoldError] = []
@@ -104,19 +111,19 @@ class AsyncProjector:
         deadline = monotonic() + timeout
         while True:
             done = await self.catch_up()
-            if min((one.position for one in done), default=0) >= await self._log.head():
+            if min((caught_up.position for caught_up in done), default=0) >= await self._log.head():
                 return
             if monotonic() > deadline:
                 raise TimeoutError(f"after {timeout:g} seconds events are still being appended faster than applied")
 
     async def run(self) -> None:
-        """Apply what comes, for ever: one of any number of workers, who share the projections among them.
+        """Apply what comes, for ever, as one of any number of workers, which share the projections among them.
 
         Ends after `stop`. A projection that fails stands still in front of the event, or does what its ``on_failure``
-        says. One whose table or code does not fit is not run here. `EventStore.processors` tells of both.
+        says. A projection whose table or code does not fit is not run here. `EventStore.processors` reports both.
         """
         if self._worker is not None:
-            raise InvalidArgument("this projector is running already: make another for another worker")
+            raise InvalidState("this projector is running already: make another for another worker")
         worker = Worker(
             self._log,
             self._database,
@@ -152,14 +159,14 @@ class AsyncProjector:
         """Build a projection's rows anew from history, beside the live ones, and then put them in their place.
 
         Views answer and workers go on all the while; the swap is one transaction. The former rows are kept, for
-        `rollback`, until `drop_former` or the next swap. With ``swap=False`` the new ones wait; the same call without
-        goes on from there, as it does after one that has failed or was killed. ``compare`` tells what has changed.
+        `rollback`, until `drop_former` or the next swap. With ``swap=False`` the new rows wait, and a later call goes
+        on with them, as after a rebuild that failed or was killed. ``compare`` reports what has changed.
 
         The rows are built in ``parts``, up to eight at a time by as many threads or tasks. The same call in other
         processes, and workers of the same code, take what is left. ``progress`` is called with a `RebuildProgress`.
 
         `ProcessorFailed`; `ProcessorOutdated`: the code is older than the live rows, or has changed and its version has
-        not, or other rows are being built. `StoreUnavailable`: somebody keeps the tables locked. Nothing is lost.
+        not, or other rows are being built. `StoreUnavailable`: a session keeps the tables locked. Nothing is lost.
         """
         rebuild = Rebuild(
             self._log,
@@ -176,7 +183,7 @@ class AsyncProjector:
         return await rebuild.run(compare=compare, swap=swap)
 
     async def rollback(self, name: str, *, why: str = "", who: str | None = None) -> None:
-        """Let the rows from before the last swap be live again, at once; those that were become the former ones.
+        """Let the rows from before the last swap be live again, at once; the live ones become the former ones.
 
         They go on from where they stand, by workers whose code is of their version. Needs no code of the projection.
         """
@@ -201,11 +208,11 @@ class AsyncProjector:
     ) -> None:
         """Have appends maintain a projection, or projectors again; nothing is lost or doubled.
 
-        To ``"inline"`` it is caught up first and then, while appends wait, to the very head. From then on every append
+        To ``"inline"`` it catches up first, and then, while appends wait, to the very head. From then on every append
         maintains it in its own transaction. After either switch appends are refused (`ProcessorOutdated`) unless their
         process has connected with ``inline=[…]`` of exactly the projections that are inline: connect anew, with this
         store, too. `ProcessorFailed`: it does not get that far, and nothing has changed. `InvalidArgument`: it cannot
-        be inline. `InvalidState`: events of it are set aside. `NotSupported`: its rows are in another database.
+        be inline. `InvalidState`: events of it are parked. `NotSupported`: its rows are in another database.
         `StoreUnavailable`: appends in flight take longer than ten seconds.
         """
         if to == "inline":
@@ -216,7 +223,7 @@ class AsyncProjector:
             raise InvalidArgument(f"a projection is switched to 'inline' or 'background', not to {to!r}")
 
     async def accept_changes(self, name: str, *, why: str = "", who: str | None = None) -> None:
-        """Take a projection's rows for those of today's code: what has changed in it makes no difference to them."""
+        """Accept the live rows for today's code: what has changed in the code makes no difference to them."""
         self._named(name)
         await self._rows(self._projections[name]).accept_changes(who=who, why=why)
 
@@ -235,7 +242,7 @@ class AsyncProjector:
 
 
 def _together(failures: Sequence[LeftfoldError]) -> LeftfoldError:
-    """The first failure, with the others said in it."""
+    """The first failure, with the others as notes."""
     first, *others = failures
     for other in others:
         first.add_note(f"also: {other}")

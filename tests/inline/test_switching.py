@@ -96,7 +96,7 @@ def test_rows_that_are_behind_because_events_are_set_aside_cannot_be_inline(stor
 
     store.append("Thing-a", counted(1, BAD))
     projector = store.projector([parking])
-    with pytest.raises(lf.InvalidState, match=r"events of 1 keys .* are set aside.*unpark\('tallies'\)"):
+    with pytest.raises(lf.InvalidState, match=r"events of 1 keys .* are parked.*unpark\('tallies'\)"):
         projector.switch("tallies", to="inline")
     fails[0] = False
     store.processors.unpark("tallies", why="it is lucky now")

@@ -63,7 +63,7 @@ def test_what_is_being_built_is_told_of_and_dropped(store: lf.EventStore, store_
     said(store_url, "rebuild", NEWER, "count", "--no-swap")
     told = said(store_url, "status", store_url)
     assert "count v2" in told
-    assert "building: nobody is at it" in told
+    assert "building: no rebuild or worker is at it" in told
     assert "leftfold projections rebuild module:app count goes on, abandon drops it" in told
     assert "the live rows are as they were" in said(store_url, "abandon", store_url, "count", "--why", "a mistake")
     assert "count v2" not in said(store_url, "status", store_url)

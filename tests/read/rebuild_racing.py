@@ -102,7 +102,7 @@ def decide(projector: lf.types.Projector, rng: random.Random) -> Never:
         lambda: projector.abandon("balances"),
     )
     while True:
-        with suppress(lf.InvalidArgument, lf.errors.ProcessorOutdated, lf.NotSupported):
+        with suppress(lf.InvalidState, lf.errors.ProcessorOutdated, lf.NotSupported):
             rng.choice(acts)()
         time.sleep(rng.uniform(0, 0.03))
 

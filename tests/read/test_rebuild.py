@@ -103,9 +103,9 @@ def test_rows_being_built_may_be_abandoned(live: lf.EventStore) -> None:
     projector.rebuild("balances", swap=False)
     projector.abandon("balances", why="a mistake", who="ann")
     assert versions(live) == {"live": 1}
-    with pytest.raises(lf.InvalidArgument, match="no rows that are being built"):
+    with pytest.raises(lf.InvalidState, match="no rows that are being built"):
         projector.abandon("balances")
-    with pytest.raises(lf.InvalidArgument, match="no former rows"):
+    with pytest.raises(lf.InvalidState, match="no former rows"):
         projector.drop_former("balances")
     projector.rebuild("balances")
     assert stored(live) == folded(live, doubled)
@@ -281,7 +281,7 @@ def test_former_rows_are_kept_until_they_are_dropped_or_the_next_swap(live: lf.E
     assert generations(live)["former"].number == first.number + 1
     projector.drop_former("balances", why="all is well", who="ann")
     assert versions(live) == {"live": 2}
-    with pytest.raises(lf.InvalidArgument, match="no former rows to go back to"):
+    with pytest.raises(lf.InvalidState, match="no former rows to go back to"):
         projector.rollback("balances")
     schema = live._log.database.schema
     with pytest.raises(Exception, match="balance__former"):

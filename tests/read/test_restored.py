@@ -57,7 +57,7 @@ def test_a_projection_that_is_ahead_of_its_log_stops_and_is_rebuilt_by_reset(
         projector = Projector(store._log, [balances])
     for _ in range(2):
         with pytest.raises(
-            lf.EpochChanged, match=r"projection 'balances' stands on event .*projector\.reset"
+            lf.EpochChanged, match=r"processor 'balances' stands on event .*projector\.reset"
         ) as stopped:
             projector.catch_up()
         assert stopped.value.checkpoint.position == marks[0][2]
@@ -75,7 +75,7 @@ def test_rows_that_tell_of_lost_events_are_replaced_by_a_rebuild(store: lf.Event
     rows = stored(store)
     lose_events(store, position_of(store, 40))
     fill_on(store, written_on)
-    with pytest.raises(lf.EpochChanged, match=r"projection 'balances' stands on event .*projector\.rebuild"):
+    with pytest.raises(lf.EpochChanged, match=r"processor 'balances' stands on event .*projector\.rebuild"):
         projector.rebuild("balances", compare=True)
     assert stored(store) == rows
     projector.rebuild("balances")

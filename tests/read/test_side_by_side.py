@@ -132,7 +132,7 @@ def test_differences_are_never_of_time_however_many_events_come(live: lf.EventSt
 def test_there_must_be_something_to_compare_with(store_url: str) -> None:
     with lf.connect(store_url) as store:
         fill(store, 10)
-        with pytest.raises(lf.NotSupported, match="there are no others"):
+        with pytest.raises(lf.NotSupported, match="there are no live ones"):
             compared(store, balances)
 
 

@@ -1,4 +1,4 @@
-"""What people do to projections, kept with who and why: the read side has an audit trail, too."""
+"""The audit log: what people did to processors, with who, when and why."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from leftfold.follow.checkpoints.statements import Statements
 
 @dataclass(frozen=True, slots=True)
 class AuditEntry:
-    """One thing that somebody did to a projection."""
+    """One act of a person on a processor. ``who`` is a name, by default user@host."""
 
     at: datetime
     processor: str
@@ -30,7 +30,7 @@ class AuditEntry:
 
 
 class AuditLog:
-    """The table of acts in a database."""
+    """The audit log in a database."""
 
     def __init__(self, database: Database) -> None:
         self._run = Statements("audit", database).run
@@ -38,8 +38,7 @@ class AuditLog:
     async def record(
         self, connection: Connection, name: str, act: str, who: str | None, why: str, details: Mapping[str, Any]
     ) -> None:
-        """Keep it, in the transaction that does it. ``who`` is by default the user of this process."""
-        told = msgspec.json.encode(details).decode()
+        """Write an act down, in the transaction that does it."""
         now = moment.to_text(datetime.now(UTC))
         await self._run(
             connection,
@@ -49,12 +48,12 @@ class AuditLog:
             act=act,
             who=who or user_at_host(),
             why=why,
-            details=told,
+            details=msgspec.json.encode(details).decode(),
             now=now,
         )
 
     async def latest(self, connection: Connection, name: str | None = None, limit: int = 20) -> list[AuditEntry]:
-        """The last acts, or those on one processor, the newest first."""
+        """The last entries, or those on one processor, the newest first."""
         if name is None:
             rows = await self._run(connection, "latest", limit=limit)
         else:
@@ -66,9 +65,9 @@ class AuditLog:
 
 
 def user_at_host() -> str:
-    """Who runs this process: user@host."""
+    """The user of this process and its host."""
     try:
         user = getpass.getuser()
     except (KeyError, OSError):  # a container's number without a name
-        user = "somebody"
+        user = "unknown"
     return f"{user}@{socket.gethostname()}"

@@ -1,4 +1,4 @@
-"""The database's own clock, as the fixed-width text that moments are kept in: leases are judged by no other."""
+"""The database's own clock, as the fixed-width text in which moments are kept. Leases go by this clock alone."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ _AHEAD = {
 
 
 def now(dialect: Dialect) -> str:
-    """An expression: now."""
+    """The SQL expression for now."""
     return _NOW[dialect]
 
 
 def ahead(dialect: Dialect) -> str:
-    """An expression: ``:seconds`` from now, or ago if negative."""
+    """The SQL expression for ``:seconds`` from now; negative seconds are in the past."""
     return _AHEAD[dialect]

@@ -16,7 +16,7 @@ Mode = Literal["async", "inline"]
 
 
 class Paused(msgspec.Struct, frozen=True):
-    """Who has paused a projection, why and when."""
+    """Who paused a processor, why and when."""
 
     who: str
     why: str
@@ -25,7 +25,10 @@ class Paused(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Blueprint:
-    """What a projection's code says of its rows: which version, of which fingerprint, in which tables, about what."""
+    """What a processor's code says of a generation: version, fingerprint, tables, and the query of its events.
+
+    ``tables`` are names that the kind of processor keeps here for itself; a kind without tables leaves it empty.
+    """
 
     name: str
     version: int
@@ -36,9 +39,10 @@ class Blueprint:
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One building of a projection's rows. ``rebuild`` says why they are to be rebuilt, None if they are not.
+    """One run of a processor over the log. ``rebuild`` says why the next run must begin anew, None if it need not.
 
-    Numbers come again after the newest was struck off, and moments do not: both together say which one it is.
+    A number comes again after the newest generation was dropped, and a moment does not: `is_same` compares both.
+    ``tables`` are names that the kind of processor keeps.
     """
 
     name: str
@@ -53,8 +57,8 @@ class Generation:
     paused: Paused | None
     rebuild: str | None
 
-    def is_the_one(self, other: Generation | None) -> bool:
-        """Whether they are the same building of rows, whatever has become of it meanwhile."""
+    def is_same(self, other: Generation | None) -> bool:
+        """Whether both are the same generation, whatever role it has meanwhile."""
         return other is not None and (self.name, self.number, self.begun_at) == (
             other.name,
             other.number,

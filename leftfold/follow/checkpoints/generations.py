@@ -1,8 +1,4 @@
-"""Generations: each building of a projection's rows from history, and which of them is live.
-
-Views show the live one. A shadow is built beside it and takes its place in one transaction; the former one is kept for
-going back. Blue and green, for read models.
-"""
+"""The table of generations: each run of a processor over the log, and the role of each."""
 
 from __future__ import annotations
 
@@ -19,28 +15,32 @@ from leftfold.follow.checkpoints.statements import Statements
 
 
 class Generations:
-    """The table of generations in a database."""
+    """The generations of all processors in a database."""
 
     def __init__(self, database: Database) -> None:
         self._run = Statements("generations", database).run
 
     async def all(self, connection: Connection) -> list[Generation]:
-        """Every generation of every projection, by name and number."""
+        """Every generation of every processor, by name and number."""
         return [_generation(row) for row in await self._run(connection, "all")]
 
     async def find(self, connection: Connection, name: str, role: Role = "live") -> Generation | None:
-        """A projection's generation in that role."""
+        """A processor's generation in that role."""
         rows = await self._run(connection, "find", name=name, role=role)
         return _generation(rows[0]) if rows else None
 
     async def lock(self, connection: Connection, name: str) -> dict[Role, Generation]:
-        """A projection's generations by role, which nobody else turns, begins or strikes off before this transaction
-        ends. Before any partition is locked."""
+        """A processor's generations by role. No other session begins, turns or drops one until this transaction ends.
+
+        Lock generations before partitions and tables, as every transaction does.
+        """
+        # A row that another transaction inserts while this one waits is not locked by the statement that waited. So
+        # look which generations there are now, and lock again until these are the locked ones.
         while True:
             locked = [number for (number,) in await self._run(connection, "lock", name=name)]
             found = [_generation(row) for row in await self._run(connection, "of", name=name)]
-            if [one.number for one in found] == locked:  # none has come while this waited
-                return {one.role: one for one in found}
+            if [generation.number for generation in found] == locked:
+                return {generation.role: generation for generation in found}
 
     async def begin(
         self,
@@ -51,12 +51,12 @@ class Generations:
         mode: Mode = "async",
         paused: Paused | None = None,
     ) -> int | None:
-        """A new generation's number; None if there is one in that role. Whoever else tries waits for this to end."""
+        """A new generation's number; None if there is one in that role. Other sessions that begin one wait."""
         [(newest,)] = await self._run(connection, "newest", name=blueprint.name)
         rows = await self._run(
             connection,
             "begin",
-            **_told(blueprint),
+            **_values(blueprint),
             generation=(newest or 0) + 1,
             role=role,
             mode=mode,
@@ -66,11 +66,11 @@ class Generations:
         return int(rows[0][0]) if rows else None
 
     async def adopt(self, connection: Connection, generation: Generation, blueprint: Blueprint) -> None:
-        """From now on its rows are those of this code, and need no rebuilding."""
-        await self._run(connection, "adopt", **_told(blueprint), generation=generation.number)
+        """Record that it is what this code would have made, and need not begin anew."""
+        await self._run(connection, "adopt", **_values(blueprint), generation=generation.number)
 
     async def switch(self, connection: Connection, generation: Generation, mode: Mode) -> None:
-        """Have it maintained by projectors, or by appends."""
+        """Have workers run it, or appends."""
         await self._run(connection, "switch", **_place(generation), mode=mode)
 
     async def pause(self, connection: Connection, generation: Generation, paused: Paused | None) -> None:
@@ -78,7 +78,7 @@ class Generations:
         await self._run(connection, "pause", **_place(generation), paused=_paused_text(paused))
 
     async def mark(self, connection: Connection, name: str, number: int, why: str) -> None:
-        """Have its rows rebuilt by the next run."""
+        """Have the next run begin it anew."""
         await self._run(connection, "mark", name=name, generation=number, why=why)
 
     async def turn(
@@ -88,12 +88,12 @@ class Generations:
         role: Role | Literal["turning"],
         tables: Sequence[str] | None = None,
     ) -> None:
-        """Give it another role, which no other generation of the projection may have; ``turning`` makes way."""
-        told = _names_text(generation.tables if tables is None else tables)
-        await self._run(connection, "turn", **_place(generation), role=role, tables=told)
+        """Give it another role. Two generations never have the same one; ``turning`` is for making way."""
+        names = _names_text(generation.tables if tables is None else tables)
+        await self._run(connection, "turn", **_place(generation), role=role, tables=names)
 
     async def forget(self, connection: Connection, generation: Generation) -> None:
-        """Strike it off."""
+        """Drop it. Its partitions and parked events are dropped elsewhere."""
         await self._run(connection, "forget", **_place(generation))
 
 
@@ -109,7 +109,7 @@ def _paused_text(paused: Paused | None) -> str | None:
     return None if paused is None else msgspec.json.encode(paused).decode()
 
 
-def _told(blueprint: Blueprint) -> dict[str, Any]:
+def _values(blueprint: Blueprint) -> dict[str, Any]:
     return {
         "name": blueprint.name,
         "version": blueprint.version,

@@ -1,4 +1,4 @@
-"""Events set aside: the one that could not be applied to a key's row, and those of the same key behind it, in order."""
+"""Parked events: the event that could not be applied for a key, and later ones of the same key, in order."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _LONGEST = 20_000
 
 @dataclass(frozen=True, slots=True)
 class ParkedEvent:
-    """``key`` is JSON. ``error`` is None for an event that only waits behind the one that has one."""
+    """``key`` is JSON. ``error`` is None for an event that only waits behind the one that failed."""
 
     key: str
     position: int
@@ -33,7 +33,7 @@ class ParkedEvent:
 
 @dataclass(frozen=True, slots=True)
 class ParkedCount:
-    """How many events of how many keys a generation has set aside, and the position of the first."""
+    """How many events of how many keys a generation has parked, and the position of the first."""
 
     events: int
     keys: int
@@ -47,30 +47,30 @@ class ParkedEvents:
         self._run = Statements("parked", database).run
 
     async def park(self, connection: Connection, name: str, generation: int, events: Sequence[ParkedEvent]) -> None:
-        """Set events aside, in the transaction that moves the checkpoint past them."""
-        for one in events:
-            await self._run(connection, "park", name=name, generation=generation, **asdict(one))
+        """Park events, in the transaction that moves the checkpoint past them."""
+        for event in events:
+            await self._run(connection, "park", name=name, generation=generation, **asdict(event))
 
     async def all(self, connection: Connection, name: str, generation: int) -> list[ParkedEvent]:
-        """What a generation has set aside, in the order of the log."""
+        """The parked events of a generation, in the order of the log."""
         rows = await self._run(connection, "all", name=name, generation=generation)
         return [ParkedEvent(*row) for row in rows]
 
     async def keys(self, connection: Connection, name: str, generation: int) -> set[str]:
-        """The keys that have anything set aside."""
+        """The keys that have parked events."""
         return {key for (key,) in await self._run(connection, "keys", name=name, generation=generation)}
 
     async def count(self, connection: Connection) -> dict[tuple[str, int], ParkedCount]:
-        """How much is set aside, by name and generation."""
+        """How much is parked, by name and generation."""
         rows = await self._run(connection, "count")
         return {(name, generation): ParkedCount(events, keys, first) for name, generation, events, keys, first in rows}
 
     async def take(self, connection: Connection, name: str, generation: int, key: str, position: int) -> None:
-        """A key's events up to there are not set aside any more."""
+        """Unpark a key's events up to a position."""
         await self._run(connection, "take", name=name, generation=generation, key=key, position=position)
 
     async def forget(self, connection: Connection, name: str, generation: int) -> None:
-        """None are, any more."""
+        """Drop all parked events of a generation."""
         await self._run(connection, "forget", name=name, generation=generation)
 
 
@@ -80,8 +80,8 @@ def key_text(values: Sequence[Any]) -> str:
 
 
 def parked(key: str, recorded: RecordedEvent, error: Exception | None) -> ParkedEvent:
-    """An event to be set aside for a key, because of an error or, without one, behind another."""
-    told = None if error is None else f"{type(error).__name__}: {error}"
+    """An event to be parked for a key: with its error, or without one behind the event that failed."""
+    message = None if error is None else f"{type(error).__name__}: {error}"
     trace = None if error is None else "".join(traceback.format_exception(error))[-_LONGEST:]
     now = moment.to_text(datetime.now(UTC))
-    return ParkedEvent(key, recorded.position, str(recorded.id), recorded.stream, recorded.type, told, trace, now)
+    return ParkedEvent(key, recorded.position, str(recorded.id), recorded.stream, recorded.type, message, trace, now)

@@ -1,7 +1,7 @@
-"""Partitions: a projection's checkpoints, each for the keys of some buckets.
+"""Partitions: a processor's checkpoints, each for the keys of some buckets.
 
 A key belongs to one of 64 buckets for ever, by a stable hash, and a partition is a range of buckets with a checkpoint
-of its own; a projection begins as one partition of all. Ranges are split and merged as workers come and go.
+of its own. A processor begins as one partition of all buckets. Ranges are split and merged as workers come and go.
 """
 
 from __future__ import annotations
@@ -21,11 +21,11 @@ from leftfold.log.contract import Log
 from leftfold.log.subscription.cursor import Cursor
 
 Place = tuple[str, int, int, int]
-"""Projection, generation, first and last bucket."""
+"""Processor, generation, first and last bucket."""
 
 
 class Failure(msgspec.Struct, frozen=True):
-    """The event in front of which a partition stands still, and why; at ``retry_at`` it is tried again, if ever."""
+    """The event in front of which a partition stands still, and why. Workers try it again at ``retry_at``, if set."""
 
     position: int
     event_id: str
@@ -40,14 +40,14 @@ class Failure(msgspec.Struct, frozen=True):
 
 @dataclass(frozen=True, slots=True)
 class Partition:
-    """Every event up to ``position`` is applied to the rows whose keys are in the buckets ``first`` to ``last``.
+    """Every event up to ``position`` is applied for the keys in the buckets ``first`` to ``last``.
 
-    ``event_id`` is of the event there, None at 0. ``store`` names the log where it is kept in another database than the
-    log. ``leased`` tells whether ``owner`` still held it when this was read, by the database's clock.
+    ``event_id`` is of the event there, None at 0. ``store`` names the log if the checkpoint is in another database.
+    ``leased`` tells whether the lease of ``owner`` was still running when this was read, by the database's clock.
 
-    ``role`` is its generation's, which began at ``begun_at``, and ``paused`` tells whether that is paused, at the
-    moment of this ``fence``: whoever changes one raises the other in the same transaction. So who moves it by
-    compare-and-set writes to the right tables.
+    ``role``, ``begun_at`` and ``paused`` are its generation's at the moment of this ``fence``. A transaction that
+    changes one of them raises the fence, too. So a worker that moves the checkpoint by compare-and-set writes to the
+    tables of that role.
     """
 
     name: str
@@ -76,21 +76,21 @@ class Partition:
 
     @property
     def buckets(self) -> Buckets | None:
-        """Whose keys it has; None: everybody's."""
+        """The range of buckets; None for all of them."""
         return None if self.is_whole else (self.first, self.last)
 
     @property
     def share(self) -> float:
-        """Which part of all keys it has."""
+        """The share of all buckets, from 0 to 1."""
         return (self.last - self.first + 1) / BUCKETS
 
     @property
     def place(self) -> Place:
-        """Which one it is."""
+        """What tells this partition from all others."""
         return self.name, self.generation, self.first, self.last
 
     def is_of(self, generation: Generation | None) -> bool:
-        """Whether it is one of that generation's, in the role and the state in which that was seen."""
+        """Whether it belongs to that generation, and role and pause are as they were when that was read."""
         return generation is not None and (self.name, self.generation, self.begun_at, self.role, self.paused) == (
             generation.name,
             generation.number,
@@ -101,14 +101,14 @@ class Partition:
 
     @property
     def stands_still(self) -> bool:
-        """Whether it is not to be tried again, or not yet, after a failure."""
+        """Whether it waits in front of a failed event: for its next try, or for a person."""
         failure = self.failure
         return failure is not None and (
             failure.retry_at is None or failure.retry_at > moment.to_text(datetime.now(UTC))
         )
 
     def same_checkpoint(self, other: Partition | None) -> bool:
-        """Whether nobody has moved it in between, nor taken it over."""
+        """Whether no other session has moved it, or raised its fence, between these two looks."""
         return other is not None and (self.place, self.position, self.updated_at, self.fence) == (
             other.place,
             other.position,
@@ -116,8 +116,17 @@ class Partition:
             other.fence,
         )
 
-    def standing_in(self, log: Log) -> Cursor:
-        """A follower's place in the log there."""
+    def same_lease(self, other: Partition | None) -> bool:
+        """Whether both were read under the same lease. An act may have moved the checkpoint in between."""
+        return other is not None and (self.place, self.owner, self.fence, self.role) == (
+            other.place,
+            other.owner,
+            other.fence,
+            other.role,
+        )
+
+    def cursor(self, log: Log, remedy: str) -> Cursor:
+        """A cursor there. ``remedy`` says what to do if the log has lost events that were applied."""
         return Cursor(
             log,
             self.position,
@@ -125,22 +134,13 @@ class Partition:
             epoch=None if self.position == 0 else self.epoch,
             store=None if self.store is None else UUID(self.store),
             inside=self.store is None,
-            who=f"projection {self.name!r}",
-            remedy=f"Its rows may tell of events that are gone. {self._remedy}",
-        )
-
-    @property
-    def _remedy(self) -> str:
-        if self.role == "shadow":
-            return f"Abandon them, projector.abandon({self.name!r}), and rebuild again"
-        return (
-            f"Rebuild them from history: projector.rebuild({self.name!r}), or projector.reset({self.name!r}), then "
-            "projector.catch_up()"
+            who=f"processor {self.name!r}",
+            remedy=remedy,
         )
 
 
 def owns(partition: Partition) -> Callable[[Sequence[Any]], bool] | None:
-    """Whether a key's values fall into it; None if all do."""
+    """Tells whether a key's values fall into the partition; None if all do."""
     if partition.is_whole:
         return None
     first, last = partition.first, partition.last

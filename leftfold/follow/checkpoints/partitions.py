@@ -1,11 +1,13 @@
-"""The table of partitions: how their checkpoints move, and the leases of those who move them.
+"""The table of partitions: how checkpoints move, and which worker has leased which partition.
 
-A checkpoint moves by compare-and-set, first thing in the transaction that writes the rows. The row lock that it takes
-keeps everybody else who would move it waiting until the commit, and makes them find themselves overtaken. So rows and
-checkpoint are right whoever believes to hold the lease; a lease only keeps two from doing the same work. Its fence
-rises with each claim, split and merge (Kleppmann, 2016), so that who has slept through one is overtaken, too. No fence
-ever comes again for a bucket: a merged partition is beyond both of its halves, and one that is begun is beyond all that
-were struck off, whose generation may have had the same number.
+A checkpoint moves by compare-and-set, as the first statement of the transaction that writes the page. The row lock
+keeps every other worker waiting until the commit; then its compare-and-set finds another position, and it is overtaken.
+So page and checkpoint are right even if two workers believe that they hold the lease. A lease only saves work.
+
+The fence of a partition rises with each claim, split and merge (Kleppmann, 2016), so that a worker that slept through
+one is overtaken, too. No fence comes again for a bucket. A merged partition is beyond both of its halves. A partition
+that begins takes the clock's microseconds, and so is beyond all that were dropped, whose generation may have had the
+same number.
 """
 
 from __future__ import annotations
@@ -27,7 +29,7 @@ from leftfold.log.subscription.cursor import Cursor
 
 
 class Partitions:
-    """The table of partitions in a database; ``outside`` tells that the log is in another one."""
+    """The partitions of all processors in a database. ``outside``: the log is in another one."""
 
     def __init__(self, database: Database, *, outside: bool = False) -> None:
         self._outside = outside
@@ -43,22 +45,22 @@ class Partitions:
         """A generation's partitions, in order."""
         return [_partition(row) for row in await self._run(connection, "load", name=name, generation=generation)]
 
-    async def again(self, connection: Connection, partition: Partition) -> Partition | None:
-        """The same one as it is now; None if it has been split, merged or forgotten."""
-        rows = await self._run(connection, "one", **_place(partition), last=partition.last)
+    async def reload(self, connection: Connection, partition: Partition) -> Partition | None:
+        """The partition as it is now; None if it has been split, merged or dropped."""
+        rows = await self._run(connection, "find", **_place(partition), last=partition.last)
         return _partition(rows[0]) if rows else None
 
     async def lock(self, connection: Connection, name: str) -> None:
-        """Let nobody move any of a projection's before the transaction ends: all of them, in the one order of locks.
-
-        Also those that a split has made while this waited for it, and which another might split again.
-        """
+        """Lock all partitions of a processor until the transaction ends, in the one order of locks."""
+        # A fixpoint. Say this waits for a worker that splits 0–63 into 0–31 and 32–63. The statement that waited locks
+        # 0–31 and has not seen 32–63, which another worker could claim and move. So lock again, until a round finds
+        # nothing that the round before has not locked.
         locked, found = None, await self._run(connection, "lock", name=name)
         while found != locked:
             locked, found = found, await self._run(connection, "lock", name=name)
 
     async def begin(self, connection: Connection, name: str, generation: int, *, parts: int = 1) -> None:
-        """So many equal partitions, a power of two, at 0."""
+        """Add equal partitions at position 0; ``parts`` is a power of two."""
         width = BUCKETS // parts
         for first in range(0, BUCKETS, width):
             await self._run(
@@ -76,8 +78,8 @@ class Partitions:
         rate: float | None = None,
         failure: Failure | None = None,
     ) -> Partition | None:
-        """Move on, if it still stands where it was seen; None if somebody else has moved it or taken it over."""
-        assert to.epoch is not None, "it has seen the horizon"
+        """Move the checkpoint if the partition is as it was seen; None if another session has moved it or its fence."""
+        assert to.epoch is not None, "the cursor has seen the horizon"
         moved = replace(
             seen,
             position=to.position,
@@ -108,7 +110,7 @@ class Partitions:
         return moved if done else None
 
     async def put(self, connection: Connection, seen: Partition, to: Partition, failure: Failure | None) -> bool:
-        """Let it stand there, by decision of somebody, if it still stands where it was seen. Its worker looks again."""
+        """Put the checkpoint there, as a person has decided, if it is where it was seen. The lease stays."""
         return bool(
             await self._run(
                 connection,
@@ -125,12 +127,12 @@ class Partitions:
         )
 
     async def claim(self, connection: Connection, seen: Partition, owner: str, seconds: float) -> Partition | None:
-        """Lease it for so long, if nobody else has meanwhile."""
+        """Lease it for so many seconds; None if another owner has been faster."""
         done = await self._run(connection, "claim", **_place(seen), fence=seen.fence, owner=owner, seconds=seconds)
         return replace(seen, owner=owner, fence=int(done[0][0]), leased=True) if done else None
 
     async def renew(self, connection: Connection, place: Place, owner: str, seconds: float) -> None:
-        """Go on holding it, if it still is held."""
+        """Begin the lease anew, if it still is the owner's."""
         name, generation, first, _ = place
         await self._run(
             connection, "renew", owner=owner, name=name, generation=generation, first=first, seconds=seconds
@@ -141,16 +143,16 @@ class Partitions:
         await self._run(connection, "release", **_place(partition), owner=owner)
 
     async def release_all(self, connection: Connection, owner: str) -> None:
-        """Let others claim everything. In no transaction: it holds one at a time, so it is in nobody's way."""
+        """Let others claim all that the owner holds. In no transaction, so that it never holds two locks at a time."""
         for name, generation, first in await self._run(connection, "own", owner=owner):
             await self._run(connection, "release", owner=owner, name=name, generation=generation, first=first)
 
     async def split(self, connection: Connection, seen: Partition) -> bool:
-        """Make it two halves, the second of which is free; whether it still was as seen. In a transaction."""
+        """Split it into halves, the second of them free; False if it is not as it was seen. In a transaction."""
         middle = (seen.first + seen.last) // 2
         if not await self._run(connection, "extend", **_place(seen), fence=seen.fence, beyond=seen.fence, last=middle):
             return False
-        found = await self._run(connection, "one", **_place(seen), last=middle)
+        found = await self._run(connection, "find", **_place(seen), last=middle)
         now = _partition(found[0])
         await self._run(
             connection, "add", name=now.name, generation=now.generation, first=middle + 1, last=seen.last,
@@ -159,13 +161,17 @@ class Partitions:
         return True
 
     async def merge(self, connection: Connection, left: Partition, right: Partition) -> bool:
-        """Make two neighbours one, if both still are as seen, at the same position. In a transaction."""
+        """Merge two neighbours at the same position; False if one of them is not as it was seen. In a transaction."""
         if left.position != right.position or left.last + 1 != right.first:
             return False
+        # Widen the left half first, then remove the right one: locks are taken from left to right, as everywhere. Only
+        # the locked rows tell for sure whether both halves stand at one position. Say another worker has moved the
+        # right half from 40 to 50: the merged partition at 40 would apply its events up to 50 twice. Then narrow the
+        # left half again. Its fence stays raised, which only makes its worker look again.
         place, beyond = _place(left), max(left.fence, right.fence)
         if not await self._run(connection, "extend", **place, fence=left.fence, beyond=beyond, last=right.last):
             return False
-        now = await self._run(connection, "one", **place, last=right.last)
+        now = await self._run(connection, "find", **place, last=right.last)
         if _partition(now[0]).position == left.position and await self._run(
             connection, "remove", **_place(right), fence=right.fence, position=right.position
         ):
@@ -174,21 +180,21 @@ class Partitions:
         return False
 
     async def keep_out(self, connection: Connection) -> None:
-        """Let nobody else change anything of the table until the transaction ends, as SQLite does anyway."""
+        """Keep all other writers out of the table until the transaction ends, as SQLite does anyway."""
         if self._dialect == "postgresql":
             await connection.execute(f"LOCK TABLE {self._table} IN SHARE ROW EXCLUSIVE MODE")
 
     async def seize(self, connection: Connection, name: str, generation: int, owner: str, seconds: float) -> None:
-        """Lease all of a generation's for so long, whoever holds them: they are overtaken. Behind `lock`."""
+        """Lease all partitions of a generation. Workers that held them are overtaken. Behind `lock`."""
         await self._run(connection, "seize", name=name, generation=generation, owner=owner, seconds=seconds)
 
     async def fence(self, connection: Connection, name: str, generation: int) -> None:
-        """From here on nobody who is at work on it can move it: it must be claimed, or looked at, anew."""
+        """Raise all fences of a generation and end its leases: its workers are overtaken, and must claim anew."""
         await self.lock(connection, name)
         await self._run(connection, "fence", name=name, generation=generation)
 
     async def forget(self, connection: Connection, name: str, generation: int) -> None:
-        """Strike a generation's off."""
+        """Drop all partitions of a generation."""
         await self._run(connection, "forget", name=name, generation=generation)
 
 

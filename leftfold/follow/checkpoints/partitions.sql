@@ -7,7 +7,7 @@ SELECT c.name, c.generation, c.first, c.last, c.position, c.event_id, c.epoch, c
 {all} ORDER BY c.name, c.generation, c.first
 -- load --
 {all} WHERE c.name = :name AND c.generation = :generation ORDER BY c.first
--- one --
+-- find --
 {all} WHERE c.name = :name AND c.generation = :generation AND c.first = :first AND c.last = :last
 -- lock --
 SELECT generation, first FROM {partitions} WHERE name = :name ORDER BY generation, first {for_update}

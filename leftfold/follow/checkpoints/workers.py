@@ -1,4 +1,4 @@
-"""Workers: the processes that run projections, as they tell of themselves in the database."""
+"""The table of workers: each worker writes a row about itself, and renews it while it lives."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from leftfold.database.protocol import Connection, Database
 from leftfold.follow.checkpoints.statements import Statements
 
 BURIED_AFTER = 86_400.0
-"""Seconds after which a worker that has died without a word is not told of any more."""
+"""Seconds after which the row of a dead worker is deleted."""
 
 
 @dataclass(frozen=True, slots=True)
 class WorkerRow:
-    """A worker. ``serves`` says of each projection that it has why it does not run it, None if it does."""
+    """A worker. ``serves`` has its processors, each with the reason why it does not run it, or None if it does."""
 
     id: str
     host: str
@@ -38,20 +38,20 @@ class WorkerTable:
         self._run = Statements("workers", database).run
 
     async def seen(self, connection: Connection, id: str, serves: Mapping[str, str | None]) -> None:
-        """This one is alive, now."""
-        told = msgspec.json.encode(serves).decode()
-        await self._run(connection, "seen", id=id, host=socket.gethostname(), pid=os.getpid(), serves=told)
+        """Write down that a worker of this process is alive now."""
+        text = msgspec.json.encode(serves).decode()
+        await self._run(connection, "seen", id=id, host=socket.gethostname(), pid=os.getpid(), serves=text)
 
     async def gone(self, connection: Connection, id: str) -> None:
-        """This one has ended in order."""
+        """Delete the row of a worker that ends in order."""
         await self._run(connection, "gone", id=id)
 
     async def bury(self, connection: Connection) -> None:
-        """Forget those that have been dead for long."""
+        """Delete the rows of workers that have been dead for long."""
         await self._run(connection, "bury", seconds=-BURIED_AFTER)
 
     async def all(self, connection: Connection, lease_seconds: float) -> list[WorkerRow]:
-        """Every one, the oldest first; it lives if it was seen within the time of a lease."""
+        """Every worker, the oldest first. A worker lives if it was seen within the time of a lease."""
         rows: list[tuple[Any, ...]] = await self._run(connection, "all", seconds=-lease_seconds)
         return [
             WorkerRow(id, host, pid, msgspec.json.decode(serves), started, seen, bool(lives))
@@ -60,5 +60,5 @@ class WorkerTable:
 
 
 def new_worker_id() -> str:
-    """For a worker: where it is, and something of its own."""
+    """Host, process and a random part."""
     return f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}"

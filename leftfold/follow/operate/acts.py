@@ -1,7 +1,7 @@
-"""What people do to running projections: pause, resume, retry, skip, unpark. Each act is kept, with who and why.
+"""What people do to running processors: pause, resume, retry, skip, unpark. The audit log keeps who did it and why.
 
-An act takes effect when it returns: it raises the fences of the partitions that it is about, so that whoever is at work
-on one is overtaken and looks again.
+An act takes effect when it returns. It raises the fences of the partitions that it is about, or moves their
+checkpoints, so that a worker that is at one of them is overtaken and looks again.
 """
 
 from __future__ import annotations
@@ -54,23 +54,23 @@ class Acts:
         self._database = database
         self._generations = Generations(database)
         self._partitions = Partitions(database, outside=database is not log.database)
-        self._acts = AuditLog(database)
-        self._parking = ParkedEvents(database)
+        self._audit = AuditLog(database)
+        self._parked = ParkedEvents(database)
 
     async def pause(self, name: str, *, who: str | None, why: str) -> None:
-        """Nothing is applied any more when this returns, until `resume`. Once paused, who paused first stays told."""
+        """Apply nothing any more when this returns, until `resume`. A second pause changes nothing."""
         async with self._database.transaction() as connection:
             live = await self._live(connection, name)
             if live.mode == "inline":
                 raise InvalidState(
-                    f"projection {name!r} is maintained inside appends, and cannot be paused: switch it, "
+                    f"processor {name!r} is maintained inside appends, and cannot be paused: switch it, "
                     f"projector.switch({name!r}, to='background')"
                 )
             if live.paused is None:
                 paused = Paused(who or user_at_host(), why, _now())
                 await self._generations.pause(connection, live, paused)
                 await self._partitions.fence(connection, name, live.number)
-                await self._acts.record(connection, name, "pause", who, why, {})
+                await self._audit.record(connection, name, "pause", who, why, {})
 
     async def resume(self, name: str, *, who: str | None, why: str) -> None:
         """Let it run again after `pause`."""
@@ -78,16 +78,16 @@ class Acts:
             live = await self._live(connection, name)
             if live.paused is not None:
                 await self._generations.pause(connection, live, None)
-                await self._acts.record(connection, name, "resume", who, why, msgspec.to_builtins(live.paused))
+                await self._audit.record(connection, name, "resume", who, why, msgspec.to_builtins(live.paused))
 
     async def retry(self, name: str, *, who: str | None, why: str) -> list[Failure]:
         """Let workers try the events again in front of which it stands still; what these are."""
         async with self._database.transaction() as connection:
             stuck = await self._stuck(connection, await self._live(connection, name))
-            for one, failure in stuck:
+            for partition, failure in stuck:
                 again = msgspec.structs.replace(failure, attempts=0, retry_at=_now())
-                await self._move(connection, one, one, again)
-                await self._acts.record(connection, name, "retry", who, why, _told(failure))
+                await self._move(connection, partition, partition, again)
+                await self._audit.record(connection, name, "retry", who, why, _details(failure))
         return [failure for _, failure in stuck]
 
     async def skip(self, name: str, *, who: str | None, why: str, position: int) -> Failure:
@@ -95,14 +95,14 @@ class Acts:
         survey = await self._log.survey(position)
         async with self._database.transaction() as connection:
             stuck = await self._stuck(connection, await self._live(connection, name))
-            at = [(one, failure) for one, failure in stuck if failure.position == position]
+            at = [(partition, failure) for partition, failure in stuck if failure.position == position]
             if not at or survey.found_id is None:
-                standing = ", ".join(str(failure.position) for _, failure in stuck)
-                raise InvalidState(f"projection {name!r} does not stand still at {position}, but at {standing}")
-            for one, failure in at:
-                behind = replace(one, position=position, event_id=str(survey.found_id), epoch=survey.epoch)
-                await self._move(connection, one, behind, None)
-                await self._acts.record(connection, name, "skip", who, why, _told(failure))
+                positions = ", ".join(str(failure.position) for _, failure in stuck)
+                raise InvalidState(f"processor {name!r} does not stand still at {position}, but at {positions}")
+            for partition, failure in at:
+                behind = replace(partition, position=position, event_id=str(survey.found_id), epoch=survey.epoch)
+                await self._move(connection, partition, behind, None)
+                await self._audit.record(connection, name, "skip", who, why, _details(failure))
         return at[0][1]
 
     async def unpark(
@@ -113,75 +113,75 @@ class Acts:
         events: dict[int, RecordedEvent] = {}
         while True:
             async with self._database.transaction() as connection:
-                aside = await self._aside(connection, await self._live(connection, name), only)
-            if not aside:
+                waiting = await self._parked_events(connection, await self._live(connection, name), only)
+            if not waiting:
                 what = "nothing is parked" if key is None else f"nothing is parked for {key!r}"
-                raise InvalidState(f"{what} of projection {name!r}")
-            for event in aside:  # before the transaction, which is short
+                raise InvalidState(f"{what} of processor {name!r}")
+            for event in waiting:  # before the transaction, which is short
                 events[event.position] = events.get(event.position) or await self._recorded(event)
             async with self._database.transaction() as connection:
                 live = await self._live(connection, name)
                 await self._partitions.fence(connection, name, live.number)
-                aside = await self._aside(connection, live, only)
-                if not all(event.position in events for event in aside):  # more was parked meanwhile: read that, too
+                waiting = await self._parked_events(connection, live, only)
+                if not all(event.position in events for event in waiting):  # more was parked meanwhile: read that, too
                     continue
                 left = 0
-                for text in dict.fromkeys(event.key for event in aside):
-                    of_key = [event for event in aside if event.key == text]
+                for text in dict.fromkeys(event.key for event in waiting):
+                    of_key = [event for event in waiting if event.key == text]
                     left += await self._apply(connection, handler, live, of_key, events)
-                done = Unparked(len(aside) - left, left)
+                done = Unparked(len(waiting) - left, left)
                 details = {"key": only, "applied": done.applied, "left": left}
-                await self._acts.record(connection, name, "unpark", who, why, details)
+                await self._audit.record(connection, name, "unpark", who, why, details)
                 return done
 
-    async def _aside(self, connection: Connection, live: Generation, only: str | None) -> list[ParkedEvent]:
-        aside = await self._parking.all(connection, live.name, live.number)
-        return [event for event in aside if only in (None, event.key)]
+    async def _parked_events(self, connection: Connection, live: Generation, only: str | None) -> list[ParkedEvent]:
+        events = await self._parked.all(connection, live.name, live.number)
+        return [event for event in events if only in (None, event.key)]
 
     async def _apply(
         self,
         connection: Connection,
         handler: ParkedHandler,
         live: Generation,
-        aside: Sequence[ParkedEvent],
+        waiting: Sequence[ParkedEvent],
         events: Mapping[int, RecordedEvent],
     ) -> int:
         """Apply one key's events until one fails; how many are left."""
-        key = aside[0].key
-        done, error = await handler.apply(connection, live, key, [events[event.position] for event in aside])
-        last = aside[min(done, len(aside) - 1)]
-        await self._parking.take(connection, live.name, live.number, key, last.position)
+        key = waiting[0].key
+        done, error = await handler.apply(connection, live, key, [events[event.position] for event in waiting])
+        last = waiting[min(done, len(waiting) - 1)]
+        await self._parked.take(connection, live.name, live.number, key, last.position)
         if error is not None:
-            failed = parked(key, events[aside[done].position], error)
-            await self._parking.park(connection, live.name, live.number, [failed])
-        return len(aside) - done
+            failed = parked(key, events[waiting[done].position], error)
+            await self._parked.park(connection, live.name, live.number, [failed])
+        return len(waiting) - done
 
     async def _recorded(self, event: ParkedEvent) -> RecordedEvent:
         found = await self._log.read_log_page(Query.ALL, Range(event.position - 1, event.position, 1))
         if not found or str(found[0].id) != event.event_id:
             raise InvalidState(
                 f"the event {event.event_id} at position {event.position}, which is parked, is not in the log any "
-                "more: rebuild the projection"
+                "more: rebuild it from history"
             )
         return found[0]
 
     async def _live(self, connection: Connection, name: str) -> Generation:
-        """The live generation, which stays it until the transaction ends."""
+        """The live generation, locked until the transaction ends."""
         live = (await self._generations.lock(connection, name)).get("live")
         if live is None:
             raise unknown(name, {generation.name for generation in await self._generations.all(connection)})
         return live
 
     async def _stuck(self, connection: Connection, live: Generation) -> list[tuple[Partition, Failure]]:
-        parts = await self._partitions.load(connection, live.name, live.number)
-        stuck = [(one, one.failure) for one in parts if one.failure is not None]
+        partitions = await self._partitions.load(connection, live.name, live.number)
+        stuck = [(partition, partition.failure) for partition in partitions if partition.failure is not None]
         if not stuck:
-            raise InvalidState(f"projection {live.name!r} does not stand still in front of any event")
+            raise InvalidState(f"processor {live.name!r} does not stand still in front of any event")
         return stuck
 
     async def _move(self, connection: Connection, seen: Partition, to: Partition, failure: Failure | None) -> None:
         if not await self._partitions.put(connection, seen, to, failure):
-            raise InvalidState(f"projection {seen.name!r} has moved on meanwhile: look again")
+            raise InvalidState(f"processor {seen.name!r} has moved on meanwhile: look again")
 
 
 def unknown(name: str, known: Iterable[str]) -> InvalidArgument:
@@ -190,10 +190,10 @@ def unknown(name: str, known: Iterable[str]) -> InvalidArgument:
     return InvalidArgument(f"there is no processor {name!r} in this database; there are: {listed}")
 
 
-def _told(failure: Failure) -> dict[str, Any]:
-    told: dict[str, Any] = msgspec.to_builtins(failure)
-    del told["traceback"]
-    return told
+def _details(failure: Failure) -> dict[str, Any]:
+    details: dict[str, Any] = msgspec.to_builtins(failure)
+    del details["traceback"]
+    return details
 
 
 def _now() -> str:

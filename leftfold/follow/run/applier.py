@@ -1,4 +1,8 @@
-"""How one partition of a projection is applied, page after page: fold, then rows and checkpoint in one transaction."""
+"""How one partition of a processor is applied, page after page: page and checkpoint are written in one transaction.
+
+The applier alone answers "was I overtaken?". A worker that slept past its lease, an act that raised a fence, and a swap
+that renamed tables all look the same from here: the partition in the database is not the one that this applier knows.
+"""
 
 from __future__ import annotations
 
@@ -30,14 +34,24 @@ _PAGE_SECONDS = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Applied:
-    """What a page has come to: how many events were folded, and what stopped it, if anything."""
+    """What a page has come to: how many events were applied, and what stopped it, if anything."""
 
     events: int
     failure: ProcessorFailed | None
 
 
+@dataclass(frozen=True, slots=True)
+class Overtaken:
+    """Another session has moved the partition or raised its fence, so nothing of the page was written.
+
+    ``now`` is the partition as the database has it; None if it was split, merged or dropped.
+    """
+
+    now: Partition | None
+
+
 class Applier:
-    """One partition, moved by whoever uses it. One run uses it at a time."""
+    """Applies one partition. One caller uses it at a time."""
 
     def __init__(
         self,
@@ -52,6 +66,7 @@ class Applier:
         reader: Reader,
         *,
         by_stream: bool,
+        remedy: str,
     ) -> None:
         self.partition = partition
         self._log = log
@@ -62,7 +77,8 @@ class Applier:
         self._on_failure = on_failure
         self._reader = reader
         self._size = PageSize(most=page_events, first=_FIRST_PAGE)
-        self._standing = partition.standing_in(log)
+        self._remedy = remedy
+        self._cursor = partition.cursor(log, remedy)
         self._buckets = partition.buckets if by_stream else None
 
     @property
@@ -71,46 +87,69 @@ class Applier:
         return self.partition.position
 
     def stand_at(self, partition: Partition) -> None:
-        """It stands there now; if that is not where this has left it, what is remembered of its rows is forgotten."""
+        """Go on from there. If another session has been at the partition, the handler forgets what it remembers."""
         if not partition.same_checkpoint(self.partition):
             self._handler.forget()
-            self._standing = partition.standing_in(self._log)
+            self._cursor = partition.cursor(self._log, self._remedy)
         self.partition = partition
 
     async def look(self, until: Partition | None = None) -> bool:
-        """Whether there is anything to go on to, not beyond where another stands; `EpochChanged` if this is not the log
-        that it has followed so far."""
-        await self._standing.head()
+        """Whether there are events to apply, at most up to the position of ``until``.
+
+        `EpochChanged`: this is not the log that the partition has followed so far.
+        """
+        await self._cursor.head()
         if until is not None:
-            self._standing.stop_at(until.position, None if until.event_id is None else UUID(until.event_id))
+            self._cursor.stop_at(until.position, None if until.event_id is None else UUID(until.event_id))
         return self.is_behind
 
     @property
     def is_behind(self) -> bool:
-        """Whether it is not yet where the last look has seen the head."""
-        return self._standing.horizon > self.position
+        """Whether it has not reached the head that the last `look` saw."""
+        return self._cursor.horizon > self.position
 
-    async def page(self) -> Applied | None:
-        """Apply the next events, up to the horizon that `look` has seen; None if somebody else has moved it."""
+    async def page(self) -> Applied | Overtaken:
+        """Apply the next events, up to the horizon that `look` has seen.
+
+        An exception is raised only if the partition is as this applier left it. Otherwise the answer is `Overtaken`:
+        the exception may only say that a swap has renamed or dropped the tables under the page.
+        """
+        try:
+            applied = await self._page()
+        except Exception:
+            now = await self._reload()
+            if self.partition.same_checkpoint(now):
+                raise
+        else:
+            if applied is not None:
+                return applied
+            now = await self._reload()
+        self._handler.forget()
+        return Overtaken(now)
+
+    async def _page(self) -> Applied | None:
+        """None if the checkpoint was not where this applier had left it."""
         started = monotonic()
-        size = self._size.next
-        events, is_last = await self._reader.page(self._query, self._standing, size, self._buckets)
+        events, is_last = await self._reader.page(self._query, self._cursor, self._size.next, self._buckets)
         self._size.note(events)
         change = await self._handler.prepare(events)
         try:
             moved = await self._write(change, events, is_last, started)
-        except ProcessorFailed as failure:  # the database refuses what an event has led to
-            at = next(number for number, one in enumerate(events) if one.position == failure.position)
+        except ProcessorFailed as failure:
+            # The database refuses what an event has led to, and the transaction is rolled back. Apply what comes
+            # before that event, so that the partition stands right in front of it.
+            at = next(number for number, event in enumerate(events) if event.position == failure.position)
             self._handler.forget()
             change = await self._handler.prepare(events[:at])
-            moved = await self._write(change, events[:at], False, started, failure)
-            if moved is not None:
-                return Applied(change.events, change.failure or failure)
+            if await self._write(change, events[:at], False, started, failure) is None:
+                return None
+            return Applied(change.events, change.failure or failure)
         self._size.took(len(events), monotonic() - started, _PAGE_SECONDS)
-        if moved is None:
-            self._handler.forget()
-            return None
-        return Applied(change.events, change.failure)
+        return None if moved is None else Applied(change.events, change.failure)
+
+    async def _reload(self) -> Partition | None:
+        async with self._database.connection() as connection:
+            return await self._partitions.reload(connection, self.partition)
 
     async def _write(
         self,
@@ -121,26 +160,26 @@ class Applier:
         stopped: ProcessorFailed | None = None,
     ) -> Partition | None:
         failure = change.failure or stopped
-        standing = self._ahead(change.events, events, is_last and failure is None)
+        cursor = self._ahead(change.events, events, is_last and failure is None)
         rate = self._rate(change.events, monotonic() - started)
         async with self._database.transaction() as connection:
             moved = await self._partitions.move(
-                connection, self.partition, standing, applied=change.events, rate=rate, failure=self._noted(failure)
+                connection, self.partition, cursor, applied=change.events, rate=rate, failure=self._failure(failure)
             )
             if moved is not None:
                 await self._handler.write(connection, change)
         if moved is not None:
             self._handler.committed(change)
-            self.partition, self._standing = moved, standing
+            self.partition, self._cursor = moved, cursor
         return moved
 
     def _ahead(self, done: int, events: Sequence[RecordedEvent], reached: bool) -> Cursor:
-        standing = self._standing.copy()
+        cursor = self._cursor.copy()
         if reached:
-            standing.reached()
+            cursor.reached()
         elif done:
-            standing.passed(events[done - 1])
-        return standing
+            cursor.passed(events[done - 1])
+        return cursor
 
     def _rate(self, events: int, seconds: float) -> float:
         if not events or seconds <= 0:
@@ -149,8 +188,7 @@ class Applier:
             return events / seconds
         return self.partition.rate + _RATE_WEIGHT * (events / seconds - self.partition.rate)
 
-    def _noted(self, failure: ProcessorFailed | None) -> Failure | None:
-        """What is kept of a failure; how often it has come, and when it is tried again."""
+    def _failure(self, failure: ProcessorFailed | None) -> Failure | None:
         if failure is None:
             return None
         assert failure.position is not None, "an event of the log has one"

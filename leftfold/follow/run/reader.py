@@ -1,7 +1,7 @@
-"""One reader of the log for all projections of a process: what several of them follow is read once.
+"""Readers of the log: what several processors of a worker follow is read once.
 
-The reader keeps a window of the newest events that any of its projections is about. Who stands near the head is served
-from there; who is further behind reads for itself, by its own query, until it has come close.
+The shared reader keeps a window of the newest events that any of its processors follows. A processor near the head is
+served from the window. A processor further behind reads by its own query, until it has come close.
 """
 
 from __future__ import annotations
@@ -26,34 +26,34 @@ _position = attrgetter("position")
 
 
 class Reader:
-    """Reads for one projection."""
+    """Reads for one processor."""
 
-    async def page(self, query: Query, standing: Cursor, limit: int, buckets: Buckets | None = None) -> Page:
-        """Up to ``limit`` matching events behind where somebody stands, up to the horizon that it has been told; and
-        whether there are no more up to there. All but the last may be left out if their streams' ids are not in
-        ``buckets``.
+    async def page(self, query: Query, cursor: Cursor, limit: int, buckets: Buckets | None = None) -> Page:
+        """Up to ``limit`` matching events behind the cursor, and whether there are no more up to its horizon.
+
+        All but the last may be left out if their streams' ids are not in ``buckets``.
         """
-        events = await standing.page(query, limit, buckets)
+        events = await cursor.page(query, limit, buckets)
         return events, len(events) < limit if buckets is None else not events
 
 
 class SharedReader(Reader):
-    """Reads for several, who ask one after another."""
+    """Reads for several processors, which ask one after another."""
 
     def __init__(self, log: Log, queries: Iterable[Query]) -> None:
         self._log = log
-        self._query = Query(tuple(dict.fromkeys(one for query in queries for one in query.criteria)))
+        self._query = Query(tuple(dict.fromkeys(criterion for query in queries for criterion in query.criteria)))
         self._events: list[RecordedEvent] = []
         self._start = self._end = 0
         self.reads = 0
         """How often the window was extended."""
 
-    async def page(self, query: Query, standing: Cursor, limit: int, buckets: Buckets | None = None) -> Page:
-        position, head = standing.position, standing.horizon
+    async def page(self, query: Query, cursor: Cursor, limit: int, buckets: Buckets | None = None) -> Page:
+        position, head = cursor.position, cursor.horizon
         if head - position > WINDOW or not await self._covers(position, head):
-            return await super().page(query, standing, limit, buckets)
+            return await super().page(query, cursor, limit, buckets)
         behind = islice(self._events, bisect_right(self._events, position, key=_position), None)
-        matching = (one for one in behind if one.position <= head and query.matches(one))
+        matching = (event for event in behind if event.position <= head and query.matches(event))
         events = list(islice(matching, limit))
         return events, len(events) < limit
 
@@ -63,22 +63,22 @@ class SharedReader(Reader):
             self._events, self._start, self._end = [], position, position
         if head > self._end:
             self.reads += 1
-            size = sum(len(one.data) for one in self._events)
+            size = sum(len(event.data) for event in self._events)
             async for page in self._log.read_settled(self._query, self._end, head, PageSize()):
                 self._events += page
-                size += sum(len(one.data) for one in page)
-                if size > PAGE_BYTES:  # they are large: everybody reads for himself
+                size += sum(len(event.data) for event in page)
+                if size > PAGE_BYTES:  # too large to keep: each processor reads by its own query
                     self._events, self._start, self._end = [], head, head
                     return False
             self._end = head
         if self._end - self._start > WINDOW:
             self._start = self._end - WINDOW
-            self._events = [one for one in self._events if one.position > self._start]
+            self._events = [event for event in self._events if event.position > self._start]
         return self._start <= position
 
 
 class RememberingReader(Reader):
-    """Reads for several at one projection who go over the same ground at about the same time: full pages are kept."""
+    """Reads for the workers of one rebuild, which ask for the same pages at about one time: it keeps full pages."""
 
     def __init__(self, log: Log, pages: int) -> None:
         self._pages = pages
@@ -87,14 +87,14 @@ class RememberingReader(Reader):
         self.reads = 0
         """How often the log was read."""
 
-    async def page(self, query: Query, standing: Cursor, limit: int, buckets: Buckets | None = None) -> Page:
-        asked = standing.position, standing.event_id, standing.epoch, limit
+    async def page(self, query: Query, cursor: Cursor, limit: int, buckets: Buckets | None = None) -> Page:
+        asked = cursor.position, cursor.event_id, cursor.epoch, limit
         async with self._turn:
             kept = self._kept.get(asked)
-            if kept is not None and kept[-1].position <= standing.horizon:
+            if kept is not None and kept[-1].position <= cursor.horizon:
                 return kept, False
             self.reads += 1
-            page, is_last = await super().page(query, standing, limit)
+            page, is_last = await super().page(query, cursor, limit)
             if not is_last:
                 self._kept[asked] = page
                 while len(self._kept) > self._pages:

@@ -1,6 +1,8 @@
-"""How the partitions of one projection are found and applied: up to the head, or one page at a time."""
+"""How the partitions of one processor are found, and applied up to the head."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 from leftfold.database.protocol import Database
 from leftfold.errors import ProcessorPaused
@@ -8,7 +10,7 @@ from leftfold.follow.checkpoints.generation import Generation, Role
 from leftfold.follow.checkpoints.partition import Partition, Place, owns
 from leftfold.follow.checkpoints.partitions import Partitions
 from leftfold.follow.processor import Installation
-from leftfold.follow.run.applier import Applied, Applier
+from leftfold.follow.run.applier import Applier, Overtaken
 from leftfold.follow.run.reader import Reader
 from leftfold.log.contract import Log
 
@@ -28,7 +30,7 @@ class ProcessorRun:
         page_events: int,
         reader: Reader | None = None,
     ) -> None:
-        self.partitions = Partitions(database, outside=database is not log.database)
+        self._partitions = Partitions(database, outside=database is not log.database)
         self._installation = installation
         self._processor = installation.processor
         self._log = log
@@ -39,10 +41,10 @@ class ProcessorRun:
         self._appliers: dict[tuple[Role, Place], Applier] = {}
 
     async def catch_up(self) -> tuple[int, int]:
-        """Apply the events up to the head as of now: how many were folded here, and the position then.
+        """Apply the events up to the head as of now: how many were applied here, and the position then.
 
-        What a worker holds is left to it, and waited for. `ProcessorFailed`, `EpochChanged`, `ProcessorOutdated`,
-        `ProcessorPaused`.
+        Partitions that a worker has leased are left to that worker, and waited for. `ProcessorFailed`, `EpochChanged`,
+        `ProcessorOutdated`, `ProcessorPaused`.
         """
         applied, target = 0, await self._log.head()
         while True:
@@ -71,13 +73,13 @@ class ProcessorRun:
         return await self._installation.ready()
 
     async def load(self, generation: Generation) -> list[Partition]:
-        """The partitions as they are now; none if the generation is not what it was."""
+        """The generation's partitions as they are now; none if its role or its state has changed."""
         async with self._database.connection() as connection:
-            found = await self.partitions.load(connection, generation.name, generation.number)
-        return [one for one in found if one.is_of(generation)]
+            found = await self._partitions.load(connection, generation.name, generation.number)
+        return [partition for partition in found if partition.is_of(generation)]
 
     def applier(self, generation: Generation, partition: Partition) -> Applier:
-        """What applies a partition, with what it remembers if nobody else has been there meanwhile."""
+        """The applier of a partition, which remembers its pages unless another session has moved the partition."""
         place = generation.role, partition.place
         applier = self._appliers.get(place)
         if applier is None:
@@ -88,47 +90,39 @@ class ProcessorRun:
                 self._database,
                 self._query,
                 handler,
-                self.partitions,
+                self._partitions,
                 partition,
                 self._page_events,
                 self._processor.on_failure,
                 self._reader,
                 by_stream=self._processor.is_by_stream,
+                remedy=self._installation.remedy(generation.role),
             )
         applier.stand_at(partition)
         return applier
 
+    async def verify(self, generation: Generation, partitions: Sequence[Partition]) -> None:
+        """`EpochChanged` if one of these partitions does not stand on this log."""
+        for partition in partitions:
+            await partition.cursor(self._log, self._installation.remedy(generation.role)).head()
+
     def _forget_others(self, generation: Generation) -> None:
-        """What is remembered of a generation ends with its role."""
+        """Drop what is remembered of other generations in the same role, and of this generation in other roles."""
         self._appliers = {
-            (role, place): one
-            for (role, place), one in self._appliers.items()
+            (role, place): applier
+            for (role, place), applier in self._appliers.items()
             if (role == generation.role) == (place[1] == generation.number)
         }
 
     async def _to_head(self, applier: Applier) -> tuple[int, bool]:
-        """How many events were folded, and whether it is at the head now: not if somebody else has moved it."""
+        """How many events were applied, and whether the partition is at the head now: not if it was overtaken."""
         applied = 0
         await applier.look()
         while applier.is_behind:
-            done = await self.page(applier)
-            if done is None:
+            done = await applier.page()
+            if isinstance(done, Overtaken):
                 return applied, False
             applied += done.events
             if done.failure is not None:
                 raise done.failure
         return applied, True
-
-    async def page(self, applier: Applier) -> Applied | None:
-        """The next page; None if somebody else has moved it, or put other tables in the place of its own."""
-        try:
-            return await applier.page()
-        except Exception:
-            if await self._stands(applier.partition):
-                raise
-            return None
-
-    async def _stands(self, seen: Partition) -> bool:
-        """Whether nobody has moved it, or taken it over."""
-        async with self._database.connection() as connection:
-            return seen.same_checkpoint(await self.partitions.again(connection, seen))

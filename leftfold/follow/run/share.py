@@ -1,7 +1,8 @@
-"""Who works at what: a pure decision of each worker for itself, from what the database says of all.
+"""How workers share partitions: a pure decision of each worker for itself, from what the database says of all.
 
-Nobody assigns anything. Each worker claims what is free up to its fair share, gives up what exceeds it, and splits what
-it holds when there are more workers than parts. Claims are decided by the database, so two who decide alike do no harm.
+There is no coordinator. A worker claims free partitions up to its fair share, and releases what exceeds it. It splits
+a partition that it holds when there are more workers than partitions. The database decides claims, so two workers that
+decide alike do no harm.
 """
 
 from __future__ import annotations
@@ -17,7 +18,7 @@ from leftfold.log.buckets import BUCKETS
 
 @dataclass(frozen=True, slots=True)
 class Moves:
-    """What a worker is to do now."""
+    """What a worker is to do now, in this order: release, claim, split, merge."""
 
     claim: tuple[Partition, ...] = ()
     release: tuple[Partition, ...] = ()
@@ -29,62 +30,67 @@ def decide(
     me: str,
     partitions: Iterable[Partition],
     workers: Mapping[str, Iterable[str]],
-    parted: Iterable[str],
+    splittable: Iterable[str],
     spare: Iterable[Partition] = (),
 ) -> Moves:
-    """``workers`` are those alive and the projections that each runs, ``parted`` the projections that can be split.
+    """``workers`` are those alive, each with the processors that it runs; ``splittable`` are names of processors.
 
-    ``spare`` were free at the last look already: nobody else wants them, so they are claimed beyond the fair share.
+    ``spare`` were free at the last look already: no other worker wants them, so they are claimed beyond the fair share.
     """
-    mine_to_serve, may_be_parted = set(workers.get(me, ())), set(parted)
-    known = [one for one in partitions if one.name in mine_to_serve]
+    runs_here = set(workers.get(me, ()))
+    known = [partition for partition in partitions if partition.name in runs_here]
     serving = Counter(name for names in workers.values() for name in set(names))
-    held = [one for one in known if one.leased and one.owner == me]
-    free = [one for one in known if not one.leased]
-    by_name = Counter(one.name for one in known)
+    held = [partition for partition in known if partition.leased and partition.owner == me]
+    free = [partition for partition in known if not partition.leased]
+    by_name = Counter(partition.name for partition in known)
 
     share = _share(known, serving)
-    left_over = {one.place for one in spare}
-    claim = [one for number, one in enumerate(free) if len(held) + number < share or one.place in left_over]
+    left_over = {partition.place for partition in spare}
+    claim = [
+        partition for number, partition in enumerate(free) if len(held) + number < share or partition.place in left_over
+    ]
 
     split, merge = [], []
-    for name in may_be_parted & set(by_name):
-        wanted = _parts(serving[name])
-        of_mine = sorted((one for one in held if one.name == name), key=lambda one: one.first)
+    for name in set(splittable) & set(by_name):
+        wanted = _wanted(serving[name])
+        mine = sorted(
+            (partition for partition in held if partition.name == name), key=lambda partition: partition.first
+        )
         if by_name[name] < wanted:
-            largest = max(of_mine, key=lambda one: one.last - one.first, default=None)
+            largest = max(mine, key=lambda partition: partition.last - partition.first, default=None)
             if largest is not None and largest.last > largest.first:
                 split.append(largest)
         elif by_name[name] > wanted:
-            merge += _mergeable(of_mine)[:1]
+            merge += _mergeable(mine)[:1]
     release = _surplus(held, share, split, by_name, serving)
     return Moves(tuple(claim), tuple(release), tuple(split), tuple(merge))
 
 
 def to_help(me: str, shadows: Iterable[Partition], head: int) -> Partition | None:
-    """The part of a rebuild to take up next: whoever has none that is behind takes the one that is furthest behind."""
-    behind = [one for one in shadows if one.position < head and one.failure is None]
-    if any(one.leased and one.owner == me for one in behind):
+    """The partition of a rebuild to help with: the furthest behind, if this worker is not at another one already."""
+    behind = [partition for partition in shadows if partition.position < head and partition.failure is None]
+    if any(partition.leased and partition.owner == me for partition in behind):
         return None
-    return min((one for one in behind if not one.leased), key=lambda one: one.position, default=None)
+    free = (partition for partition in behind if not partition.leased)
+    return min(free, key=lambda partition: partition.position, default=None)
 
 
 def _share(known: Sequence[Partition], serving: Mapping[str, int]) -> int:
-    """How many parts are this worker's, rounded up."""
-    exact = sum(1 / max(1, serving.get(one.name, 1)) for one in known)
+    """How many partitions are this worker's, rounded up."""
+    exact = sum(1 / max(1, serving.get(partition.name, 1)) for partition in known)
     return int(exact) + (exact - int(exact) > 1e-9)
 
 
-def _parts(workers: int) -> int:
-    """The least power of two that gives each worker one."""
+def _wanted(workers: int) -> int:
+    """The least power of two that gives each worker a partition."""
     return min(BUCKETS, 1 << max(0, workers - 1).bit_length())
 
 
-def _mergeable(parts: Sequence[Partition]) -> list[tuple[Partition, Partition]]:
-    """Neighbours that were halves of one, and stand at the same position, with nothing wrong."""
+def _mergeable(partitions: Sequence[Partition]) -> list[tuple[Partition, Partition]]:
+    """Neighbours that were halves of the same partition, at the same position, and without a failure."""
     return [
         (left, right)
-        for left, right in pairwise(parts)
+        for left, right in pairwise(partitions)
         if left.last + 1 == right.first
         and left.last - left.first == right.last - right.first
         and left.first % (2 * (left.last - left.first + 1)) == 0
@@ -101,10 +107,14 @@ def _surplus(
     by_name: Mapping[str, int],
     serving: Mapping[str, int],
 ) -> list[Partition]:
-    """What is too much, first of those projections of which this worker has more than its share."""
+    """What exceeds the share, first of those processors of which this worker has most in proportion."""
     too_many = len(held) - share
     if too_many <= 0 or split:
         return []
-    counts = Counter(one.name for one in held)
-    order = sorted(held, key=lambda one: counts[one.name] * serving.get(one.name, 1) / by_name[one.name], reverse=True)
-    return [one for one in order if serving.get(one.name, 1) > 1][:too_many]
+    counts = Counter(partition.name for partition in held)
+
+    def excess(partition: Partition) -> float:
+        return counts[partition.name] * serving.get(partition.name, 1) / by_name[partition.name]
+
+    order = sorted(held, key=excess, reverse=True)
+    return [partition for partition in order if serving.get(partition.name, 1) > 1][:too_many]

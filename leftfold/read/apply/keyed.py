@@ -1,4 +1,4 @@
-"""How a keyed fold is maintained: the rows of a page's keys, folded in memory, written in one upsert and one delete."""
+"""The maintainer of a keyed fold: rows of a page's keys, folded in memory, written in one upsert and one delete."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from leftfold.read.projection.keyed import Projection
 from leftfold.read.tables.table import ReadTable
 
 _KEYS_TO_A_ROW = 5
-"""How many keys are remembered as ours or not for each row that may be kept."""
+"""For each row that may be cached, so many keys are remembered as the partition's own or not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class KeyedChange:
 
 
 class KeyedMaintainer:
-    """Keeps the rows that it has used lately, so that a page need not fetch them again."""
+    """Caches the rows that it has used lately, so that a page need not fetch them again."""
 
     def __init__(
         self,
@@ -53,7 +53,7 @@ class KeyedMaintainer:
         self._database = database
         self._table = table
         self._generation = generation
-        self._parking = ParkedEvents(database)
+        self._parked = ParkedEvents(database)
         self._parked_keys: set[str] | None = None
         self._is_ours = None if owns is None else _remembering(projection, owns, _KEYS_TO_A_ROW * cached_rows)
         self._cached_rows = cached_rows
@@ -68,11 +68,11 @@ class KeyedMaintainer:
         if self._projection.on_failure != "park":
             folded = fold_page(self._projection, page, before)
             return KeyedChange(folded.events, folded.failure, before, folded.rows)
-        kept = {key: key_text(self._projection.definition.canonical_key(key)) for key in before}
-        aside = await self._aside()
-        folded = fold_or_park(self._projection, page, before, {key for key, text in kept.items() if text in aside})
-        events_aside = [parked(kept[key], recorded, error) for key, recorded, error in folded.parked]
-        return KeyedChange(folded.events, folded.failure, before, folded.rows, events_aside)
+        texts = {key: key_text(self._projection.definition.canonical_key(key)) for key in before}
+        waiting = await self._keys_with_parked_events()
+        folded = fold_or_park(self._projection, page, before, {key for key, text in texts.items() if text in waiting})
+        to_park = [parked(texts[key], recorded, error) for key, recorded, error in folded.parked]
+        return KeyedChange(folded.events, folded.failure, before, folded.rows, to_park)
 
     async def write(self, connection: Connection, change: KeyedChange) -> None:
         rows, deleted = changes(change.before, change.after)
@@ -81,22 +81,22 @@ class KeyedMaintainer:
         if deleted:
             await self._table.delete(connection, deleted)
         if change.parked:
-            await self._parking.park(connection, self._projection.name, self._generation, change.parked)
+            await self._parked.park(connection, self._projection.name, self._generation, change.parked)
 
     def committed(self, change: KeyedChange) -> None:
         self._cache.remember(change.after)
         if self._parked_keys is not None:
-            self._parked_keys |= {one.key for one in change.parked}
+            self._parked_keys |= {event.key for event in change.parked}
 
     def forget(self) -> None:
         self._cache = RowCache(self._cached_rows)
         self._parked_keys = None
 
-    async def _aside(self) -> set[str]:
-        """The keys that have events set aside. Whoever changes that fences the partition, so that this is forgotten."""
+    async def _keys_with_parked_events(self) -> set[str]:
+        """Remembered from page to page: an act that unparks events raises the fences, and so this is forgotten."""
         if self._parked_keys is None:
             async with self._database.connection() as connection:
-                self._parked_keys = await self._parking.keys(connection, self._projection.name, self._generation)
+                self._parked_keys = await self._parked.keys(connection, self._projection.name, self._generation)
         return self._parked_keys
 
     async def _rows_of(self, keys: Sequence[Any]) -> Rows:
@@ -108,7 +108,7 @@ class KeyedMaintainer:
         return rows
 
     async def _first_category(self, until: int) -> str | None:
-        """The category that the projection is about, when it says none: that of its first event."""
+        """The category of a projection that names none: that of its first event."""
         query = self._projection.query(self._log.registry)
         first = await self._log.read_log_page(query, Range(0, until, 1))
         return first[0].category if first else None
@@ -117,24 +117,24 @@ class KeyedMaintainer:
 def _remembering(
     projection: Projection[Any], owns: Callable[[Sequence[Any]], bool], keys: int
 ) -> Callable[[Any], bool]:
-    """Whether a key is ours. Telling its bucket costs more than folding an event, and most keys come again."""
-    kept = projection.definition.canonical_key
-    return lru_cache(keys)(lambda key: owns(kept(key)))
+    """Cached: to compute a key's bucket costs more than to fold an event, and most keys come again."""
+    canonical = projection.definition.canonical_key
+    return lru_cache(keys)(lambda key: owns(canonical(key)))
 
 
 class RowCache:
-    """Rows kept from page to page, the least recently used given up first; None for a key known to have no row."""
+    """Rows from page to page, without the least recently used ones; None for a key that is known to have no row."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._rows: OrderedDict[Any, Any] = OrderedDict()
 
     def known(self, keys: Iterable[Any]) -> Rows:
-        """What is known about the keys."""
+        """The cached rows of these keys."""
         return {key: self._rows[key] for key in keys if key in self._rows}
 
     def remember(self, rows: Rows) -> None:
-        """Keep rows as they are in the table now."""
+        """Cache rows as they are in the table now."""
         self._rows.update(rows)
         for key in rows:
             self._rows.move_to_end(key)

@@ -1,4 +1,4 @@
-"""A projection's live generation: whether its tables and checkpoints fit today's code, and how they are begun again."""
+"""The live rows of a projection: whether tables and checkpoints fit today's code, and how they begin anew."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import cached_property
 from leftfold.database.protocol import Connection, Database
 from leftfold.errors import InvalidState, ProcessorOutdated
 from leftfold.follow.checkpoints.audit import AuditLog
-from leftfold.follow.checkpoints.generation import Blueprint, Generation, Mode, Paused
+from leftfold.follow.checkpoints.generation import Blueprint, Generation, Mode, Paused, Role
 from leftfold.follow.checkpoints.generations import Generations
 from leftfold.follow.checkpoints.partitions import Partitions
 from leftfold.follow.processor import Owns, PageHandler
@@ -33,13 +33,13 @@ class LiveRows:
         self._projection = projection
         self._cached_rows = cached_rows
         self._tables = tables_of(projection, database, "live")
-        self._striking = GenerationRemoval(database)
-        self._acts = AuditLog(database)
+        self._removal = GenerationRemoval(database)
+        self._audit = AuditLog(database)
         self._judged: Generation | None = None
 
     @cached_property
     def blueprint(self) -> Blueprint:
-        """What the code says."""
+        """What the code says of its rows."""
         return self._projection.blueprint(self._log.registry)
 
     def fits(self, generation: Generation) -> bool:
@@ -55,14 +55,27 @@ class LiveRows:
         """What applies events to a generation's tables."""
         return maintainer_of(self._projection, self._log, self._database, generation, owns, self._cached_rows)
 
+    def remedy(self, role: Role) -> str:
+        """How the rows become those of the log again."""
+        name = self._projection.name
+        lost = "Its rows may tell of events that are gone."
+        if role == "shadow":
+            return f"{lost} Abandon them, projector.abandon({name!r}), and rebuild again"
+        return (
+            f"{lost} Rebuild them from history: projector.rebuild({name!r}), or projector.reset({name!r}), then "
+            "projector.catch_up()"
+        )
+
     async def live(self) -> Generation | None:
-        """The live generation as it is, if there is one."""
+        """The live generation, if there is one."""
         async with self._database.connection() as connection:
             return await self.generations.find(connection, self._projection.name)
 
     async def ready(self) -> Generation:
-        """The live generation, begun if there is none, and rebuilt if it is marked; `ProcessorOutdated` if it does not
-        fit the code. What is returned is the very one that was judged, whatever has taken its place meanwhile."""
+        """The live generation, begun if there is none, and rebuilt if marked. `ProcessorOutdated`: it does not fit."""
+        # Return the very generation that was judged. Say a rollback makes version 1 live between the judgement and a
+        # second look: this code of version 2 would then apply events to rows of version 1. Applied to the generation
+        # that was judged, its pages are overtaken, for the rollback has raised the fences.
         while True:
             live = await self.live()
             if live is not None and live == self._judged:
@@ -71,11 +84,11 @@ class LiveRows:
                 if await self._made_ready(live):
                     self._judged = live
             except ProcessorOutdated:
-                if live == await self.live():  # else its tables were perhaps another's already
+                if live == await self.live():  # else a swap may have renamed the tables during the check
                     raise
 
     async def _made_ready(self, live: Generation | None) -> bool:
-        """Whether there was nothing to do; else it has been done, and is to be looked at."""
+        """True if it fits as it is; False if something was done about it, so that it must be judged again."""
         if live is None:
             await self._begin()
         elif live.rebuild is not None:
@@ -100,9 +113,9 @@ class LiveRows:
             pass
 
     async def _reset(self, who: str | None, why: str) -> bool:
-        """Whether it is done: not if somebody else begins at this very moment.
+        """Whether it is done: not if another session begins at this very moment.
 
-        The generation is a new one, so that whoever has judged the one before finds nothing of it left to apply to.
+        The generation is a new one, so that a worker that has judged the one before finds no partition of it any more.
         """
         name = self._projection.name
         async with self._database.transaction() as connection:
@@ -110,7 +123,7 @@ class LiveRows:
             mode: Mode = "async"
             paused: Paused | None = None
             details = {"version": self._projection.version}
-            if live is not None:  # first of all: whoever moves a checkpoint goes from there to the tables, too
+            if live is not None:  # locks first partitions and then tables, as a worker does
                 self._check_async(live)
                 mode, paused = live.mode, live.paused
                 details["before"] = live.version
@@ -121,7 +134,7 @@ class LiveRows:
                 return False
             await self.partitions.begin(connection, name, number)
             if live is not None:
-                await self._striking.strike_off(connection, live, self._projection.table_names)
+                await self._removal.remove(connection, live, self._projection.table_names)
             for table in self._tables:
                 existing = await table.existing(connection)
                 if existing and existing != table.expected():
@@ -131,7 +144,7 @@ class LiveRows:
                     )
                 await table.drop(connection)
                 await table.create(connection)
-            await self._acts.record(connection, name, "reset", who, why, details)
+            await self._audit.record(connection, name, "reset", who, why, details)
         return True
 
     async def check_inline(self, connection: Connection) -> None:
@@ -145,7 +158,7 @@ class LiveRows:
             )
 
     async def accept_changes(self, *, who: str | None = None, why: str = "") -> None:
-        """The live rows are as today's code would have made them: what has changed in it makes no difference."""
+        """Record that today's code would have made the same rows."""
         name = self._projection.name
         async with self._database.transaction() as connection:
             live = (await self.generations.lock(connection, name)).get("live")
@@ -155,10 +168,10 @@ class LiveRows:
             await self._check_tables(connection)
             await self.generations.adopt(connection, live, self.blueprint)
             details = {"version": live.version, "before": live.fingerprint, "fingerprint": self.blueprint.fingerprint}
-            await self._acts.record(connection, name, "accept_changes", who, why, details)
+            await self._audit.record(connection, name, "accept_changes", who, why, details)
 
     async def _begin(self) -> None:
-        """Make rows' tables and checkpoint, together; `ProcessorOutdated` if only one of them is there already."""
+        """Make tables and checkpoint together; `ProcessorOutdated` if only one of them is there already."""
         async with self._database.transaction() as connection:
             number = await self.generations.begin(connection, self.blueprint)
             if number is not None:
@@ -185,7 +198,7 @@ class LiveRows:
         if live.fingerprint not in (None, blueprint.fingerprint):
             raise ProcessorOutdated(
                 f"the code or the fields of projection {name!r} have changed, and its version ({live.version}) has "
-                f"not: the rows in {', '.join(one.name for one in self._tables)} are not what this code would have "
+                f"not: the rows in {', '.join(table.name for table in self._tables)} are not what this code would have "
                 f"made. Give it version={live.version + 1} and build its rows beside the old ones: "
                 f"projector.rebuild({name!r}); or, if the change makes no difference to them, "
                 f"projector.accept_changes({name!r})"

@@ -1,4 +1,4 @@
-"""What maintains a projection's rows in a database: its tables, and what takes its pages, by the projection's kind."""
+"""The maintainers of projections: which tables and which page handler a projection has, by its kind."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from leftfold.follow.checkpoints.generation import Generation, Role
 from leftfold.follow.processor import Owns, PageHandler
 from leftfold.log.contract import Log
 from leftfold.read.apply.keyed import KeyedMaintainer
-from leftfold.read.apply.sql import ReadingMaintainer, TellingMaintainer
+from leftfold.read.apply.sql import QueryMaintainer, StatementMaintainer
 from leftfold.read.model.definition import definition_of
 from leftfold.read.projection.keyed import Projection
 from leftfold.read.projection.kinds import AnyProjection
@@ -37,5 +37,5 @@ def maintainer_of(
     if isinstance(projection, Projection):
         table = table_in(database, projection.definition, generation.role)
         return KeyedMaintainer(projection, log, database, table, generation.number, owns, cached_rows)
-    kind = ReadingMaintainer if projection.reads else TellingMaintainer
+    kind = QueryMaintainer if projection.reads else StatementMaintainer
     return kind(projection, database, generation.role)

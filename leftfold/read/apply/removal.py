@@ -1,4 +1,4 @@
-"""Striking a generation off: its tables, and everything that is kept of it."""
+"""The removal of a generation: its tables, and everything that is kept of it."""
 
 from __future__ import annotations
 
@@ -14,18 +14,18 @@ from leftfold.read.tables.catalog import drop_table
 
 
 class GenerationRemoval:
-    """In one database, in the caller's transaction, behind the locks of generations and partitions."""
+    """Removes generations in the caller's transaction, which has locked generations and partitions."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._generations = Generations(database)
         self._partitions = Partitions(database)
-        self._parking = ParkedEvents(database)
+        self._parked = ParkedEvents(database)
 
-    async def strike_off(self, connection: Connection, generation: Generation, tables: Iterable[str] = ()) -> None:
-        """Forget it. ``tables`` are those of its code today, for one from before their names were kept."""
+    async def remove(self, connection: Connection, generation: Generation, tables: Iterable[str] = ()) -> None:
+        """Drop it. ``tables`` are those of its code today, for a generation begun before table names were kept."""
         await self._partitions.forget(connection, generation.name, generation.number)
-        await self._parking.forget(connection, generation.name, generation.number)
+        await self._parked.forget(connection, generation.name, generation.number)
         await self._generations.forget(connection, generation)
         for table in generation.tables or tables:
             await drop_table(connection, self._database, table + SUFFIX[generation.role])

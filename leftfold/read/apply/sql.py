@@ -1,4 +1,4 @@
-"""How a `SqlProjection` is maintained: its handler's statements, in order, in the transaction of the checkpoint."""
+"""The maintainers of a `SqlProjection`: its handler's statements run in order, in the transaction of the checkpoint."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _MOST_COMPILED = 200
 
 @dataclass(frozen=True, slots=True)
 class Prepared:
-    """The events of a page, and for each that has any the SQL and the parameters that it has led to."""
+    """The events of a page, and the statements that they have led to: event, SQL, parameters."""
 
     events: int
     failure: ProcessorFailed | None
@@ -33,7 +33,7 @@ class Prepared:
 
 
 class Compiler:
-    """Makes statements over the projection's tables SQL over those of a generation. What is told often is kept."""
+    """Compiles statements over the projection's tables to SQL over those of a generation, and caches the SQL."""
 
     def __init__(self, projection: SqlProjection, database: Database, role: Role) -> None:
         self._database = database
@@ -50,8 +50,8 @@ class Compiler:
         return made
 
 
-class TellingMaintainer:
-    """For a handler that answers with statements: those of a whole page are known before the transaction begins."""
+class StatementMaintainer:
+    """For a handler that returns statements: those of a whole page are known before the transaction begins."""
 
     def __init__(self, projection: SqlProjection, database: Database, role: Role) -> None:
         self._projection = projection
@@ -63,10 +63,10 @@ class TellingMaintainer:
         sql: list[tuple[RecordedEvent, str, Sequence[Any]]] = []
         for number, recorded in enumerate(events):
             try:
-                told = statements_of(self._projection.handle(recorded), recorded)
-                sql += [(recorded, *self._bound(one)) for one in told]
+                statements = statements_of(self._projection.handle(recorded), recorded)
+                sql += [(recorded, *self._bound(statement)) for statement in statements]
             except Exception as error:
-                sql = [one for one in sql if one[0] is not recorded]
+                sql = [entry for entry in sql if entry[0] is not recorded]
                 return Prepared(number, failed(self._projection.name, recorded, error), events[:number], sql)
         return Prepared(len(events), None, events, sql)
 
@@ -75,7 +75,7 @@ class TellingMaintainer:
             return
         await connection.execute("SAVEPOINT page")
         try:
-            for text, run in groupby(change.sql, key=lambda one: one[1]):
+            for text, run in groupby(change.sql, key=lambda entry: entry[1]):
                 await connection.execute_many(text, [parameters for _, _, parameters in run])
         except Exception as error:
             _raise_if_unavailable(error)
@@ -84,7 +84,7 @@ class TellingMaintainer:
         await connection.execute("RELEASE SAVEPOINT page")
 
     async def _find(self, connection: Connection, change: Prepared) -> None:
-        """One by one, to tell which event led to what the database refuses."""
+        """Run the statements again, each by itself, to find the event that led to the refused one."""
         for recorded, text, parameters in change.sql:
             try:
                 await connection.execute(text, parameters)
@@ -98,13 +98,13 @@ class TellingMaintainer:
     def forget(self) -> None:
         return
 
-    def _bound(self, told: Any) -> tuple[str, Sequence[Any]]:
-        statement, values = told if isinstance(told, tuple) else (told, {})
-        return self._compiler.compiled(statement, keep=isinstance(told, tuple)).bind(**values)
+    def _bound(self, returned: Any) -> tuple[str, Sequence[Any]]:
+        statement, values = returned if isinstance(returned, tuple) else (returned, {})
+        return self._compiler.compiled(statement, keep=isinstance(returned, tuple)).bind(**values)
 
 
-class ReadingMaintainer:
-    """For a handler that asks the database: it runs inside the transaction, event by event."""
+class QueryMaintainer:
+    """For a handler that queries the database: it runs inside the transaction, event by event."""
 
     def __init__(self, projection: SqlProjection, database: Database, role: Role) -> None:
         self._projection = projection
@@ -131,7 +131,7 @@ class ReadingMaintainer:
 
 
 class ProjectionTransaction:
-    """What an async handler has in hand: the transaction of its page."""
+    """The transaction of a page, for an async handler."""
 
     def __init__(self, connection: Connection, database: Database, compiler: Compiler) -> None:
         self._connection = connection
@@ -164,7 +164,7 @@ def _in_role(tables: Sequence[sa.Table], role: Role) -> Callable[[Any], Any]:
 
 
 def _raise_if_unavailable(error: Exception) -> None:
-    """What is not the event's fault: the store is away, or somebody else was in the way of this transaction."""
+    """Raise what is not the event's fault: the store is away, or this transaction collided with another."""
     if isinstance(error, StoreUnavailable):
         raise error
     if str(getattr(error, "sqlstate", None) or "").startswith("40"):

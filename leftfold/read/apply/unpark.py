@@ -30,7 +30,7 @@ class ParkedRows:
         self, connection: Connection, generation: Generation, key: str, events: Sequence[RecordedEvent]
     ) -> tuple[int, Exception | None]:
         table = table_in(self._database, self._projection.definition, generation.role)
-        of_row = next(one for one in self._projection.keys_of(events[0]) if self.text_of(one) == key)
+        of_row = next(row_key for row_key in self._projection.keys_of(events[0]) if self.text_of(row_key) == key)
         before = await table.fetch(connection, [of_row])
         row, done, failure = before[of_row], 0, None
         for recorded in events:
@@ -49,7 +49,7 @@ class ParkedRows:
 
 
 def parked_rows(database: Database, projections: Mapping[str, AnyProjection], name: str) -> ParkedRows:
-    """What applies a projection's parked events; `InvalidArgument` if its code is not known, or it parks none."""
+    """The handler of a projection's parked events; `InvalidArgument` if its code is not known, or it has no keys."""
     projection = projections.get(name)
     if projection is None:
         known = ", ".join(map(repr, projections)) or "none"
@@ -58,5 +58,5 @@ def parked_rows(database: Database, projections: Mapping[str, AnyProjection], na
             "has it, app.connect(), or make its projector first, store.projector([…])"
         )
     if not isinstance(projection, Projection):
-        raise InvalidArgument(f"projection {name!r} has no keys: nothing of it is ever set aside")
+        raise InvalidArgument(f"projection {name!r} has no keys, so none of its events is ever parked")
     return ParkedRows(database, projection)

@@ -1,8 +1,8 @@
-"""From asynchronous to inline, and back, without losing or doubling an event.
+"""The switch of a projection to inline and back, without losing or doubling an event.
 
-Both happen in one transaction that keeps every append out: in it the projection is brought to the very head, or its
-checkpoint is put there, and the set of inline projections becomes another. Whoever maintains the former set is refused
-from then on, and connects anew. What is inline has no checkpoint, so nobody can move one.
+Each switch is one transaction that keeps every append out. In it the projection catches up to the very head, or its
+checkpoint is put there, and the set of inline projections changes. From then on appends of processes that maintain the
+former set are refused, and these connect anew. An inline projection has no checkpoint that a worker could move.
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ async def to_inline(log: Log, database: Database, projection: AnyProjection, who
     [member] = InlineProjections(log.database, log.registry, [projection]).members
     if database is not log.database:
         raise rows_elsewhere([member])
-    await _running(log, projection).catch_up()
+    await _run_of(log, projection).catch_up()
     async with _alone(log) as (joined, connection, recorded):
         former = _named(recorded, member.name)
         if former is not None and former != member:
@@ -83,15 +83,15 @@ async def establish(log: Log, inline: InlineProjections) -> None:
     if not recorded:
         async with _alone(log) as (joined, connection, recorded):
             if not recorded and await joined.head() == 0:
-                for one in inline.projections:
-                    await _begin(joined, connection, one)
+                for projection in inline.projections:
+                    await _begin(joined, connection, projection)
                 await write_inline_set(connection, log.database, inline.members)
                 recorded = inline.members
     if recorded != inline.members:
         raise outdated(recorded, inline.members)
     async with log.database.connection() as connection:
-        for one in inline.projections:
-            await LiveRows(log, log.database, one).check_inline(connection)
+        for projection in inline.projections:
+            await LiveRows(log, log.database, projection).check_inline(connection)
     log.maintain(inline)
 
 
@@ -113,17 +113,17 @@ async def _alone(log: Log) -> AsyncIterator[tuple[Log, Connection, InlineSet]]:
 
 
 async def _begin(log: Log, connection: Connection, projection: AnyProjection) -> None:
-    """Bring it to the head, past whatever worker holds it, and take its checkpoints away."""
+    """Take the projection from its workers, catch up to the head, and drop its checkpoints."""
     generations, partitions = Generations(log.database), Partitions(log.database)
-    run = _running(log, projection)
+    run = _run_of(log, projection)
     await generations.lock(connection, projection.name)  # before partitions, as everywhere
     live = await run.ready()
     await partitions.keep_out(connection)
     await partitions.fence(connection, live.name, live.number)
     await run.catch_up()
-    if aside := await ParkedEvents(log.database).keys(connection, live.name, live.number):
+    if parked := await ParkedEvents(log.database).keys(connection, live.name, live.number):
         raise InvalidState(
-            f"events of {len(aside)} keys of the projection {live.name!r} are set aside, so these rows are behind: "
+            f"events of {len(parked)} keys of the projection {live.name!r} are parked, so these rows are behind: "
             f"store.processors.unpark({live.name!r}) first"
         )
     await partitions.forget(connection, live.name, live.number)
@@ -134,17 +134,17 @@ async def _end(log: Log, connection: Connection, live: Generation) -> None:
     """Give it a checkpoint, at the head."""
     partitions = Partitions(log.database)
     survey = await log.survey(0)
-    standing = Cursor(log, survey.head, event_id=survey.head_id, epoch=survey.epoch, inside=True)
+    cursor = Cursor(log, survey.head, event_id=survey.head_id, epoch=survey.epoch, inside=True)
     await partitions.begin(connection, live.name, live.number)
     [whole] = await partitions.load(connection, live.name, live.number)
-    await partitions.move(connection, whole, standing)
+    await partitions.move(connection, whole, cursor)
     await Generations(log.database).switch(connection, live, "async")
 
 
-def _running(log: Log, projection: AnyProjection) -> ProcessorRun:
+def _run_of(log: Log, projection: AnyProjection) -> ProcessorRun:
     rows = LiveRows(log, log.database, projection, CACHED_ROWS)
     return ProcessorRun(log, log.database, rows, page_events=PAGE_EVENTS)
 
 
 def _named(members: InlineSet, name: str) -> Member | None:
-    return next((one for one in members if one.name == name), None)
+    return next((member for member in members if member.name == name), None)

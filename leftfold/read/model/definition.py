@@ -34,7 +34,7 @@ class Definition:
     table: sa.Table
 
     def canonical_key(self, key: Any) -> list[Any]:
-        """A key's values in the one form in which they are told and hashed everywhere: as SQLite keeps them."""
+        """A key's values in the form in which they are written down and hashed everywhere: as SQLite keeps them."""
         steps = (self.fields[index].type.to_driver("sqlite") for index in self.key)
         return [step(value) if step else value for step, value in zip(steps, self.key_values(key), strict=True)]
 

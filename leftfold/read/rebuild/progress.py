@@ -1,4 +1,4 @@
-"""How fast something goes, lately, and how long it will still take."""
+"""The progress of a rebuild: how fast it goes, and how long it will still take."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Phase = Literal["building", "comparing", "swapping"]
 class RebuildProgress:
     """How far a rebuild has come: ``done`` of ``total`` positions of the log, ``rate`` of them a second, lately.
 
-    Positions stand for events: there are hardly more of them. ``seconds_left`` is None before anything can be told.
+    Positions stand for events: there are hardly more of them. ``seconds_left`` is None before there is a rate.
     """
 
     projection: str
@@ -27,13 +27,13 @@ class RebuildProgress:
 
 
 class Pace:
-    """The rate over the last ten seconds, from what is noted now and then."""
+    """The rate over the last ten seconds, from numbers that are noted now and then."""
 
     def __init__(self) -> None:
         self._noted: deque[tuple[float, int]] = deque()
 
     def note(self, now: float, done: int) -> float:
-        """So much is done; the rate a second."""
+        """Note how much is done by now; the rate a second."""
         while len(self._noted) > 1 and self._noted[1][0] <= now - _WINDOW_SECONDS:
             self._noted.popleft()
         self._noted.append((now, done))
@@ -42,6 +42,6 @@ class Pace:
 
 
 def progress(projection: str, phase: Phase, done: int, total: int, rate: float) -> RebuildProgress:
-    """With the time left, if anything moves."""
+    """A `RebuildProgress` with the time left."""
     left = max(0, total - done)
     return RebuildProgress(projection, phase, min(done, total), total, rate, left / rate if rate > 0 else None)

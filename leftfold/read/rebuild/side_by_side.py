@@ -1,8 +1,8 @@
 """The live rows and those of a rebuild, compared as of the same moment, while both go on.
 
-Rows and checkpoints of both are read in one snapshot. Where these differ, some events have been applied on one side
-only: the keys that they concern are left out, and counted. So every difference that is told is one of the code, or of
-the rows, and never one of time.
+Rows and checkpoints of both are read in one snapshot. Where the checkpoints differ, some events are applied on one
+side only: the keys that they concern are left out, and counted. So every difference that is reported comes from the
+code or from the rows, and never from time.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, get_type_hints
 
 from leftfold.database.protocol import Connection, Database, Row
-from leftfold.errors import InvalidArgument, NotSupported
+from leftfold.errors import InvalidState, NotSupported
 from leftfold.follow.checkpoints.generation import Generation, Role
 from leftfold.follow.checkpoints.partition import Partition
 from leftfold.follow.checkpoints.partitions import Partitions
@@ -32,12 +32,12 @@ if TYPE_CHECKING:
 
 _MOST_BETWEEN = 100_000
 _AHEAD = 1_000
-_TRIES = 100
+_ATTEMPTS = 100
 
 
 @dataclass(frozen=True, slots=True)
 class RebuildComparison:
-    """What a rebuild has made different: ``rows`` of the live generation before, of the new one after.
+    """What a rebuild has changed: ``rows`` of the live generation before, of the new one after.
 
     ``left_out`` keys were not compared, because events that concern them were applied on one side only at that moment.
     Compared are the fields that both have; ``dropped`` are fields that only the live rows have, ``added`` only the new.
@@ -58,11 +58,11 @@ class RebuildComparison:
         return Group(self.rows, *map(Text, self._more()))
 
     def _more(self) -> list[str]:
-        told = [f"fields that only the live rows have: {', '.join(self.dropped)}"] if self.dropped else []
-        told += [f"fields that only the new rows have: {', '.join(self.added)}"] if self.added else []
+        lines = [f"fields that only the live rows have: {', '.join(self.dropped)}"] if self.dropped else []
+        lines += [f"fields that only the new rows have: {', '.join(self.added)}"] if self.added else []
         keys = "1 key is" if self.left_out == 1 else f"{self.left_out:,} keys are"
-        told += [f"{keys} left out: events that concern them are on their way"] if self.left_out else []
-        return told
+        lines += [f"{keys} left out: events that concern them are on their way"] if self.left_out else []
+        return lines
 
 
 class SideBySide:
@@ -75,44 +75,61 @@ class SideBySide:
         self._partitions = Partitions(database, outside=database is not log.database)
 
     async def compare(self, live: Generation, shadow: Generation, sample: int) -> RebuildComparison:
-        """`NotSupported`: they stand too far apart. `InvalidArgument`: one is not what it was any more."""
+        """`NotSupported`: they stand too far apart. `InvalidState`: a swap or an act came in between."""
         async with self._database.connection() as connection:
             existing = await table_in(self._database, self._projection.definition).existing(connection)
         expected = table_in(self._database, self._projection.definition, "shadow").expected()
-        shared = _shared(self._projection.definition, [one for one in expected if expected[one] == existing.get(one)])
-        for number in range(_TRIES):
-            first, last = _span(await self._parts(live, shadow))
-            if number:  # somebody is at work: look beyond
+        same = [name for name in expected if expected[name] == existing.get(name)]
+        shared = _with_only(self._projection.definition, same)
+        for attempt in range(_ATTEMPTS):
+            first, last = _span(await self._partitions_of(live, shadow))
+            if attempt:  # workers move on meanwhile, so look further ahead than where they are
                 last = min(last + _AHEAD, await self._log.head())
-            left_out = await self._between(first, last)  # before the snapshot: in memory there is one connection
-            try:
-                async with snapshot(self._database) as connection:
-                    if _span(await self._parts(live, shadow, connection))[1] > last:
-                        continue
-                    before, after = (self._rows(connection, shared, role, left_out) for role in _SIDES)
-                    rows = await compare_rows(before, after, shared, sample)
-            except Exception:  # a snapshot holds rows, and not the names of tables
-                await self._parts(live, shadow)
-                raise
-            await self._parts(live, shadow)  # whose tables were they?
-            names = [one.name for one in shared.fields]
-            dropped, added = (tuple(one for one in columns if one not in names) for columns in (existing, expected))
-            return RebuildComparison(rows, len(left_out), dropped, added)
-        raise _moved(live)
+            left_out = await self._keys_between(first, last)  # before the snapshot: in memory there is one connection
+            rows = await self._compare_at_once(live, shadow, shared, left_out, last, sample)
+            if rows is not None:
+                dropped, added = (tuple(name for name in names if name not in same) for names in (existing, expected))
+                return RebuildComparison(rows, len(left_out), dropped, added)
+        raise _changed(live)
 
-    async def _parts(
+    async def _compare_at_once(
+        self,
+        live: Generation,
+        shadow: Generation,
+        shared: Definition,
+        left_out: Set[Any],
+        last: int,
+        sample: int,
+    ) -> Comparison[Any] | None:
+        """Compare the rows in one snapshot; None if a worker has gone beyond ``last``, so that keys may be missing."""
+        # A snapshot holds rows, and not the names of tables. Say a swap renames the shadow's table after the snapshot
+        # has begun: the query for "balance" then reads what was the shadow, and finds no difference. So look again
+        # behind the comparison, and behind any error, whether both generations still are what they were.
+        try:
+            async with snapshot(self._database) as connection:
+                if _span(await self._partitions_of(live, shadow, connection))[1] > last:
+                    return None
+                before, after = (self._rows(connection, shared, role, left_out) for role in _SIDES)
+                rows = await compare_rows(before, after, shared, sample)
+        except Exception:
+            await self._partitions_of(live, shadow)
+            raise
+        await self._partitions_of(live, shadow)
+        return rows
+
+    async def _partitions_of(
         self, live: Generation, shadow: Generation, connection: Connection | None = None
     ) -> list[Partition]:
-        """Of both, if they are what they were."""
+        """Those of both generations; `InvalidState` if one has another role by now."""
         if connection is None:
-            async with self._database.connection() as one:
-                return await self._parts(live, shadow, one)
+            async with self._database.connection() as own:
+                return await self._partitions_of(live, shadow, own)
         found = []
         for generation in (live, shadow):
-            parts = await self._partitions.load(connection, generation.name, generation.number)
-            if not parts or (parts[0].role, parts[0].begun_at) != (generation.role, generation.begun_at):
-                raise _moved(live)
-            found += parts
+            partitions = await self._partitions.load(connection, generation.name, generation.number)
+            if not partitions or (partitions[0].role, partitions[0].begun_at) != (generation.role, generation.begun_at):
+                raise _changed(live)
+            found += partitions
         return found
 
     async def _rows(
@@ -125,7 +142,7 @@ class SideBySide:
             if shared.key_of(row) not in left_out:
                 yield row
 
-    async def _between(self, first: int, last: int) -> set[Any]:
+    async def _keys_between(self, first: int, last: int) -> set[Any]:
         """The keys that events between these positions concern."""
         query = self._projection.query(self._log.registry)
         if await self._log.count(query, first, last, _MOST_BETWEEN + 1) > _MOST_BETWEEN:
@@ -143,13 +160,14 @@ class SideBySide:
 _SIDES: tuple[Role, Role] = ("live", "shadow")
 
 
-def _span(parts: Sequence[Partition]) -> tuple[int, int]:
+def _span(partitions: Sequence[Partition]) -> tuple[int, int]:
     """The least and the greatest position."""
-    return min(one.position for one in parts), max(one.position for one in parts)
+    positions = [partition.position for partition in partitions]
+    return min(positions), max(positions)
 
 
-def _moved(live: Generation) -> InvalidArgument:
-    return InvalidArgument(f"projection {live.name!r} was changed while its rows were compared: do it again")
+def _changed(live: Generation) -> InvalidState:
+    return InvalidState(f"projection {live.name!r} was changed while its rows were compared: do it again")
 
 
 @asynccontextmanager
@@ -164,7 +182,7 @@ async def snapshot(database: Database) -> AsyncIterator[Connection]:
             await connection.execute("ROLLBACK")
 
 
-def _shared(definition: Definition, names: Sequence[str]) -> Definition:
+def _with_only(definition: Definition, names: Sequence[str]) -> Definition:
     """The same read model with only these fields."""
     if len(names) == len(definition.fields):
         return definition
@@ -172,6 +190,8 @@ def _shared(definition: Definition, names: Sequence[str]) -> Definition:
         raise NotSupported(
             f"the rows cannot be compared: the live ones have another key ({', '.join(missing)} is not the same)"
         )
+    # Rows are loaded into instances of their model, so a comparison of fewer columns needs a model with fewer fields.
+    # It is made here as a class statement would make it, and defined without the cache, which would keep it for ever.
     hints = get_type_hints(definition.model, include_extras=True)
     members = {"__annotations__": {name: hints[name] for name in names}, "__module__": definition.model.__module__}
     model = ReadModelMeta(definition.model.__name__, (ReadModel,), members, table=definition.name)

@@ -1,6 +1,6 @@
-"""Lanes: bring a shadow generation's partitions to the head side by side, each lane one partition at a time.
+"""The workers of a rebuild: they bring a shadow's partitions to the head side by side, one partition at a time each.
 
-They lease what they are at, so that the lanes of other processes that rebuild the same take what is left.
+A worker leases the partition that it is at. So the workers of other processes that rebuild the same take what is left.
 """
 
 from __future__ import annotations
@@ -11,15 +11,16 @@ from typing import Self
 
 from leftfold.database.protocol import Database
 from leftfold.follow.checkpoints.generation import Generation
-from leftfold.follow.checkpoints.partition import Partition, Place
-from leftfold.follow.run.applier import Applier
+from leftfold.follow.checkpoints.partition import Partition
+from leftfold.follow.run.applier import Applier, Overtaken
+from leftfold.follow.run.leases import Leases
 from leftfold.follow.run.run import ProcessorRun
 from leftfold.log.contract import Log
 
 _PAUSE = 0.03
 
 Until = Callable[[], Awaitable[Partition | None]]
-"""Where to stop: where that one stands, or at the head if None."""
+"""Where to stop: at the position of a partition, or at the head if None."""
 
 
 async def to_the_head() -> Partition | None:
@@ -28,7 +29,7 @@ async def to_the_head() -> Partition | None:
 
 
 class RebuildWorkers:
-    """``async with lanes:`` they run, and have ended behind it. ``woken`` is set when something has changed."""
+    """``async with workers:`` they work until the block ends. ``woken`` is set when something has changed."""
 
     def __init__(
         self,
@@ -36,21 +37,18 @@ class RebuildWorkers:
         database: Database,
         run: ProcessorRun,
         shadow: Generation,
-        owner: str,
-        lease_seconds: float,
+        leases: Leases,
         count: int,
         until: Until = to_the_head,
     ) -> None:
-        self.held: set[Place] = set()
         self.events = 0.0
-        """How many were folded: each part reads them all, and has its share of them."""
+        """How many were applied: each partition reads all events, and counts its share of them."""
         self.woken = database.signal()
         self._log = log
         self._database = database
         self._run = run
         self._shadow = shadow
-        self._owner = owner
-        self._lease_seconds = lease_seconds
+        self._leases = leases
         self._count = count
         self._until = until
         self._claiming = database.waiting.turns(1)
@@ -58,24 +56,24 @@ class RebuildWorkers:
         self._failures: list[BaseException] = []
 
     def check(self) -> None:
-        """Raise what has ended a lane."""
+        """Raise what has ended a worker."""
         if self._failures:
             raise self._failures[0]
 
     async def __aenter__(self) -> Self:
-        self._lanes = [self._database.waiting.background(self._lane) for _ in range(self._count)]
+        self._running = [self._database.waiting.background(self._work) for _ in range(self._count)]
         return self
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._stopping = True
-        for lane in self._lanes:
-            await lane.join()
+        for worker in self._running:
+            await worker.join()
         if error is None:
             self.check()
 
-    async def _lane(self) -> None:
+    async def _work(self) -> None:
         try:
             while not self._stopping:
                 applier = await self._claim()
@@ -90,28 +88,27 @@ class RebuildWorkers:
             self.woken.set()
 
     async def _claim(self) -> Applier | None:
-        """The free part that is furthest behind. None that another lane here is still at: who wakes after its lease has
-        run out shares its applier, and what that remembers, with whoever else claims the part in this process."""
+        """Claim the free partition that is furthest behind."""
         until = await self._until()
         head = await self._log.head() if until is None else until.position
         async with self._claiming:
-            for one in _open(await self._run.load(self._shadow), head):
-                if one.place in self.held:
+            for partition in _open(await self._run.load(self._shadow), head):
+                # A worker here may sleep until its lease has run out, and wake again. It shares the applier of the
+                # partition, with the rows that this remembers, with every other worker of this rebuild. So no worker
+                # here claims a partition that another one is still at, even if the database says that it is free.
+                if partition.place in self._leases.places:
                     continue
-                async with self._database.connection() as connection:
-                    claimed = await self._run.partitions.claim(connection, one, self._owner, self._lease_seconds)
-                if claimed is not None:
-                    self.held.add(one.place)
+                if (claimed := await self._leases.claim(partition)) is not None:
                     return self._run.applier(self._shadow, claimed)
         return None
 
     async def _advance(self, applier: Applier) -> None:
-        """As far as it goes; then it is free for others, and for what comes later."""
+        """Go as far as there are events, then let others have the partition."""
         place = applier.partition.place
         try:
             while not self._stopping and await applier.look(await self._until()):
-                done = await self._run.page(applier)
-                if done is None:
+                done = await applier.page()
+                if isinstance(done, Overtaken):
                     return
                 self.events += done.events * applier.partition.share
                 if done.failure is not None:
@@ -119,19 +116,21 @@ class RebuildWorkers:
                         raise done.failure
                     break
                 self.woken.set()
-            async with self._database.connection() as connection:
-                await self._run.partitions.release(connection, applier.partition, self._owner)
+            await self._leases.release([applier.partition])
         finally:
-            self.held.discard(place)
+            self._leases.places.discard(place)
 
 
-def is_retried(one: Partition) -> bool:
-    """Whether it stands in front of an event that failed and is tried again by itself, soon or already now."""
-    return one.failure is not None and one.failure.retry_at is not None
+def is_retried(partition: Partition) -> bool:
+    """Whether its failed event is tried again without a person, soon or already now."""
+    return partition.failure is not None and partition.failure.retry_at is not None
 
 
-def _open(parts: Sequence[Partition], head: int) -> list[Partition]:
+def _open(partitions: Sequence[Partition], head: int) -> list[Partition]:
+    """Free, behind, and not waiting for the next try; the furthest behind first."""
     free = [
-        one for one in parts if not one.leased and one.position < head and not (is_retried(one) and one.stands_still)
+        partition
+        for partition in partitions
+        if not partition.leased and partition.position < head and not (is_retried(partition) and partition.stands_still)
     ]
-    return sorted(free, key=lambda one: one.position)
+    return sorted(free, key=lambda partition: partition.position)
