@@ -73,7 +73,7 @@ def test_a_worker_runs_an_app_until_sigterm_and_status_tells_of_everything(
         assert "paused by ann" in text
         assert "thirteen brings bad luck" in text
         assert "leftfold retry" in text
-        assert "set aside since position" in text
+        assert "parked since position" in text
         assert lines["processor"].split()[:4] == ["processor", "state", "position", "lag"]
         assert ran(store_url, "status", store_url, "--check").returncode == 1
         process.send(signal.SIGTERM)
@@ -111,7 +111,7 @@ def test_two_processes_share_the_keys_and_the_living_takes_over(store: lf.EventS
         assert sum(row.n for row in store.view(Count).find()) == 90
 
 
-def test_what_failed_is_skipped_and_what_is_set_aside_is_applied(store: lf.EventStore, store_url: str) -> None:
+def test_what_failed_is_skipped_and_what_is_parked_is_applied(store: lf.EventStore, store_url: str) -> None:
     assert "names no app" in ran(store_url, "unpark", store_url.partition(":")[0], "parks").stderr
     with worker(store_url):
         eventually(lambda: states(store_url).get("fails", {}).get("state") == "failing", "it fails")
@@ -122,10 +122,10 @@ def test_what_failed_is_skipped_and_what_is_set_aside_is_applied(store: lf.Event
         )
         said(store_url, "skip", store_url, "fails", "--position", str(at), "--why", "an accident", "--who", "bob")
         eventually(lambda: states(store_url)["fails"]["state"] == "current", "it goes on")
-        aside = said(store_url, "parked", APP, "parks")
-        assert "ValueError: thirteen brings bad luck" in aside
-        assert "waits behind it" in aside
-        assert "still aside" in said(store_url, "unpark", APP, "parks", "--why", "once more")
+        parked = said(store_url, "parked", APP, "parks")
+        assert "ValueError: thirteen brings bad luck" in parked
+        assert "waits behind it" in parked
+        assert "still parked" in said(store_url, "unpark", APP, "parks", "--why", "once more")
         assert "7 applied" in said(store_url, "unpark", APP, "parks", "--why", "corrected", OPS_CORRECTED="1")
         assert sum(row.n for row in store.view(Parks).find()) == 40
     acts = said(store_url, "audit", store_url)

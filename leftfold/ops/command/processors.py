@@ -86,12 +86,12 @@ def skip(
 
 
 def parked(target: Target, name: Name, read_models: ReadModels = None) -> None:
-    """Show the events that a processor has set aside, and why."""
+    """Show the events that a processor has parked, and why."""
     console = Console()
     with store_of(target, read_models) as (store, _):
         found = store.processors.parked(name)
     if not found:
-        console.print("nothing is set aside")
+        console.print("nothing is parked")
         return
     table = plain_table()
     for title in ("position", "key", "stream", "type", "since (UTC)", "why"):
@@ -118,10 +118,10 @@ def unpark(
     why: Why = "",
     who: Who = None,
 ) -> None:
-    """Apply what a processor has set aside, in order."""
+    """Apply what a processor has parked, in order."""
     with store_of(with_code(target)) as (store, _):
         done = store.processors.unpark(name, key=key, why=why, who=who)
-    left = f"; {done.left:,} are still aside, for one failed again" if done.left else ""
+    left = f"; {done.left:,} are still parked, for one failed again" if done.left else ""
     print(f"{name}: {done.applied:,} applied{left}")
 
 

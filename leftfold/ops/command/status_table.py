@@ -78,8 +78,8 @@ def _reason(status: ProcessorStatus) -> Text:
         text.append(f"\n  {printable(status.remedy)}", "default")
     if status.parked is not None:
         events, keys = status.parked.events, status.parked.keys
-        aside = f"{events:,} event{'s' * (events != 1)} of {keys:,} key{'s' * (keys != 1)}"
-        text.append(f"\n  {aside} set aside since position {status.parked.first:,}: ", "yellow")
+        parked = f"{events:,} event{'s' * (events != 1)} of {keys:,} key{'s' * (keys != 1)}"
+        text.append(f"\n  {parked} parked since position {status.parked.first:,}: ", "yellow")
         text.append(f"leftfold parked TARGET {printable(status.name)} shows why", "default")
     return text
 
