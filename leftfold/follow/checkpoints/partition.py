@@ -1,7 +1,7 @@
 """Partitions: a processor's checkpoints, each for the keys of some buckets.
 
-A key belongs to one of 64 buckets for ever, by a stable hash, and a partition is a range of buckets with a checkpoint
-of its own. A processor begins as one partition of all buckets. Ranges are split and merged as workers come and go.
+A key belongs to one of 64 buckets for ever, by a stable hash. A partition is a range of buckets with a checkpoint of
+its own. A processor begins as one partition of all buckets. Ranges are split and merged as workers come and go.
 """
 
 from __future__ import annotations

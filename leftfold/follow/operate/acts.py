@@ -1,7 +1,7 @@
 """What people do to running processors: pause, resume, retry, skip, unpark. The audit log keeps who did it and why.
 
-An act takes effect when it returns. It raises the fences of the partitions that it is about, or moves their
-checkpoints, so that a worker that is at one of them is overtaken and looks again.
+An act takes effect when it returns. It raises the fences of its partitions, or moves their checkpoints. So a worker
+that is at such a partition is overtaken, and looks again.
 """
 
 from __future__ import annotations

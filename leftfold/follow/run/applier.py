@@ -1,4 +1,4 @@
-"""How one partition of a processor is applied, page after page: page and checkpoint are written in one transaction.
+"""The applier of one partition: page after page, what the page leads to and the checkpoint go into one transaction.
 
 The applier alone answers "was I overtaken?". A worker that slept past its lease, an act that raised a fence, and a swap
 that renamed tables all look the same from here: the partition in the database is not the one that this applier knows.

@@ -1,4 +1,4 @@
-"""How the partitions of one processor are found, and applied up to the head."""
+"""The run of one processor: its partitions are found, and applied up to the head."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Inline projections: folded in the append's own transaction, so that a view shows the row as soon as append returns.
 
-Which rows an append touches is predicted from its stream and its events alone, before it is stored, so that the rows
-can be locked with everything else. After it is stored, its rows are computed again and must be the same. The row of a
-stream needs no lock of its own: an append to the stream has locked it.
+The rows that an append touches are predicted from its stream and its events alone, before it is stored. So they are
+locked with everything else. After it is stored, its rows are computed again and must be the same. The row of a stream
+needs no lock of its own: an append to the stream has locked it.
 """
 
 from __future__ import annotations
