@@ -1,7 +1,7 @@
 """Snapshots: remembered folds. A snapshot is trusted only as far as it can be checked.
 
-A snapshot serves only if it was made from the same fields, stands on an event of its stream, and every event in it
-counts for the question. Therefore it stores the greatest occurred_at and recorded_at among its events.
+A snapshot serves only if it was made from the same fields and stands on an event of its stream. Also, every event in
+it must count for the question. Therefore it stores the greatest occurred_at and recorded_at among its events.
 """
 
 from __future__ import annotations

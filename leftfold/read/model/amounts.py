@@ -1,8 +1,8 @@
 """Decimals, exactly: a scaled integer in SQLite, NUMERIC in PostgreSQL.
 
 SQLite has no decimal type, and what it does with a NUMERIC column loses digits. As integers, amounts compare, sort and
-sum exactly. But the database does not know about the point. An expression that would move it (a product, an average,
-two columns of different digits) would not mean the same in PostgreSQL and in SQLite, so it is refused on both.
+sum exactly. But the database does not know about the point. An expression that would move it is refused on both back
+ends, for its meaning would differ: a product, an average, two columns of different digits.
 """
 
 from __future__ import annotations
