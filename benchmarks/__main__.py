@@ -59,7 +59,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seconds", type=float, default=Size.seconds, help="for how long each rate is measured")
     parser.add_argument("--only", default="", metavar="TEXT", help="only cases with this in 'back end: name'")
     parser.add_argument("--no-peer", action="store_true", help="leave the peer out; nothing is installed")
-    same = "give the peer our PostgreSQL driver, in C, in place of the one in Python that its own extra installs"
+    same = "give the peer our PostgreSQL driver, in C, in place of the Python driver that its own extra installs"
     parser.add_argument("--same-driver", action="store_true", help=same)
     slow = "let every flush take so many milliseconds more, as on a slower disk (needs Linux and a C compiler)"
     parser.add_argument("--flush-ms", type=float, default=0.0, metavar="MS", help=slow)

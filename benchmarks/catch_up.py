@@ -25,7 +25,7 @@ class Counted(lf.ReadModel):
 
 
 def catch_up(url: str, events: int, *, rare: bool) -> float:
-    """Seconds that a projection takes for the whole log: of the rare type in it, or of the common one."""
+    """Seconds that a projection takes for the whole log: of its rare events, or of its common events."""
     with lf.connect(url) as store:
         projector = store.projector([_counted(next(_used), rare=rare)])
         started = perf_counter()
@@ -78,7 +78,7 @@ def _work(url: str, number: int, ready: Any, done: Any, spent: Any) -> None:
 
 
 def _counted(number: int, *, rare: bool = False) -> lf.Projection[Any]:
-    """The events of the rare type by course, or of the common one by student, each of whom has a stream."""
+    """The rare events by course, or the common events by student; each student has a stream."""
 
     class Numbered(Counted, table=f"counted_{number}"):
         pass

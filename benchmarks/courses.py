@@ -1,4 +1,4 @@
-"""The logs that conditions are measured on: who subscribed to which course. The same for leftfold and for the peer.
+"""The logs that conditions are measured on: students' subscriptions to courses. The same for leftfold and for the peer.
 
 In each term there are as many courses as students, and every student subscribes to 25 of them, so every course has 25
 subscriptions. One subscription in a hundred is to a course that outlives the terms: a tag with many events. Standard

@@ -30,7 +30,7 @@ class PlaceReleased(lf.Event):
 def fill_courses(url: str, events: int, rare: int = 0) -> None:
     """Fill a database with so many tagged events, appended term by term; statistics as autovacuum would have them.
 
-    Among them, term by term, are so many ``rare`` ones of another type, without tags.
+    Among them, term by term, are so many ``rare`` events of another type, without tags.
     """
     all_terms = terms(events)
     with lf.connect(url) as store, ThreadPoolExecutor(2) as pool:

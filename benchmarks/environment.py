@@ -10,7 +10,7 @@ from benchmarks.worker import ROOT
 
 PEER = "eventsourcing[postgres]==9.5.6"
 SAME_DRIVER = "psycopg[binary,pool]>=3.3,<3.4"
-"""The driver as we use it, in C; the peer's own extra brings the one in Python, which is slower and needs libpq."""
+"""The driver as we use it, in C; the peer's own extra brings the Python driver, which is slower and needs libpq."""
 
 
 def peer_python(*, same_driver: bool = False) -> Path:

@@ -1,4 +1,4 @@
-"""The run: round after round, every measurement once, the sides taking turns; in the end each one's median."""
+"""The run: round after round, every measurement once, the sides taking turns; in the end the median of each."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class Run:
         return {measurement: statistics.median(values) for measurement, values in figures.items()}
 
     def plan(self, rows: list[Case], *, backwards: bool = False) -> list[Measurement]:
-        """One round: what the rows share is measured once; who begins changes from round to round."""
+        """A round: what the rows share is measured once; the side that begins changes from round to round."""
         plan: dict[Measurement, None] = {}
         for row in rows:
             sides = [measurement for measurement in row.measurements() if measurement.side in self._sides]

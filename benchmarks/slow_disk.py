@@ -1,7 +1,7 @@
-"""A disk on which a flush takes longer: as long as on one without a cache that survives a power cut.
+"""A disk on which a flush takes longer: as long as without a cache that survives a power cut.
 
-What callers who come together share is a flush, so how much that is worth depends on what a flush takes. The delay is
-in a small C library that is loaded into everything that the benchmark starts: workers, server and pgbench.
+Concurrent callers share a flush, so the gain depends on the time that a flush takes. The delay is in a small C library
+that is loaded into everything that the benchmark starts: workers, server and pgbench.
 """
 
 from __future__ import annotations

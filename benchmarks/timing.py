@@ -29,7 +29,7 @@ AsyncAct = Callable[[], Awaitable[object]]
 
 
 def calls_per_second(act: Act, seconds: float) -> float:
-    """How often one caller can do it, one call after another."""
+    """Calls a second of a single caller, call after call."""
     for _ in range(WARM_UP_CALLS):
         act()
     calls, started = 0, perf_counter()
@@ -90,7 +90,7 @@ def _contend(contend: Callable[[str, float, Callable[[], object]], int], url: st
     try:
         return contend(url, seconds, lambda: _ready.wait(PATIENCE))
     except BaseException:
-        _ready.abort()  # or the others would wait for this one in vain
+        _ready.abort()  # or the others would wait for this process in vain
         raise
 
 

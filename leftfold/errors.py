@@ -179,7 +179,7 @@ class StoreUnavailable(LeftfoldError):
 
 
 class TransactionConflict(LeftfoldError):
-    """The user's transaction collided with another one (a deadlock, a serialization failure, a stale snapshot).
+    """The user's transaction collided with another (a deadlock, a serialization failure, a stale snapshot).
 
     None of it can be committed: roll it back and run all of it again.
     """

@@ -1,6 +1,6 @@
 """The idea: current state is a left fold over what happened.
 
-An aggregate is a fold over a stream, a read model is a keyed fold over the log, a snapshot is a remembered fold, time
+An aggregate is a fold over a stream. A read model is a keyed fold over the log. A snapshot is a remembered fold; time
 travel is a fold that stops early. Everything else in this package fetches events, keeps them, or remembers results.
 """
 
@@ -19,7 +19,7 @@ Happened = TypeVar("Happened")
 class Fold(Generic[State, Happened]):
     """An initial state and how one event changes it. Pure: no I/O, no clock, no refusal.
 
-    ``initial`` makes a fresh state; ``evolve(state, event)`` returns the next one. A mutable state may be changed in
+    ``initial`` makes a fresh state; ``evolve(state, event)`` returns the next state. A mutable state may be changed in
     place and returned: each run starts from its own ``initial()``.
     """
 

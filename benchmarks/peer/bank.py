@@ -68,7 +68,7 @@ class AccountSummaries(PostgresTrackingRecorder):
 
 
 class AccountSummary(Projection[AccountSummaries]):
-    """Processes events one by one, and tells when as many as asked for are done."""
+    """Processes event by event, and signals when so many are done."""
 
     name = "accountsummary"
     topics = (get_topic(BankAccount.AccountOpened), get_topic(BankAccount.MoneyDeposited))

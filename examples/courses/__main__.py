@@ -23,7 +23,7 @@ def main(
         str | None, typer.Option(help="sqlite:///school.db or postgresql://user@host/database; else a temporary file.")
     ] = None,
     students: Annotated[int, typer.Option(min=1, max=1000, help="How many.")] = 24,
-    seed: Annotated[int, typer.Option(help="For who wishes what; the outcome depends on who is faster.")] = 1,
+    seed: Annotated[int, typer.Option(help="For the wishes; the outcome depends on which student is faster.")] = 1,
     through_async: Annotated[bool, typer.Option("--async", help="Go through the async door.")] = False,
 ) -> None:
     """Many students race for few places. The log is read again afterwards, and every rule checked at every event."""

@@ -1,7 +1,7 @@
 """The commands: each says which events it rests on, and decides from them alone. Pure.
 
-What a command rests on is its consistency boundary. The decision draws it, not the data: to enter a course is a matter
-of the course and of the student, to leave it concerns this student in this course alone.
+The events that a command rests on are its consistency boundary. The decision draws it, not the data. Entering a course
+concerns the course and the student; leaving it concerns this student in this course alone.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ class CourseFull(Refused):
 
 
 class TooManyCourses(Refused):
-    """The student is in as many courses as one may be."""
+    """The student is in as many courses as a student may be."""
 
 
 class Command(Protocol):
@@ -94,7 +94,7 @@ class ChangeCapacity:
 
 @dataclass(frozen=True, slots=True)
 class Subscribe:
-    """Rests on the course, which must have a place left, and on the student, who may be in so many courses: on both."""
+    """Rests on the course, which must have a place left, and on the student, whose courses are limited."""
 
     student_id: str
     course_id: str

@@ -21,7 +21,7 @@ from examples.courses.events import (
 
 @dataclass(frozen=True, slots=True)
 class Course:
-    """How many places there are, None if there is no such course, and who has one."""
+    """How many places the course has, None if there is no such course, and the students in it."""
 
     capacity: int | None = None
     students: frozenset[str] = frozenset()

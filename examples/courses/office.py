@@ -1,7 +1,7 @@
 """The office: reads what a command rests on, lets it decide, and appends on condition that nothing has come in between.
 
-If something has, it is all done again, after a random pause that grows: of those who decided on the same events one is
-stored, and the others decide anew, with it before them. Written twice, once for each door.
+If an event has, the office does it all again, after a random pause that grows. Of several decisions on the same events
+one is stored, and the others are made anew, on that event too. Written twice, once for each door.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from examples.courses.commands import Command
 from examples.courses.events import CourseEvent
 
 ATTEMPTS = 100
-"""A bound, because a loop needs one. Each attempt that fails means that a rival's has been stored."""
+"""A bound, because a loop needs a bound. Each attempt that fails means that a rival's has been stored."""
 
 
 def handle(store: lf.EventStore, command: Command) -> CourseEvent | None:
@@ -53,5 +53,5 @@ async def handle_async(store: lf.AsyncEventStore, command: Command) -> CourseEve
 
 
 def pause_after(attempt: int) -> float:
-    """In seconds, at most a quarter of one; full jitter (Marc Brooker, "Exponential Backoff And Jitter", AWS, 2015)."""
+    """Seconds, at most 0.25; full jitter (Marc Brooker, "Exponential Backoff And Jitter", AWS, 2015)."""
     return random.uniform(0, min(0.25, 0.005 * 2 ** min(attempt, 10)))

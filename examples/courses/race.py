@@ -43,7 +43,7 @@ class Wish:
 
 @dataclass(frozen=True, slots=True)
 class Race:
-    """Which courses there are with how many places, and who asks for what."""
+    """The courses with their places, and the students' wishes."""
 
     places: Mapping[str, int]
     wishes: Sequence[Wish]

@@ -73,7 +73,7 @@ def _effort(result: Result) -> Iterable[str]:
     yield f"{refusals[CourseFull]} found the course full, {refusals[TooManyCourses]} the student in enough courses"
     again = sum(wish.decided - 1 for wish in wishes)
     most = max(wish.decided for wish in wishes)
-    yield f"{again} decisions were overtaken by another one, and made again"
+    yield f"{again} decisions were overtaken by another, and made again"
     yield f"the unluckiest wish took {most} attempt{'' if most == 1 else 's'}"
 
 

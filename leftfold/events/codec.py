@@ -17,7 +17,7 @@ MAX_EVENT_BYTES = 16 * 2**20
 """The largest JSON text of one event, in bytes."""
 
 _SUSPICIOUS = re.compile(rb'Infinity|[0-9]T[0-9:.]+"')
-"""What infinite Decimals and naive datetimes leave in JSON, and equality does not notice. A hit only costs a walk."""
+"""The traces of infinite Decimals and naive datetimes, which equality does not notice. A hit only costs a walk."""
 
 _to_json = msgspec.json.Encoder().encode
 _check_json = msgspec.json.Decoder().decode
@@ -45,7 +45,7 @@ def codec_for(cls: type) -> Codec:
 
 
 class CheckedCodec:
-    """Encodes, decodes again and compares. What is stored is the JSON of what came back, hence canonical.
+    """Encodes, decodes again and compares. The stored JSON is that of the decoded event, hence canonical.
 
     The decoder is made at first use, because a class may mention types that are defined after it.
     """
@@ -56,7 +56,7 @@ class CheckedCodec:
         self.decode: Callable[[bytes], Any] = self._decode_first
 
     def _decode_first(self, data: bytes) -> Any:
-        self.decode = self._make_decoder()  # from here on without a detour: a long history is decoded one by one
+        self.decode = self._make_decoder()  # later events take no detour, for histories are long
         return self.decode(data)
 
     def encode(self, event: Any) -> bytes:
@@ -78,7 +78,7 @@ class CheckedCodec:
 
 
 def check_raw_json(data: bytes | str) -> bytes:
-    """JSON text given as such (`RawEvent`), unchanged; `InvalidEvent` if it is not valid JSON."""
+    """The JSON text of a `RawEvent`, unchanged; `InvalidEvent` if it is not valid JSON."""
     try:
         raw = data.encode() if isinstance(data, str) else bytes(data)
         _check_json(raw)

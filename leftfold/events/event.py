@@ -48,7 +48,7 @@ class Event(msgspec.Struct, metaclass=EventMeta, frozen=True):
 
     The type name defaults to the class's name, the schema version to 1; ``aliases`` are former type names, under
     which stored events are still found; ``registry`` isolates. Fields are declared as in a dataclass and may be of
-    any type that msgspec encodes; Decimals are stored as strings, datetimes (aware ones only) as RFC 3339. A field
+    any type that msgspec encodes; Decimals are stored as strings, aware datetimes as RFC 3339. A field
     ``student_id: Annotated[str, lf.Tag("student")]`` tags the event with its value.
     """
 

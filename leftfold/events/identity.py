@@ -1,7 +1,7 @@
-"""Identifiers: time-ordered event ids and deterministic ones.
+"""Identifiers: time-ordered event ids.
 
-UUIDv7 (RFC 9562, section 5.7): milliseconds since 1970 in the upper 48 bits, so that ids made later sort later and the
-unique index grows at one end. The 74 other bits are random, or counted up within a millisecond to keep one process's
+UUIDv7 (RFC 9562, section 5.7): milliseconds since 1970 in the upper 48 bits. Later ids sort later, so the unique index
+grows at its end. The 74 other bits are random, or counted up within a millisecond to keep one process's
 ids in order.
 """
 
@@ -19,7 +19,7 @@ _VERSION_AND_VARIANT = (7 << 76) | (2 << 62)
 
 
 def uuid7() -> UUID:
-    """A new UUIDv7, greater than every one made before in this process."""
+    """A new UUIDv7, greater than every earlier id of this process."""
     global _last
     random = int.from_bytes(os.urandom(10)) >> 6
     now = time.time_ns() // 1_000_000
@@ -28,7 +28,7 @@ def uuid7() -> UUID:
         if value <= _last:
             value = _last + 1 + (random & 0xFFFFFFFF)
         _last = value
-    upper = value >> 62  # 48 bits of time, then 12 of the random ones
+    upper = value >> 62  # 48 bits of time, then 12 random bits
     lower = value & ((1 << 62) - 1)
     return UUID(int=((upper >> 12) << 80) | ((upper & 0xFFF) << 64) | lower | _VERSION_AND_VARIANT)
 

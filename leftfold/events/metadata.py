@@ -1,4 +1,4 @@
-"""Metadata: who, why and in which conversation; carried by every append inside ``with lf.with_metadata(…)``."""
+"""Metadata: actor, cause and conversation, which every append inside ``with lf.with_metadata(…)`` carries."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ class Metadata(Mapping[str, Any]):
 
     @classmethod
     def from_json(cls, data: bytes) -> Metadata:
-        """As stored with an event."""
+        """Decode the metadata that is stored with an event."""
         return cls(_decode(data)) if data != b"{}" else _EMPTY
 
     @property
     def actor(self) -> Any:
-        """Who did it, or None."""
+        """The person or system that acted, or None."""
         return self._values.get("actor")
 
     @property
@@ -41,7 +41,7 @@ class Metadata(Mapping[str, Any]):
         return self._values.get("causation_id")
 
     def merged(self, other: Mapping[str, Any] | None) -> Mapping[str, Any]:
-        """These values with others added, which override."""
+        """These values, overridden and extended by others."""
         return {**self._values, **other} if other else self._values
 
     def __or__(self, other: Mapping[str, Any]) -> Metadata:
@@ -65,7 +65,7 @@ _current: ContextVar[Metadata] = ContextVar("leftfold.metadata", default=_EMPTY)
 
 
 def current_metadata() -> Metadata:
-    """What an append made here and now would carry."""
+    """The metadata that an append would carry here and now."""
     return _current.get()
 
 

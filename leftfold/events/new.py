@@ -1,4 +1,4 @@
-"""Events on their way in: what a caller may say about one, and the form in which a log takes it."""
+"""New events: what a caller may say about an event, and the form in which a log takes it."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class RawEvent(msgspec.Struct, frozen=True):
 
 
 class NewEvent(msgspec.Struct, frozen=True):
-    """An event, and what there is to say about it; accepted wherever an event is.
+    """An event and its circumstances; accepted wherever an event is.
 
     ``id`` identifies the fact: an append with the same ids again is recognised as a retry. ``occurred_at`` (aware) is
-    when it happened in the world, by default when the store learns it. ``tags`` are customarily ``name:value``, and are
+    the moment in the world, by default the moment of the append. ``tags`` are customarily ``name:value``, and are
     added to those that the event's fields declare (`Tag`). ``metadata`` is added to, and overrides, that of
     ``with lf.with_metadata(…)``.
     """
@@ -58,9 +58,9 @@ class EncodedEvent(NamedTuple):
 def encode_events(
     events: Iterable[Any], registry: Registry, metadata: Mapping[str, Any] | None = None
 ) -> tuple[EncodedEvent, ...]:
-    """Check and encode the events of one append; nothing is sent if one is refused.
+    """Check and encode the events of an append. If an event is refused, nothing is sent.
 
-    ``metadata`` is added to that of the surrounding ``with lf.with_metadata(…)``, an event's own to both.
+    ``metadata`` is added to that of the surrounding ``with lf.with_metadata(…)``, and an event's own to both.
     """
     if type(events) is not list and (isinstance(events, (str, bytes, Mapping)) or not isinstance(events, Iterable)):
         raise InvalidArgument(f"an append takes a list of events, not {events!r}")
@@ -68,7 +68,7 @@ def encode_events(
     common = encode_mapping(around, "metadata")
     encoded = tuple([_encode(event, registry, around, common) for event in events])
     if len(encoded) > 1 and len({event.id for event in encoded}) < len(encoded):
-        raise InvalidArgument("one append carries two events with the same id: every fact needs its own")
+        raise InvalidArgument("an append carries two events with the same id: every fact needs its own")
     return encoded
 
 

@@ -19,7 +19,7 @@ Span = tuple[datetime | None, datetime | None]
 
 @dataclass(frozen=True, slots=True)
 class Criterion:
-    """One alternative of a query; every given part must hold. ``types`` are stored type names, any of which will do."""
+    """One alternative of a query; every given part must hold. ``types`` are stored type names; any of them matches."""
 
     types: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
@@ -28,7 +28,7 @@ class Criterion:
     recorded: Span | None = None
 
     def matches(self, recorded: RecordedEvent) -> bool:
-        """Whether the event is meant."""
+        """Whether the event matches."""
         return (
             (not self.types or recorded.type in self.types)
             and self.tags.issubset(recorded.tags)
@@ -40,7 +40,7 @@ class Criterion:
 
 @dataclass(frozen=True, slots=True)
 class Query:
-    """Which events of the log: those that match any of the criteria. Make one with `Query.of`; ``|`` is or."""
+    """Which events of the log: those that match any of the criteria. `Query.of` makes a query; ``|`` is or."""
 
     criteria: tuple[Criterion, ...]
 
@@ -55,9 +55,10 @@ class Query:
         recorded: Span | None = None,
         registry: Registry = default_registry,
     ) -> Query:
-        """Events of any of ``types`` (classes, unions of classes, or stored names) with all of ``tags``, in streams of
-        ``category``, that occurred, or were recorded, within a span ``(from, until)``: aware, both ends inclusive, None
-        is open. Every given part must hold; no types means every type.
+        """Events of any of ``types`` (classes, unions of classes, or stored names; by default all) with all ``tags``.
+
+        They are in streams of ``category``, and occurred, or were recorded, within a span ``(from, until)`` of aware
+        moments: both ends are inclusive, and None is open. Every given part must hold.
         """
         if isinstance(tags, str):
             raise InvalidArgument(f"tags is a list of strings, not the string {tags!r}")
@@ -77,7 +78,7 @@ class Query:
         return Query(tuple(dict.fromkeys(self.criteria + other.criteria)))
 
     def matches(self, recorded: RecordedEvent) -> bool:
-        """Whether the event is meant."""
+        """Whether the event matches."""
         return any(criterion.matches(recorded) for criterion in self.criteria)
 
     @property

@@ -1,8 +1,8 @@
 """The registry: one type name, one class; and how an instance becomes JSON and comes back.
 
-msgspec does not check constructors, so an event is checked when it is appended: its JSON is decoded again as its own
-type, and what comes back must equal what was given. That finds a wrong field type, NaN, an infinity, a float where a
-Decimal is declared, and whatever JSON cannot carry, before anything is written.
+msgspec does not check constructors, so the append checks the event: it decodes the JSON again as the event's type, and
+the result must equal the event. That finds a wrong field type, NaN, an infinity, a float where a Decimal is declared,
+and whatever JSON cannot carry, before anything is written.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class EventType:
 
 
 class Registry:
-    """Event classes by type name. There is a default one; another isolates (tests, plug-ins)."""
+    """Event classes by type name. Beside the default registry, another isolates (tests, plug-ins)."""
 
     def __init__(self) -> None:
         self._by_name: dict[str, EventType] = {}

@@ -1,7 +1,7 @@
 """Tags declared on fields: ``student_id: Annotated[str, lf.Tag("student")]`` tags each event, say with ``student:7``.
 
-What is declared is read once, when the class is registered, and checked there: a tag that goes missing without a word
-would leave a condition without the events that it is about.
+The declarations are read and checked when the class is registered. A tag that went missing silently would leave a
+condition without its events.
 """
 
 from __future__ import annotations
@@ -26,9 +26,9 @@ class Tag:
         class StudentSubscribed(lf.Event):
             student_id: Annotated[str, lf.Tag("student")]  # StudentSubscribed("7") carries the tag "student:7"
 
-    The field is a str, an int, a UUID, an Enum or a Literal; or a list, tuple or set of these, with a tag for each; and
-    where it is None there is no tag. Several fields may share a name, and one field may have several. Only what is
-    appended from now on is tagged: what is stored stays as it is.
+    The field is a str, an int, a UUID, an Enum or a Literal; or a list, tuple or set of these, with a tag for each.
+    Where it is None there is no tag. Several fields may share a name, and a field may have several tags. Only new
+    events are tagged: stored events stay as they are.
     """
 
     name: str
@@ -44,7 +44,7 @@ class Tag:
         return check_tag(f"{self.name}:{text}")
 
     def _text(self, value: Any) -> str:
-        """As it stands in JSON, whatever a subclass makes of ``str()``."""
+        """The value as in JSON, whatever a subclass makes of ``str()``."""
         plain = value.value if isinstance(value, Enum) else value
         if isinstance(plain, str) and plain:
             return str.__str__(plain)
@@ -107,7 +107,7 @@ def event_tags_of(cls: type) -> EventTags | None:
 
 
 def _annotations(cls: Any) -> dict[str, Any]:
-    """What is annotated in a class and its bases."""
+    """The annotations of a class and its bases."""
     try:
         if not hasattr(cls, "__pydantic_fields__"):
             return get_type_hints(cls, include_extras=True)
@@ -126,7 +126,7 @@ def _tagged_fields(cls: Any, annotations: dict[str, Any]) -> Iterator[TaggedFiel
         if not any(True for _ in _inside(annotation, [])):
             continue
         if name not in _field_names(cls):
-            raise EventTypeConflict(f"{cls.__qualname__}.{name}: lf.Tag is for a field, and this is none")
+            raise EventTypeConflict(f"{cls.__qualname__}.{name}: lf.Tag is for a field, and this is no field")
         try:
             yield TaggedField(name, *_tags_on(annotation))
         except InvalidArgument as error:
@@ -134,7 +134,7 @@ def _tagged_fields(cls: Any, annotations: dict[str, Any]) -> Iterator[TaggedFiel
 
 
 def _tags_on(annotation: Any) -> tuple[tuple[Tag, ...], bool]:
-    """The tags on a field or on its elements, and whether it is the elements; `InvalidArgument` if that cannot be."""
+    """The tags on a field, and whether they are on its elements; `InvalidArgument` where no tag can be."""
     plain, notes, _ = unwrap(annotation)
     elements: tuple[Any, ...] = (plain,)
     several = get_origin(plain) in _COLLECTIONS

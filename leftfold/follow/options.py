@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from leftfold.arguments import is_whole_number
 from leftfold.errors import InvalidArgument
 
 
@@ -53,6 +54,6 @@ def event_types(on: Iterable[Any] | None) -> tuple[Any, ...]:
 
 def check_version(version: int) -> int:
     """The version, or `InvalidArgument` if it is none."""
-    if not isinstance(version, int) or isinstance(version, bool) or not 1 <= version < 2**31:
+    if not is_whole_number(version, least=1, most=2**31 - 1):
         raise InvalidArgument(f"the version of a processor is a whole number from 1, not {version!r}")
     return version

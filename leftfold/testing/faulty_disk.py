@@ -1,4 +1,4 @@
-"""Disks that misbehave, for stores on SQLite: one that fails operations, and one that forgets what was not flushed.
+"""Disks that misbehave, for stores on SQLite: `FailingDisk` fails operations, `VolatileDisk` forgets unflushed writes.
 
 ::
 
@@ -45,8 +45,8 @@ class FailingDisk(Disk):
     ) -> None:
         """Let ``after`` operations of these kinds through and fail the next ``times`` (None: until `heal`).
 
-        ``code`` is what SQLite is told: ``sqlite3.SQLITE_FULL`` for a full disk, ``SQLITE_IOERR`` or one of its
-        extended codes for a broken one.
+        ``code`` is the error that SQLite sees: ``sqlite3.SQLITE_FULL`` for a full disk, ``SQLITE_IOERR`` or an extended
+        code of it for a broken disk.
         """
         with self._lock:
             self._code, self._after, self._kinds = code, after, frozenset(kinds)
@@ -101,12 +101,12 @@ class _Content:
 class VolatileDisk(Disk):
     """Keeps what is written in a cache, and loses the cache when the power goes.
 
-    The power goes at operation number ``cut_at``, or (``at_flush``) at the next flush, if one comes within 200
-    operations. That operation is under way then; it and all later ones fail, so nothing can be acknowledged any more.
-    `leave` writes what a restart may find: everything flushed, and of the rest a random part, torn at the borders of
-    sectors, some of them scrambled. Names appear and vanish in order, as journaling file systems have it, and for sure
-    only once flushed. ``folder`` is where the files are; what is there already is durable. The model is what SQLite
-    itself assumes (https://sqlite.org/atomiccommit.html, section 2, with powersafe overwrite).
+    The power goes at operation number ``cut_at``, or (``at_flush``) at the next flush within 200 operations. That
+    operation and all later operations fail, so nothing can be acknowledged any more. `leave` writes what a restart may
+    find: everything flushed, and a random part of the rest, torn at the borders of sectors, some sectors scrambled.
+    Names appear and vanish in order, as journaling file systems have it, and for sure only once flushed. The files that
+    ``folder`` holds already are durable. The model is what SQLite itself assumes
+    (https://sqlite.org/atomiccommit.html, section 2, with powersafe overwrite).
     """
 
     def __init__(self, folder: Path, cut_at: int, *, at_flush: bool = False) -> None:

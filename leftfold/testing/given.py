@@ -1,7 +1,7 @@
-"""Given these events, when this command, then those events: the command side tested as the pure thing that it is.
+"""Given these events, when this command, then those events: pure tests of the command side.
 
-No database takes part. Yet every event, given or new, goes through its JSON as it would through a store, so that a
-test cannot pass with an event that could not be stored. The three words are Dan North's, and Emmett's.
+No database takes part. Yet every event, given or new, goes through its JSON as in a store. So a test cannot pass with
+an event that could not be stored. The three words are Dan North's, and Emmett's.
 """
 
 from __future__ import annotations
@@ -97,12 +97,12 @@ def given(
 def given(of: Any, *events: Any, id: str = "given", registry: Registry = default_registry) -> Any:
     """An aggregate, or a decider's state, to which ``events`` have happened, in this order; none: nothing has yet.
 
-    Or a list of events alone, for a projection to fold: ``given([…]).project(account_summary).expect([…])``; say with
-    `in_stream` which ones happened where.
+    Or a list of events alone, for a projection to fold: ``given([…]).project(account_summary).expect([…])``.
+    `in_stream` puts events into a stream.
 
     Events are registered event objects, `NewEvent`, or `RawEvent` for stored JSON of an older schema. They fold
-    through ``apply`` or ``evolve`` as they would be read from a store. ``id`` is the aggregate's own, and that of the
-    stream of events which are not in another. `InvalidEvent` or `UnknownEventType` if one of them could not be stored.
+    through ``apply`` or ``evolve`` as if read from a store. ``id`` is the aggregate's, and that of
+    events outside `in_stream`. `InvalidEvent` or `UnknownEventType` if an event could not be stored.
     """
     if isinstance(of, (list, tuple)):
         if events:

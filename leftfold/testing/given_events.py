@@ -53,7 +53,7 @@ class GivenEvents:
     def project(self, projection: Projection[Model]) -> ProjectedRows[Model]:
         """Fold the events that the projection is about, in order, from no rows at all.
 
-        What was not put into a stream is in the one of the projection's category, or of the category ``Given``.
+        Events outside `in_stream` are in a stream of the projection's category, or of the category ``Given``.
         """
         if not isinstance(projection, Projection):
             raise TypeError(f"project takes what @lf.projection has made of a function, not {projection!r}")
@@ -102,7 +102,7 @@ class ProjectedRows(Generic[Model]):
         self._by_key = rows
 
     def expect(self, rows: Iterable[Model]) -> Self:
-        """Exactly these rows, in any order; ``[]`` for none. `InvalidArgument` for one that no table could keep."""
+        """Exactly these rows, in any order; ``[]`` for none. `InvalidArgument` for a row that no table could keep."""
         __tracebackhide__ = True
         expected = self._checked(rows)
         if self.failure is not None:
@@ -147,7 +147,7 @@ class ProjectedRows(Generic[Model]):
             check(row)
             key = self._projection.definition.key_of(row)
             if key in expected:
-                raise InvalidArgument(f"two rows were expected for {key!r}, and a table has one for each key")
+                raise InvalidArgument(f"two rows were expected for {key!r}, and a table has a single row for each key")
             expected[key] = row
         return expected
 

@@ -31,7 +31,7 @@ class Outcome(Generic[State]):
 
         Tags are compared as they are stored: those that the event's fields declare need not be given, and may be.
 
-        `InvalidEvent` or `UnknownEventType` if one of those expected could not be stored.
+        `InvalidEvent` or `UnknownEventType` if an expected event could not be stored.
         """
         __tracebackhide__ = True
         encode_events(expected, self._registry)

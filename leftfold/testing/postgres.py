@@ -138,7 +138,7 @@ class ThrowawayPostgres:
         self._end(signal.SIGINT)
 
     def kill(self) -> None:
-        """SIGKILL the postmaster and all its children, as in a crash; returns when every one is gone."""
+        """SIGKILL the postmaster and all its children, as in a crash; returns when all are gone."""
         if self._server is None:
             return
         processes = _family(self._server.pid)
@@ -321,7 +321,7 @@ def _free_port() -> int:
 
 
 def _is_ready(pid_file: Path, pid: int) -> bool:
-    """Whether the server with this pid (and not a killed one before it) has written that it is ready."""
+    """Whether the server with this pid, and not a killed predecessor, has written that it is ready."""
     try:
         words = pid_file.read_text().split()
     except OSError:

@@ -17,7 +17,7 @@ from typing import Literal, Self
 Way = Literal["request", "reply"]
 
 _CHUNK = 65_536
-_MOST_WAITING = 4 * _CHUNK  # so that a reader who is stopped stops the writer, and not the memory
+_MOST_WAITING = 4 * _CHUNK  # a stopped reader must stop the writer, and not fill the memory
 
 
 class CuttingProxy:

@@ -20,7 +20,7 @@ _BOOKKEEPING = {"id", "version", "position", "pending"}
 
 @dataclass(frozen=True, slots=True)
 class AggregateOptions:
-    """What the class statement said."""
+    """The keywords of the class statement."""
 
     category: str
     snapshot_every: int | None
@@ -40,7 +40,7 @@ class Recording:
 
     @property
     def id(self) -> str:
-        """Which one of its category; empty until it comes from a repository."""
+        """The id within its category; empty until it comes from a repository."""
         return getattr(self, "_id", "")
 
     @property
@@ -55,7 +55,7 @@ class Recording:
 
     @property
     def pending(self) -> Sequence[NewEvent]:
-        """What has been recorded and not yet saved."""
+        """The events that have been recorded and not yet saved."""
         return tuple(getattr(self, "_pending", ()))
 
     def __copy__(self) -> Self:
@@ -67,7 +67,7 @@ class Recording:
 
 
 def check_snapshot_every(name: str, every: int | None) -> int | None:
-    """The number of events between snapshots, if it is one."""
+    """The number of events between snapshots; TypeError for anything else."""
     if every is not None and not is_whole_number(every, least=1):
         raise TypeError(f"{name}: snapshot_every is a number of events from 1, not {every!r}")
     return every
@@ -127,8 +127,8 @@ class Aggregate(Recording, msgspec.Struct, metaclass=AggregateMeta):
 
     The fields are the state, each with a default: the state before the first event. Commands check and then
     ``record``; they never run on replay. ``apply`` only changes state and never refuses. ``category`` names the
-    streams (by default as the class), ``snapshot_every=n`` keeps a snapshot about every n events, ``state_version``
-    is raised when ``apply`` changes its meaning, so that older snapshots are ignored.
+    streams (by default as the class). ``snapshot_every=n`` keeps a snapshot about every n events. Raise
+    ``state_version`` when ``apply`` changes its meaning: older snapshots are then ignored.
     """
 
     def apply(self, event: Any) -> None:

@@ -18,11 +18,11 @@ Happened = TypeVar("Happened")
 class Decider(Generic[State, Command, Happened]):
     """Three pure functions and a category.
 
-    ``initial()`` is the state before anything happened, ``evolve(state, event)`` folds one event in, and
-    ``decide(command, state)`` gives the event, or the events, or None, that follow from a command; it raises to refuse.
-    The types are inferred; only where decide gives one event of a union does mypy want them said
+    ``initial()`` is the state before anything happened, and ``evolve(state, event)`` folds an event in.
+    ``decide(command, state)`` returns the event, the events, or None, that follow from a command; it raises to refuse.
+    The types are inferred. Only where decide returns an event of a union does mypy need them
     (``account: lf.Decider[State, Command, AccountEvent] = lf.Decider(…)``).
-    ``snapshot_every`` and ``state_version`` mean what they mean for an `Aggregate`.
+    ``snapshot_every`` and ``state_version`` mean the same as for an `Aggregate`.
     """
 
     category: str
@@ -38,7 +38,7 @@ class Decider(Generic[State, Command, Happened]):
 
 
 def as_list(decided: Happened | Iterable[Happened] | None) -> list[Happened]:
-    """What was decided, as a list: an event that is no list, tuple or generator stands for itself."""
+    """The decided events, as a list. An event that is no list, tuple or generator stands for itself."""
     if isinstance(decided, (list, tuple, Iterator)):
         return list(decided)
     return [] if decided is None else [cast("Happened", decided)]

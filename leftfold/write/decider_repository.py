@@ -21,7 +21,7 @@ Command = TypeVar("Command")
 
 
 class AsyncDeciderRepository(Generic[State, Command]):
-    """The states of one decider; the engine, and the async door to it."""
+    """The states of a decider; the engine, and the async door to it."""
 
     def __init__(self, log: Log, decider: Decider[State, Command, Any], *, attempts: int = DEFAULT_ATTEMPTS) -> None:
         self._log = log

@@ -1,4 +1,4 @@
-"""Loading: the fold over a stream, from its snapshot if there is one that may answer."""
+"""Loading: the fold over a stream, from its snapshot if that may answer."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Latest:
 
 @dataclass(slots=True)
 class Loaded(Generic[State]):
-    """A state, the stream's version and position that it is at, and the latest times folded in (if they are kept)."""
+    """A state, its version and position, and the latest times folded in (where snapshots are kept)."""
 
     state: State
     version: int = 0
@@ -56,7 +56,7 @@ class Loader(Generic[State]):
         return loaded
 
     async def load_existing(self, id: str, question: Question) -> Loaded[State]:
-        """The same; `AggregateNotFound` if there is nothing."""
+        """Load; `AggregateNotFound` if there is nothing."""
         loaded = await self.load(id, question)
         if loaded.version == 0 or question.reaches_beyond(loaded.version):
             raise await self._not_found(id, question)

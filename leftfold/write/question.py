@@ -13,8 +13,8 @@ from leftfold.events import RecordedEvent, moment
 class Question:
     """Which events count: version <= ``version``, occurred_at <= ``at``, recorded_at <= ``known_at``.
 
-    With backdated events those are not the first ones of the stream: what occurred by the 15th may be recorded after
-    what occurred on the 20th. They are folded in version order all the same.
+    With backdated events these are not the first events of the stream: an event of the 15th may be recorded after an
+    event of the 20th. They are folded in version order all the same.
     """
 
     version: int | None = None

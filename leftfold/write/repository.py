@@ -24,7 +24,7 @@ Arguments = ParamSpec("Arguments")
 
 
 class AsyncRepository(Generic[AggregateType]):
-    """The aggregates of one class; the engine, and the async door to it."""
+    """The aggregates of a class; the engine, and the async door to it."""
 
     def __init__(self, log: Log, aggregate: type[AggregateType], *, attempts: int = DEFAULT_ATTEMPTS) -> None:
         self._log = log
@@ -86,7 +86,9 @@ class AsyncRepository(Generic[AggregateType]):
 
     async def _append(self, aggregate: AggregateType, expected: int) -> AppendResult:
         if type(aggregate) is not self._subject.state_type:
-            raise InvalidArgument(f"this is the repository of {self._subject.name}, and {aggregate!r} is none")
+            raise InvalidArgument(
+                f"this is the repository of {self._subject.name}: expected such an aggregate, found {aggregate!r}"
+            )
         if not aggregate.id:
             raise InvalidArgument(
                 f"this {self._subject.name} has no id: get it from a repository, with create(id) for a new one"

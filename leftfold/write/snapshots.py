@@ -1,7 +1,7 @@
-"""Snapshots: remembered folds. A shortcut that is never trusted further than it can be checked.
+"""Snapshots: remembered folds. A snapshot is trusted only as far as it can be checked.
 
-A snapshot serves only if it was made from the same fields, stands on an event of its stream, and nothing that it has
-folded in lies outside the question: therefore it stores the greatest occurred_at and recorded_at among its events.
+A snapshot serves only if it was made from the same fields and stands on an event of its stream. Also, every event in
+it must count for the question. Therefore it stores the greatest occurred_at and recorded_at among its events.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ logger = logging.getLogger("leftfold")
 
 @dataclass(frozen=True, slots=True)
 class Snapshot(Generic[State]):
-    """A state, where in the stream it was, and the greatest occurred_at and recorded_at folded in."""
+    """A state, its place in the stream, and the greatest occurred_at and recorded_at folded in."""
 
     state: State
     version: int

@@ -19,7 +19,7 @@ AggregateType = TypeVar("AggregateType", bound=Aggregate)
 
 @dataclass(frozen=True, slots=True)
 class Subject(Generic[State]):
-    """How states of one category come about and how they are remembered. No ``snapshot_every``: they are not."""
+    """How the states of a category are folded and remembered. Without ``snapshot_every`` they are not remembered."""
 
     name: str
     category: str

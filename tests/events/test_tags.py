@@ -299,7 +299,9 @@ def test_the_class_of_another_kind_is_refused_alike(cls: type, registry: lf.Regi
 def test_a_tag_without_a_name_and_a_tag_on_no_field_are_refused(registry: lf.Registry) -> None:
     with pytest.raises(lf.errors.EventTypeConflict, match=r"Made\.field: lf\.Tag has a name: lf\.Tag\('student'\)"):
         declared(registry, Annotated[str, lf.Tag])
-    with pytest.raises(lf.errors.EventTypeConflict, match=r"Noted\.school: lf\.Tag is for a field, and this is none"):
+    with pytest.raises(
+        lf.errors.EventTypeConflict, match=r"Noted\.school: lf\.Tag is for a field, and this is no field"
+    ):
 
         class Noted(lf.Event, registry=registry):
             school: ClassVar[Annotated[str, lf.Tag("school")]] = "north"

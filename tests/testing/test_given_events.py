@@ -67,7 +67,7 @@ def test_events_are_in_the_streams_that_were_said() -> None:
             in_stream(stream("bob"), Opened(owner="Bob")),
             in_stream(stream("ann"), Opened(owner="Ann"), lf.NewEvent(amount("2"), occurred_at=NOON)),
             in_stream(stream("bob"), Closed(), Opened(owner="Robert")),
-            in_stream("Noise-bob", Opened(owner="nobody")),
+            in_stream("Noise-bob", Opened(owner="Noise")),
         ]
     )
     rows = [Balance("ann", "Ann", Decimal(2), **last_at(NOON)), Balance("bob", "Robert")]

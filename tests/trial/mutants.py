@@ -61,7 +61,7 @@ def ids_not_looked_at(url: str) -> None:
 
 
 def repetitions_not_recognised() -> None:
-    """SQLite: every append is taken for a new one."""
+    """SQLite: every append is taken for new."""
     sqlite_append.Writer.repeated = lambda self, append: None  # type: ignore[method-assign]
 
 

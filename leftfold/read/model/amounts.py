@@ -1,8 +1,8 @@
 """Decimals, exactly: a scaled integer in SQLite, NUMERIC in PostgreSQL.
 
 SQLite has no decimal type, and what it does with a NUMERIC column loses digits. As integers, amounts compare, sort and
-sum exactly. But the database does not know about the point, so an expression that would move it (a product, an average,
-two columns of different digits) means one thing in PostgreSQL and another in SQLite. Those are refused on both.
+sum exactly. But the database does not know about the point. An expression that would move it is refused on both back
+ends, for its meaning would differ: a product, an average, two columns of different digits.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _WIDE = Context(prec=60)
 class Digits:
     """How many decimal digits a Decimal column keeps, and how many of them after the point: ``Digits(19, 4)``.
 
-    At most 19 altogether; and without its point, an amount must fit an integer of 64 bits.
+    The precision is at most 19. Without its point, an amount must also fit an integer of 64 bits.
     """
 
     precision: int = 19
@@ -35,7 +35,7 @@ class Digits:
 
 
 class AmountType(ColumnType):
-    """A Decimal of so many digits. One that does not fit is refused, never rounded."""
+    """A Decimal of so many digits. A value that does not fit is refused, never rounded."""
 
     impl = sa.Numeric
 

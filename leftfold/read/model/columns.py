@@ -1,8 +1,8 @@
 """Columns that mean the same on both back ends.
 
-A column type says which Python values it takes, what each is in SQLite and in PostgreSQL, and how it comes back. What a
-back end could not keep exactly is refused on both. On SQLite the declared type (``UTC_TEXT``, ``SCALEDINT(19, 4)``)
-also tells how its values are to be read, so that a change of meaning shows in the table itself.
+A column type says which Python values it takes, what each is in SQLite and in PostgreSQL, and how it comes back. A
+value that either back end could not keep exactly is refused on both. On SQLite the declared type (``UTC_TEXT``,
+``SCALEDINT(19, 4)``) also says how to read its values: a change of meaning shows in the table itself.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ Conversion = Callable[[Any], Any]
 
 
 class ColumnType(TypeDecorator[Any]):
-    """One kind of value. ``check`` refuses what is not one; the conversions take and give only what passes it."""
+    """One kind of value. ``check`` refuses every other; the conversions take and return only what passes it."""
 
     impl: TypeEngine[Any] | type[TypeEngine[Any]] = sa.Text
     cache_ok = True
@@ -41,11 +41,11 @@ class ColumnType(TypeDecorator[Any]):
         raise NotImplementedError
 
     def to_driver(self, dialect: str) -> Conversion | None:
-        """How a value that is not None becomes a parameter; None if it is one already."""
+        """How a value that is not None becomes a parameter; None if it needs no conversion."""
         return None
 
     def from_driver(self, dialect: str) -> Conversion | None:
-        """How a fetched value that is not NULL becomes a Python value; None if it is one already."""
+        """How a fetched value that is not NULL becomes a Python value; None if it needs no conversion."""
         return None
 
     def as_parameter(self, value: Any) -> Any:
@@ -64,7 +64,7 @@ class ColumnType(TypeDecorator[Any]):
         return convert(value) if convert else value
 
     def refuse(self, value: Any, why: str = "") -> InvalidArgument:
-        """The error for a value that is not one of this type."""
+        """The error for a value that the column does not take."""
         shown = repr(value)
         shown = shown if len(shown) <= 80 else f"{shown[:79]}…"
         return InvalidArgument(f"expected {self.expected}, found {shown}{why and f': {why}'}")
@@ -103,7 +103,7 @@ class TextType(ColumnType):
         except UnicodeEncodeError:
             raise self.refuse(value, "it contains a lone surrogate, which is no character") from None
         if self.max_bytes is not None and size > self.max_bytes:
-            raise self.refuse(value, f"a key has at most {self.max_bytes} bytes of UTF-8, this one has {size}")
+            raise self.refuse(value, f"a key has at most {self.max_bytes} bytes of UTF-8, this key has {size}")
 
 
 class IntegerType(ColumnType):

@@ -34,12 +34,12 @@ class Definition:
     table: sa.Table
 
     def canonical_key(self, key: Any) -> list[Any]:
-        """A key's values in the form in which they are written down and hashed everywhere: as SQLite keeps them."""
+        """A key's values in the form in which every room stores and hashes them: as SQLite keeps them."""
         steps = (self.fields[index].type.to_driver("sqlite") for index in self.key)
         return [step(value) if step else value for step, value in zip(steps, self.key_values(key), strict=True)]
 
     def describe(self) -> list[tuple[object, ...]]:
-        """The model in words that change with it: its fields, what they take, and their defaults."""
+        """The model as plain values that change with it: its fields, what they take, and their defaults."""
         defaults = {field.name: repr(field.default) for field in msgspec.structs.fields(self.model)}
         return [
             (
@@ -71,7 +71,7 @@ class Definition:
     def checker(self) -> Callable[..., None]:
         """Raises `InvalidArgument`, naming model, field and key, if the table could not give a row back equal.
 
-        What the row has kept of a former one (or None) has been checked before; a document may have changed inside.
+        A value that the row shares with ``former`` was checked before. A document may have changed inside all the same.
         """
         checks = [(field.type.check, field.nullable, isinstance(field.type, DocumentType)) for field in self.fields]
         nothing = (object(),) * len(checks)
@@ -134,7 +134,7 @@ def definition_of(model: type[Any]) -> Definition:
     key = tuple(index for index, field in enumerate(fields) if field.is_key)
     if not 1 <= len(key) <= _MAX_KEY_COLUMNS:
         raise InvalidArgument(
-            f"{model.__name__} has {len(key)} key fields: mark the one that tells its rows apart, for example "
+            f"{model.__name__} has {len(key)} key fields: mark the field that tells its rows apart, for example "
             f"account_id: lf.Key[str] (or up to {_MAX_KEY_COLUMNS} which do so together)"
         )
     key_of = attrgetter(*(fields[index].name for index in key))

@@ -35,7 +35,7 @@ class Field:
 
 
 def fields_of(model: type[Any]) -> Iterator[Field]:
-    """The fields of a read model, in order; `InvalidArgument` names the one that cannot be a column."""
+    """The fields of a read model, in order; `InvalidArgument` names the field that cannot be a column."""
     try:
         annotations = get_type_hints(model, include_extras=True)
     except NameError as error:
@@ -50,7 +50,7 @@ def fields_of(model: type[Any]) -> Iterator[Field]:
 
 
 def _check_name(name: str, seen: set[str]) -> None:
-    """Names that one of the back ends would refuse are refused for both; SQLite ignores case."""
+    """Refuse a name that either back end would refuse. SQLite ignores case."""
     folded = name.lower()
     if folded in seen:
         raise InvalidArgument("another column has this name, but for upper and lower case")

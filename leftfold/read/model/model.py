@@ -66,10 +66,10 @@ class ReadModelMeta(msgspec.StructMeta):
 class ReadModel(msgspec.Struct, metaclass=ReadModelMeta, frozen=True):
     """The base of read models: ``class AccountSummary(lf.ReadModel): account_id: lf.Key[str]; owner: str``.
 
-    The table is named after the class (``account_summary``) unless ``table="…"`` says otherwise. Fields may be str, int
-    (64 bits), bool, float, Decimal, datetime (aware), date, UUID, bytes, Enum, Literal, lists, dicts and Structs (kept
-    as JSON), or any of these ``| None``. A Decimal has 19 digits, 4 of them after the point, unless
-    ``Annotated[Decimal, lf.Digits(…)]`` says otherwise. They are checked when a projection writes the row.
+    The table is named after the class (``account_summary``) unless ``table="…"`` says otherwise. A field is a str, int
+    (64 bits), bool, float, Decimal, datetime (aware), date, UUID, bytes, Enum or Literal, or any of these ``| None``;
+    lists, dicts and Structs are kept as JSON. A Decimal has 19 digits, 4 of them after the point, unless
+    ``Annotated[Decimal, lf.Digits(…)]`` says otherwise. Values are checked when a projection writes the row.
     """
 
     def replace(self, **changes: Any) -> Self:

@@ -10,7 +10,7 @@ from leftfold.follow.checkpoints.generation import Role
 from leftfold.read.model.fields import MAX_NAME_BYTES
 
 SUFFIX: dict[Role, str] = {"live": "", "shadow": "__next", "former": "__former"}
-"""What is put behind a table's name."""
+"""The ending of a table's name in each role."""
 
 
 _TABLE_NAME = re.compile(r"[a-z][a-z0-9_]*")
@@ -33,11 +33,11 @@ def _table_name(model: type[Any]) -> str:
 
 
 def check_table_name(name: str, owner: str) -> None:
-    """`InvalidArgument` if a table cannot be called so; ``owner`` is who wants to."""
+    """`InvalidArgument`, naming the ``owner``, if a table cannot have this name."""
     if not _TABLE_NAME.fullmatch(name) or len(name) > _MAX_TABLE_BYTES:
         raise InvalidArgument(
             f"{owner}: {name!r} is no name for a table: expected a-z, 0-9 and _, at most {_MAX_TABLE_BYTES} "
-            'of them; give it one with table="…"'
+            'of them; name its table with table="…"'
         )
     taken = tuple(suffix for suffix in SUFFIX.values() if suffix)
     if name in _RESERVED or name.startswith(("leftfold_", "sqlite_", "pg_")) or name.endswith(taken):

@@ -86,8 +86,8 @@ def projection(
         len(definition.key) == 1 and isinstance(definition.fields[definition.key[0]].type, TextType)
     ):
         raise InvalidArgument(
-            f"the key of {model.__name__} is not one str, as a stream's id is: say key=…, a function from a recorded "
-            "event to the key of its row"
+            f"the key of {model.__name__} is not a single str, as a stream's id is: say key=…, a function from a "
+            "recorded event to the key of its row"
         )
 
     def decorate(function: KeyedFold[Model]) -> Projection[Model]:

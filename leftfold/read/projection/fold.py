@@ -1,6 +1,6 @@
 """The middle of a projector, pure: a page of events and the rows they concern, folded to the rows after it.
 
-An event is folded whole or not at all. Where one fails, the fold stops in front of it, and what came before it stands.
+An event is folded whole or not at all. Where an event fails, the fold stops in front of it; earlier events stand.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class Page:
 
 @dataclass(frozen=True, slots=True)
 class FoldResult:
-    """How many events of a page were folded, the rows of all its keys after that, and what stopped it, if anything.
+    """How many events of a page were folded, the rows of all its keys after that, and the failure that stopped it.
 
-    ``parked`` are events that were set aside for a key, in order, the first of each key with its error.
+    ``parked`` are the events that were set aside for a key, in order, the first of each key with its error.
     """
 
     events: int
@@ -47,7 +47,10 @@ def assign_keys(
     home: str | None,
     is_ours: Callable[[Any], bool] | None = None,
 ) -> Page:
-    """Tell which rows each event concerns, of those that are ours. ``home`` is the only category, None if any is."""
+    """The keys of the rows that each event concerns, of those that are ours.
+
+    ``home`` is the only category allowed, None if any is.
+    """
     keys: list[Sequence[Any]] = []
     prefix = "" if home is None else f"{home}-"
     for recorded in events:
@@ -84,7 +87,7 @@ def fold_page(projection: Projection[Any], page: Page, before: Rows) -> FoldResu
 
 
 def fold_or_park(projection: Projection[Any], page: Page, before: Rows, parked: Set[Any]) -> FoldResult:
-    """The same, but where one key's fold fails its event is set aside, and later ones of the key behind it.
+    """Fold a page, but where a key's fold fails, set the event aside, and the key's later events behind it.
 
     ``parked`` are the keys that have events set aside already.
     """

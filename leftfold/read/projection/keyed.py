@@ -1,4 +1,4 @@
-"""A projection: a keyed fold over the log, and the read model that it maintains."""
+"""The keyed form of a projection: a fold over the log for each key, and the read model that it maintains."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ KeyedFold = Callable[[Model | None, RecordedEvent], Model | Delete | None]
 
 
 class Projection(Generic[Model]):
-    """What `projection` makes of a function. Still callable as that function; pure, and so is everything here."""
+    """The keyed fold that `projection` makes of a function. It is still callable as that function, and pure."""
 
     def __init__(
         self,
@@ -71,31 +71,30 @@ class Projection(Generic[Model]):
 
     @property
     def can_be_split(self) -> bool:
-        """Whether several may work at it, each for some keys: always, for a row depends on its key's events only."""
+        """Whether several workers may share it, each with some keys. Always: a row depends on its key's events only."""
         return True
 
     @property
     def is_by_stream(self) -> bool:
-        """Whether an event concerns the key that is its stream's id, and no other."""
+        """Whether an event concerns its stream's id as the key, and no other key."""
         return self.key is None and self.category is not None  # another category's is to stop it, whosever key it has
 
     def query(self, registry: Registry) -> Query:
-        """The events that it is about."""
+        """The events that the projection is about."""
         return Query.of(*self.on, category=self.category, registry=registry)
 
     @property
     def table_names(self) -> tuple[str, ...]:
-        """Its one table."""
         return (self.definition.name,)
 
     def blueprint(self, registry: Registry) -> Blueprint:
-        """What the code says of its rows, and a fingerprint of it."""
+        """The blueprint of its rows, with a fingerprint of the code."""
         query = query_text(self.query(registry))
         fingerprint = fingerprint_of(self.definition.describe(), *self._code, query)
         return Blueprint(self.name, self.version, fingerprint, self.table_names, query)
 
     def keys_of(self, recorded: RecordedEvent) -> Sequence[Any]:
-        """The keys of the rows that an event concerns, checked; none if it is passed over."""
+        """The checked keys of the rows that an event concerns; none if it is passed over."""
         if self.key is None:
             return (recorded.stream_id,)
         key = self.key(recorded)

@@ -14,7 +14,7 @@ AnyProjection = Projection[Any] | SqlProjection
 
 
 def by_name(projections: Iterable[AnyProjection]) -> dict[str, AnyProjection]:
-    """The projections, if each is one and none gets in another's way."""
+    """The projections by name; `InvalidArgument` for what is no projection, or shares a name or a table."""
     found: dict[str, AnyProjection] = {}
     tables: dict[str, str] = {}
     for projection in projections:

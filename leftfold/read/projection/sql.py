@@ -81,7 +81,7 @@ class SqlProjection:
         if cls.on_failure == "park":
             raise InvalidArgument(
                 f"{cls.__name__}: on_failure='park' is for keyed projections: nothing here tells which later events "
-                "depend on the one that failed"
+                "depend on the failed event"
             )
 
     def handle(self, *given: Any) -> Any:
@@ -149,5 +149,5 @@ def check_table(table: sa.Table, owner: str) -> None:
     if table.foreign_keys:
         raise InvalidArgument(
             f"{owner}: the table {table.name} has foreign keys: a rebuild makes a projection's tables anew beside the "
-            "old ones, and could not keep them"
+            "old tables, and could not keep them"
         )

@@ -1,7 +1,7 @@
 """Comparisons: which rows of a read model changed, and how.
 
-A merge of two streams of rows in the order of their keys, wherever they come from: two moments of one view, or the old
-and the new table of a rebuild. It holds one row of each side at a time, so that any number of rows may be compared.
+A merge of two streams of rows in the order of their keys: two moments of a view, or the old and the new table of a
+rebuild. It holds one row of each side at a time, so any number of rows may be compared.
 """
 
 from __future__ import annotations
@@ -45,7 +45,7 @@ class Difference(Generic[Model]):
 
     @property
     def fields(self) -> dict[str, tuple[Any, Any]]:
-        """The fields that changed, each with its value before and after; none unless the row is there on both sides."""
+        """The fields that changed, with their values before and after; none unless the row is on both sides."""
         if self.before is None or self.after is None:
             return {}
         before, after = msgspec.structs.asdict(self.before), msgspec.structs.asdict(self.after)
@@ -160,13 +160,13 @@ async def merged(
 
 
 def key_order(definition: Definition) -> Callable[[Any], list[Any]]:
-    """What a row sorts by in Python, so that it sorts as both back ends order it by key."""
-    # What SQLite keeps compares the same in Python: integers, and text by code point, as an Enum's members do not.
+    """A sort key that orders rows in Python as both back ends order them by key."""
+    # SQLite's integers and texts (by code point) compare the same in Python. An Enum's members would not.
     return lambda row: definition.canonical_key(definition.key_of(row))
 
 
 def describe(value: Any) -> str:
-    """A field's value for people: a Decimal or a moment without the name of its class."""
+    """A field's value for people: a Decimal or a date without the name of its class."""
     if value is _ABSENT:
         return "(no such field)"
     return str(value) if isinstance(value, (Decimal, date)) else repr(value)

@@ -1,4 +1,4 @@
-"""SQLAlchemy Core writes the SQL, our own connections run it: parameters go in and results come out by their types."""
+"""The compiler: SQLAlchemy Core writes the SQL, our own connections run it, types convert parameters and results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from leftfold.read.model.columns import ColumnType
 
 @cache
 def sqlalchemy_dialect(name: Dialect) -> sa.Dialect:
-    """How SQLAlchemy is to write SQL, with the parameter marks of our connections."""
+    """SQLAlchemy's dialect, with the parameter marks of our connections."""
     made: Any = sqlite.dialect if name == "sqlite" else psycopg.dialect
     dialect: sa.Dialect = made(paramstyle="qmark" if name == "sqlite" else "format")
     return dialect
@@ -55,7 +55,7 @@ class CompiledStatement:
 
 
 def compile_clause(clause: ClauseElement, database: Database) -> CompiledStatement:
-    """For a database, in whose own schema are the tables that have none."""
+    """Compile for a database. Tables without a schema are in the database's own."""
     return CompiledStatement(clause, database.dialect, database.schema)
 
 

@@ -1,7 +1,7 @@
 """Read-model tables: the few statements that a projector runs for every page, in each dialect.
 
-These are written by hand, because they carry a page: PostgreSQL takes all its rows as one JSON parameter, which costs a
-fraction of one statement for each row, and is exact since Decimals travel as strings.
+They are written by hand, because they carry a page. PostgreSQL takes all its rows as one JSON parameter, at a fraction
+of the cost of a statement for each row. That is exact, since Decimals travel as strings.
 """
 
 from __future__ import annotations
@@ -45,15 +45,15 @@ class ReadTable(ABC):
 
     @abstractmethod
     def fetch_statement(self, keys: Sequence[Any]) -> Statement:
-        """What fetches the rows of these keys, for `loaded`."""
+        """Fetch the rows of these keys, for `loaded`."""
 
     @abstractmethod
     def write_statement(self, rows: Sequence[Any]) -> Statement:
-        """What inserts rows, or replaces those with the same key."""
+        """Insert rows, or replace those with the same key."""
 
     @abstractmethod
     def delete_statement(self, keys: Sequence[Any]) -> Statement:
-        """What deletes the rows of these keys."""
+        """Delete the rows of these keys."""
 
     def loaded(self, keys: Iterable[Any], fetched: Iterable[tuple[Any, ...]]) -> Rows:
         """The rows of these keys, with None for a key that has none."""
@@ -76,7 +76,7 @@ class ReadTable(ABC):
         await connection.execute_all([self.delete_statement(keys)])
 
     def expected(self) -> dict[str, str]:
-        """The columns that the model asks for: declared type, NOT NULL, place in the key."""
+        """The columns of the model: declared type, NOT NULL, place in the key."""
         compiler: Any = self._dialect.type_compiler_instance
         return {
             field.name: _described(compiler.process(field.type), not field.nullable, self._place_in_key(at))
@@ -93,7 +93,7 @@ class ReadTable(ABC):
         await connection.execute(str(CreateTable(self._table).compile(dialect=self._dialect)))
 
     async def drop(self, connection: Connection) -> None:
-        """Drop the table with its rows, if there is one."""
+        """Drop the table with its rows, if it exists."""
         await connection.execute(f"DROP TABLE IF EXISTS {self.name}")
 
     async def is_empty(self, connection: Connection) -> bool:
@@ -149,19 +149,19 @@ class ModelTable(Protocol):
         """As SQL says it."""
 
     def expected(self) -> dict[str, str]:
-        """The columns that the model asks for."""
+        """The columns of the model."""
 
     async def existing(self, connection: Connection) -> dict[str, str]:
         """The columns that the database has; none if there is no table."""
 
     async def check(self, connection: Connection) -> bool:
-        """Whether it is there; `ProcessorOutdated` if its columns are not the model's."""
+        """Whether the table exists; `ProcessorOutdated` if its columns are not the model's."""
 
     async def create(self, connection: Connection) -> None:
-        """Create it."""
+        """Create the table."""
 
     async def drop(self, connection: Connection) -> None:
-        """Drop it with its rows, if it is there."""
+        """Drop the table with its rows, if it exists."""
 
     async def is_empty(self, connection: Connection) -> bool:
         """Whether there is no row."""

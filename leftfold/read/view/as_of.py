@@ -15,8 +15,8 @@ from leftfold.events.query import Span
 class AsOf:
     """Which events count: occurred_at <= ``at``, recorded_at <= ``known_at``, position <= ``position``.
 
-    With backdated events those are not the first ones of the log: what occurred by the 15th may be recorded after what
-    occurred on the 20th. They are folded in log order all the same.
+    With backdated events these are not the first events of the log: an event of the 15th may be recorded after an event
+    of the 20th. They are folded in log order all the same.
     """
 
     at: datetime | None = None

@@ -1,8 +1,8 @@
 """History: read models as they were, replayed into a database in memory, so that the same view asks the same queries.
 
-What was replayed lately is kept for the next question, within bounds. Even the past changes: an event may be recorded
-today that occurred last year. So what is kept knows up to which event of the log it was made, and serves again only if
-that event still stands, and nothing that would count has come after it.
+A recent past is kept for the next question, within bounds. Even the past changes: an event may be recorded today that
+occurred last year. So a kept past knows the last event of the log at its making. It serves again only if that event
+still stands, and no event after it would count.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ class History:
             self._kept.clear()
 
     async def _survey(self, position: int, asked: AsOf) -> LogState:
-        """A look at the log; `InvalidState` if it does not reach as far as is asked about."""
+        """Survey the log; `InvalidState` if it does not reach the position in question."""
         survey = await self._log.survey(position)
         if asked.position is not None and asked.position > survey.head:
             raise InvalidState(
@@ -86,7 +86,7 @@ class History:
         return survey
 
     async def _still_holds(self, known: Past, projection: Projection[Any], survey: LogState) -> bool:
-        """Whether the events that count are still the same ones; if so, what is new need not be looked at again."""
+        """Whether the same events still count. If so, the new part of the log need not be read again."""
         at, id = known.ground
         if survey.found_id != id or survey.head < at:
             return False
@@ -116,7 +116,7 @@ class History:
         return Past(asked, await self._in_memory(projection, rows), count, until, ground)
 
     async def _in_memory(self, projection: Projection[Any], rows: dict[Any, Any]) -> Database:
-        """A database of these rows, which are taken out as they go in: there are never two of each."""
+        """A database of these rows. They leave the dict as they go in, so that memory never holds two of each."""
         database = SqliteDatabase(SqliteUrl(None), self._log.database.waiting)
         await database.open()
         table = table_in(database, projection.definition)
@@ -134,7 +134,7 @@ class History:
             return found
 
     def _keep(self, projection: Projection[Any], past: Past) -> None:
-        """Keep it, and give up the least recently used; one that is too large by itself is only its user's."""
+        """Keep a past, and drop the least recently used. A past that is too large by itself is not kept."""
         if past.rows > self._most_rows:
             return
         with self._lock:

@@ -63,7 +63,7 @@ async def replay(
     async for page in log.read_settled(asked.narrow(query), 0, until, PageSize()):
         failure = fold_onto(projection, rows, page, home)
         if failure is not None:
-            raise _unlike_the_live_one(failure, asked) from failure.__cause__
+            raise _as_replay_failure(failure, asked) from failure.__cause__
         if len(rows) > limit_rows:
             raise too_many(projection, limit_rows)
         done, position = done + len(page), page[-1].position
@@ -83,7 +83,7 @@ async def first_category(log: Log, projection: Projection[Any], until: int) -> s
 
 
 def too_many(projection: Projection[Any], limit_rows: int) -> NotSupported:
-    """The refusal to hold more rows in memory than were allowed."""
+    """The refusal to hold more than ``limit_rows`` rows in memory."""
     return NotSupported(
         f"the past of {projection.model.__name__} has more than {limit_rows:,} rows, and as_of holds them all in "
         "memory (about half a kilobyte each while it is built): allow more with limit_rows=…, or ask for one "
@@ -91,11 +91,11 @@ def too_many(projection: Projection[Any], limit_rows: int) -> NotSupported:
     )
 
 
-def _unlike_the_live_one(failure: ProcessorFailed, asked: AsOf) -> ProcessorFailed:
-    """The same failure, told about a replay, which has no checkpoint to go on from."""
+def _as_replay_failure(failure: ProcessorFailed, asked: AsOf) -> ProcessorFailed:
+    """The same failure in a replay's words: a replay has no checkpoint to go on from."""
     hint = "" if asked.at is None else (
-        ". With at=, an event counts by when it occurred: if one was told about later than others that rest on it, the "
-        "fold meets these without it"
+        ". With at=, an event counts by when it occurred: the log may hold an event after others that "
+        "rest on it, and the fold meets those first"
     )  # fmt: skip
     return ProcessorFailed(
         failure.projection,

@@ -118,11 +118,11 @@ class AsyncView(Generic[Model]):
 
             view.as_of(at=datetime(2026, 1, 16, tzinfo=UTC)).get("alice")
 
-        What counts are the events that had occurred by ``at``, that the store had learnt by ``known_at``, and that
-        stand in the log up to ``position``: at least one of these, and all that are given. ``projection`` says which
-        one folds the model, where several do. ``progress`` is called with a `Replayed` after each page of the log.
+        An event counts if it had occurred by ``at``, the store had learnt it by ``known_at``, and it stands in the log
+        up to ``position``; give at least one of these. ``projection`` is the fold to use, where several fold the model.
+        ``progress`` is called with a `Replayed` after each page of the log.
 
-        Kept for the next question, unless it is large; close the view, or use ``with``, and it is no longer yours.
+        The rows are kept for the next question, unless they are many. Close the view, or use ``with``, to let them go.
         `ProcessorFailed`: the fold raised. `NotSupported`: there are more than ``limit_rows`` rows. `InvalidState`: the
         position is beyond the head. `InvalidArgument`: several projections fold the model, or none does.
         """
@@ -217,7 +217,7 @@ class AsyncPastView(AsyncView[Model]):
 
     @property
     def position(self) -> int:
-        """Up to which position of the log events were asked whether they count."""
+        """The position of the log up to which events counted."""
         return self._position
 
     def close(self) -> None:
@@ -227,7 +227,7 @@ class AsyncPastView(AsyncView[Model]):
         super().__init__(unopened, self._model)
 
     async def wait_for(self, position: int, *, timeout: float = 5.0) -> None:
-        """Never waits: `InvalidArgument` for a position that this view does not reach: nothing is added to it."""
+        """Never waits: nothing is added to this view. `InvalidArgument` for a position beyond it."""
         if position > self._position:
             raise InvalidArgument(
                 f"this view of the past ({self._description}) shows the log up to position {self._position} and will "

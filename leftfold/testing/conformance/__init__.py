@@ -1,7 +1,7 @@
 """The back-end conformance suite: what every log promises, checked line by line, through either door.
 
 Subclass it in a test module and give a fixture ``connect`` that returns a function; each call of that function opens a
-door to one and the same fresh store::
+door to the same fresh store::
 
     class TestOurStore(LogConformance):
         @pytest.fixture(params=["sync", "async"])

@@ -24,7 +24,7 @@ _EXPECTED = (
     (2, 2, True),
     (3, 2, False),
 )
-"""The expected version, the actual one, and whether the append is to succeed."""
+"""The expected version, the actual version, and whether the append is to succeed."""
 
 
 async def numbers(store: Door, stream: str) -> list[tuple[int, int]]:

@@ -1,4 +1,4 @@
-"""The trial: one round after the other until the time is up, or a promise is found broken; and what it all came to."""
+"""The trial: round after round until the time is up or a promise is broken; and the totals."""
 
 from __future__ import annotations
 

@@ -1,6 +1,6 @@
-"""The checker: from everything that was called, answered and seen, and from the final log, it decides exactly.
+"""The checker: from all calls, answers and sightings, and from the final log, it decides exactly.
 
-A pure function: no clock, no database. What it decides rests on two bounds for each event, see `evidence`.
+A pure function: no clock, no database. Its verdict rests on two bounds for each event, see `evidence`.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ RULES = (
 def check(history: History, final: Sequence[StoredEvent], *, waits: bool) -> list[Violation]:
     """Every broken promise, those of the log itself first; none if the history is as promised.
 
-    ``final`` is the log when all is over. ``waits`` tells whether the horizon waits for appends that are in flight, as
-    on PostgreSQL, so that ``read_all`` and ``head`` need not show yet what was appended after such a one was called.
+    ``final`` is the log when all is over. ``waits`` tells whether the horizon waits for appends in flight, as on
+    PostgreSQL. Then ``read_all`` and ``head`` need not show yet the appends that came after a call in flight.
     """
     evidence = Evidence(history, final, waits=waits)
     return [violation for rule in RULES for violation in rule(evidence)]

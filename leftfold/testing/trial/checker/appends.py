@@ -1,4 +1,4 @@
-"""Rules of appends: acknowledged ones are stored as told, unknown ones wholly or not at all, refused ones not."""
+"""Rules of appends: acknowledged appends are stored as told, unknown ones wholly or not at all, refused ones not."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def check_appends(evidence: Evidence) -> Iterator[Violation]:
             case Clash():
                 yield from _check_clash(evidence, operation, call)
             case ConditionConflict() if call.condition is None:
-                yield Violation("conditions", "an append without a condition was refused for one", (operation,))
+                yield Violation("conditions", "an append without a condition was refused for a condition", (operation,))
 
 
 def _check_stored(evidence: Evidence, attempts: Attempts) -> Iterator[Violation]:
@@ -137,7 +137,7 @@ def _check_acknowledged(
 
 
 def _check_conflict(evidence: Evidence, operation: Operation, call: Append, answer: Conflict) -> Iterator[Violation]:
-    """A conflict tells the version, which was not the expected one, and was there at some moment of the call."""
+    """A conflict names a version that was not expected, and that the stream had at some moment of the call."""
     asked = [write for write in call.writes if write.stream == answer.stream]
     if not asked or asked[0].expected != answer.expected:
         yield Violation("conflicts", "a conflict over what was not asked", (operation,))
@@ -163,7 +163,7 @@ def _check_clash(evidence: Evidence, operation: Operation, call: Append) -> Iter
 
 
 def check_not_repeated(evidence: Evidence, operation: Operation, call: Append, what: str) -> Iterator[Violation]:
-    """Repetitions are recognised before anything is judged, so one that is refused has not been stored before."""
+    """The log recognises a repetition before it judges, so a refused append has not been stored before."""
     ids = [fact.id for write in call.writes for fact in write.facts]
     stored = [evidence.by_id.get(id) for id in ids]
     known = [index for index in stored if index is not None and evidence.visible[index] < operation.called_at]

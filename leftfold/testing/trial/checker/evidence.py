@@ -58,7 +58,7 @@ class Attempts(NamedTuple):
     key: Key
     operations: list[Operation]
     indices: list[int | None]
-    """Where its events are in the final log, in the order given; None for one that is not there."""
+    """The indices of its events in the final log, in the order given; None for an event that is not there."""
 
     @property
     def writes(self) -> Sequence[Submission]:
@@ -134,7 +134,7 @@ class Evidence:
                 yield operation, operation.call
 
     def origin(self, index: int) -> tuple[Operation, ...]:
-        """The calls that may have stored an event; one that was acknowledged first."""
+        """The calls that may have stored an event, an acknowledged call first."""
         found = self.callers[self.log[index].id]
         return tuple(
             sorted(found, key=lambda operation: (not isinstance(operation.answer, AppendAnswer), operation.called_at))
@@ -207,7 +207,7 @@ class Evidence:
         return {}
 
     def _candidates(self, criterion: Criterion) -> Sequence[int]:
-        """Those that one criterion means, found by its rarest tag if it has any."""
+        """The events that match a criterion, found by its rarest tag if it has any."""
         tagged = [self._tagged.get(tag, []) for tag in criterion.tags]
         among: Sequence[int] = min(tagged, key=len) if tagged else range(len(self.log))
         return [index for index in among if matches(criterion, self.log[index])]
@@ -231,7 +231,7 @@ def key_of(call: Append) -> Key:
 
 
 def matches(criterion: Criterion, stored: StoredEvent) -> bool:
-    """Whether one alternative of a query means an event."""
+    """Whether an event matches an alternative of a query."""
     return (
         (not criterion.types or stored.type in criterion.types)
         and all(tag in stored.tags for tag in criterion.tags)

@@ -87,7 +87,7 @@ def _check_decision(
     above = [index for index in matching[settled:] if evidence.positions[index] in shown]
     yield from _compare(evidence, operation, matching[:settled] + above, answer.events)
     if tuple(evidence.positions[index] for index in above) != answer.seen:
-        yield Violation("reads", f"events above {answer.after} were read, and other ones named as seen", (operation,))
+        yield Violation("reads", f"events above {answer.after} were read, and other events named as seen", (operation,))
     for index in matching:
         if evidence.positions[index] not in shown and evidence.visible[index] < operation.called_at:
             yield _missed(evidence, operation, index)
@@ -158,7 +158,7 @@ def _check_follower(evidence: Evidence, follower: Follower) -> Iterator[Violatio
                 return
         for position, digest in glimpse.saw:
             if place >= len(matching) or evidence.positions[matching[place]] != position:
-                text = f"saw position {position}, which is not the next one"
+                text = f"saw position {position}, which is not the next"
                 missed = evidence.event(matching[place]) if place < len(matching) else ()
                 yield Violation("followers", text, (*proof, *missed))
                 return

@@ -1,7 +1,7 @@
 """Faults that need nothing but the trial's own workers and proxies, and how any fault is brought about.
 
-A fault takes the stage and a source of chance, does what it says, undoes it after a while where it must be undone, and
-returns what it hit; or None if there was nothing to hit just then.
+A fault takes the stage and a source of chance, and does what its name says. Where needed, it undoes that after a while.
+It returns what it hit, or None if there was nothing to hit just then.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ Injection = Callable[[Stage, random.Random], str | None]
 
 
 def inject(stage: Stage, fault: Fault) -> None:
-    """Do it, and write it down."""
+    """Bring the fault about, and record the incident."""
     at = time.monotonic_ns()
     try:
         target = _injections()[fault.kind](stage, random.Random(fault.chance))

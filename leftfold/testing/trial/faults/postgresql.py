@@ -27,7 +27,7 @@ _SESSIONS = """SELECT pid FROM pg_stat_activity WHERE client_port = ANY(%s) AND 
 
 
 def terminate_back_end(stage: Stage, chance: random.Random) -> str | None:
-    """``pg_terminate_backend`` of one of the workers' sessions, rather of one that is at work."""
+    """``pg_terminate_backend`` of a worker's session, preferably while it is at work."""
     with suppress(psycopg.Error), connect(stage.url) as connection:
         pid = _any_back_end(stage, connection, chance)
         if pid is not None:
@@ -37,7 +37,7 @@ def terminate_back_end(stage: Stage, chance: random.Random) -> str | None:
 
 
 def kill_back_end(stage: Stage, chance: random.Random) -> str | None:
-    """SIGKILL of one: PostgreSQL takes that for a crash, ends all sessions and recovers."""
+    """SIGKILL of a session: PostgreSQL takes that for a crash, ends all sessions and recovers."""
     with stage.server_turn, suppress(psycopg.Error), connect(stage.url) as connection:
         pid = _any_back_end(stage, connection, chance)
         if pid is None:
@@ -56,7 +56,7 @@ def kill_back_end(stage: Stage, chance: random.Random) -> str | None:
 
 
 def pause_back_end(stage: Stage, chance: random.Random) -> str | None:
-    """SIGSTOP of one, with whatever locks it holds; SIGCONT after a while."""
+    """SIGSTOP of a session, with the locks that it holds; SIGCONT after a while."""
     pid = None
     with suppress(psycopg.Error), connect(stage.url) as connection:
         pid = _any_back_end(stage, connection, chance)

@@ -30,7 +30,7 @@ class Opened(lf.Event, type="trial.opened", registry=registry):
 
 
 class Moved(lf.Event, type="trial.moved", registry=registry):
-    """One half of a transfer; the other one stands in another account, with the amount negated."""
+    """Half of a transfer; the other half stands in another account, with the amount negated."""
 
     transfer: str
     amount: int

@@ -57,7 +57,7 @@ class Condition(msgspec.Struct, frozen=True, array_like=True):
 
 
 class Append(msgspec.Struct, frozen=True, tag="append"):
-    """``append`` of one submission or, if ``together``, ``append_all``."""
+    """``append`` of a submission or, if ``together``, ``append_all`` of several."""
 
     writes: tuple[Submission, ...]
     together: bool = False
@@ -236,7 +236,7 @@ class StoredEvent(msgspec.Struct, frozen=True, gc=False):
 
 
 class History(msgspec.Struct):
-    """Everything that was written down in one round."""
+    """The record of a round."""
 
     operations: list[Operation] = msgspec.field(default_factory=list)
     followers: list[Follower] = msgspec.field(default_factory=list)

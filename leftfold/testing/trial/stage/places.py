@@ -41,7 +41,7 @@ class Place(Protocol):
         """Remove it."""
 
     def proxy(self, url: str) -> CuttingProxy | None:
-        """A new proxy in front of it, if there can be one."""
+        """A new proxy in front of the place, or None where there can be none."""
 
     def __enter__(self) -> Self: ...
 
@@ -121,7 +121,7 @@ def _host(place: PostgresqlUrl) -> tuple[str, int] | None:
 
 
 class SqliteFiles:
-    """A new file for each round, beside the one that was named, or in a temporary folder."""
+    """A new file for each round, beside the named file, or in a temporary folder."""
 
     waits = False
     kinds: tuple[Kind, ...] = (*ANY_SQLITE, *DISK)
@@ -135,7 +135,7 @@ class SqliteFiles:
                 raise InvalidArgument("a trial needs a file, sqlite:///trial.db: many processes share it")
             self._path = Path(place.path)
             if self._path.exists():
-                raise InvalidArgument(f"{self._path} exists; a trial takes a file of its own: name a new one")
+                raise InvalidArgument(f"{self._path} exists; a trial takes a file of its own: name a new file")
         self.keeps = self._path is not None
         self.description = f"SQLite files beside {self._path}" if self._path else "SQLite files of its own"
         if not _disk_can_fail():

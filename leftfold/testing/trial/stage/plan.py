@@ -13,7 +13,7 @@ Kind = str
 """A fault, in words: ``kill worker``."""
 
 HEAVY: dict[Kind, float] = {"kill server": 5.0, "kill back end": 4.0, "kill worker": 1.2}
-"""Faults after which everything begins anew: at most one in so many seconds, so that something happens in between."""
+"""Faults that stop everything: at most one in so many seconds, so that something happens in between."""
 OFTEN: dict[Kind, int] = {
     "slow transaction": 4,
     "cut reply": 4,

@@ -1,4 +1,4 @@
-"""Callers: each makes one call after the other, chosen from the seed, and decides on what it was answered before."""
+"""Callers: each makes call after call, chosen from the seed and from its earlier answers."""
 
 from __future__ import annotations
 
