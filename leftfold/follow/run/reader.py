@@ -83,7 +83,7 @@ class RememberingReader(Reader):
     def __init__(self, log: Log, pages: int) -> None:
         self._pages = pages
         self._kept: OrderedDict[tuple[object, ...], list[RecordedEvent]] = OrderedDict()
-        self._turn = log.database.waiting.turns(1)
+        self._turn = log.database.waiting.semaphore(1)
         self.reads = 0
         """How often the log was read."""
 

@@ -44,8 +44,8 @@ class InlineProjections:
         self._folds = [_Fold(database, registry, one) for one in self.projections]
         self.shares_rows = any(one.is_keyed for one in self._folds)
 
-    def touch(self, append: Append) -> Append:
-        """See `leftfold.log.inline.protocol.Inline.touch`."""
+    def with_row_locks(self, append: Append) -> Append:
+        """See `leftfold.log.inline.protocol.Inline.with_row_locks`."""
         if not self.shares_rows:
             return append
         pages = self._pages([_provisional(append)])
@@ -108,7 +108,7 @@ class InlineProjections:
             if fold.is_keyed
             for key in page.all_keys()
         }
-        return append._replace(touched=RowLocks(tuple(sorted(locks)), [page.keys for page in pages], tries))
+        return append._replace(row_locks=RowLocks(tuple(sorted(locks)), [page.keys for page in pages], tries))
 
     def _misjudged(self, placed: Sequence[StoredAppend]) -> BatchRefused:
         """Whose rows cannot be told at all, and who touches others than was told, and may try again with these.
@@ -248,8 +248,8 @@ def _first_in(stream: str, placed: Sequence[StoredAppend]) -> StoredAppend:
 
 
 def _touched(append: Append) -> RowLocks:
-    assert append.touched is not None, "an append is touched before it is placed"
-    return append.touched
+    assert append.row_locks is not None, "an append knows its rows before it is stored"
+    return append.row_locks
 
 
 def _provisional(append: Append) -> StoredAppend:

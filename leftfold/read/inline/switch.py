@@ -133,7 +133,7 @@ async def _begin(log: Log, connection: Connection, projection: AnyProjection) ->
 async def _end(log: Log, connection: Connection, live: Generation) -> None:
     """Give it a checkpoint, at the head."""
     partitions = Partitions(log.database)
-    survey = await log.survey(0)
+    survey = await log.state(0)
     standing = Cursor(log, survey.head, event_id=survey.head_id, epoch=survey.epoch, inside=True)
     await partitions.begin(connection, live.name, live.number)
     [whole] = await partitions.load(connection, live.name, live.number)

@@ -53,7 +53,7 @@ class RebuildWorkers:
         self._lease_seconds = lease_seconds
         self._count = count
         self._until = until
-        self._claiming = database.waiting.turns(1)
+        self._claiming = database.waiting.semaphore(1)
         self._stopping = False
         self._failures: list[BaseException] = []
 
