@@ -27,8 +27,8 @@ class BlockingBatcher(Generic[Item, Outcome]):
     (If the leader handed it on, the first caller back would take the line, alone.)
 
     The danger: CPython may raise KeyboardInterrupt in a thread whenever a call returns, a function begins or a loop
-    turns. For example, a leader is interrupted between taking items from the queue and noting that it has: the callers
-    of these items would wait for ever. So steps that belong together have none of these points in between. And however
+    turns. For example, a leader takes items from the queue and is interrupted before it notes that: the callers of
+    these items would wait for ever. So steps that belong together have none of these points in between. And however
     `submit` ends, the caller passes through `_leave`, whose every step may be repeated.
     """
 
@@ -49,8 +49,8 @@ class BlockingBatcher(Generic[Item, Outcome]):
             if entry.leads:
                 await self._lead(entry)
         finally:
-            # `told` must be read first. A leader sets `hands_on` before `told`. Read the other way round, the leader
-            # may set both in between: this caller would see no line to hand on, and the line would be lost.
+            # `told` must be read first, because a leader sets `hands_on` before it. The other way round, both may be
+            # set in between. Then this caller would see no line to hand on, and the line would be lost.
             if not entry.told or entry.hands_on:
                 try:
                     self._leave(entry)

@@ -1,7 +1,8 @@
 """How the sync door runs the async engine: a single ``send(None)``, in the caller's own thread.
 
-A blocking driver's methods are ``async def`` but never suspend, so a coroutine over them finishes in its first step,
-with an ordinary traceback and no event loop, portal thread or generated twin. Gel's Python client works the same way.
+A blocking driver's methods are ``async def`` but never suspend, so a coroutine over them finishes in its first step. It
+has an ordinary traceback, and needs no event loop, portal thread or generated twin. Gel's Python client works the same
+way.
 """
 
 from __future__ import annotations

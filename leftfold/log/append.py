@@ -36,7 +36,7 @@ class RowLocks:
 
 
 class Append(NamedTuple):
-    """A checked and encoded append to one stream, on a condition of its own if it has one."""
+    """A checked and encoded append to one stream, perhaps on a condition."""
 
     stream: str
     events: tuple[EncodedEvent, ...]

@@ -1,7 +1,7 @@
-"""Dynamic consistency boundaries: an append on condition that nothing has happened that its decision did not know of.
+"""Dynamic consistency boundaries: an append on condition that its decision has read all that matters.
 
-The idea and the words are those of dcb.events (Sara Pellegrini, Bastian Waidelich): a decision reads the events that it
-depends on, whatever their streams, and is appended unless another such event has come in between.
+The idea and the words are those of dcb.events (Sara Pellegrini, Bastian Waidelich). A decision reads the events that it
+depends on, whatever their streams. It is appended unless another such event has come in between.
 """
 
 from __future__ import annotations

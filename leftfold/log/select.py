@@ -1,7 +1,7 @@
 """Which rows a query means: one statement for either dialect, driven by indexes whatever the query.
 
-Every alternative becomes one or more *sources* of positions, each an index range in position order with a limit of its
-own: a source for each type, a source for a tag, or the log itself. The first positions of their union are the page. So
+Every alternative becomes one or more *sources* of positions: a source for each type, a source for a tag, or the log
+itself. Each is an index range in position order, with a limit. The first positions of their union are the page. So
 a rare type costs what it has, not what the log has, and no planner has to guess. Buckets are compared on the page
 alone: events of other buckets are no reason to look further.
 """

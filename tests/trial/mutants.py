@@ -21,9 +21,9 @@ from leftfold.log.postgresql import retry
 from leftfold.log.postgresql.log import PostgresqlLog
 from leftfold.log.postgresql.outcomes import Answer
 from leftfold.log.postgresql.pooled import PooledSender
-from leftfold.log.sqlite import append as sqlite_append
 from leftfold.log.sqlite import log as sqlite_log
 from leftfold.log.sqlite.log import SqliteLog
+from leftfold.log.sqlite.writer import Writer
 from leftfold.log.subscription.cursor import Cursor
 from leftfold.log.subscription.page_size import PageSize
 
@@ -65,16 +65,16 @@ def ids_not_looked_at(url: str) -> None:
 
 def repetitions_not_recognised() -> None:
     """SQLite: every append is taken for a new one."""
-    sqlite_append.Writer.repeated = lambda self, append: None  # type: ignore[method-assign]
+    Writer.repeated = lambda self, append: None  # type: ignore[method-assign]
 
 
 def failed_commit_acknowledged() -> None:
     """SQLite: it is acknowledged whatever COMMIT says."""
 
-    def in_transaction(raw: sqlite3.Connection, write: Callable[[sqlite_append.Writer], Any]) -> Any:
+    def in_transaction(raw: sqlite3.Connection, write: Callable[[Writer], Any]) -> Any:
         raw.execute("BEGIN IMMEDIATE")
         try:
-            result = write(sqlite_append.Writer(raw))
+            result = write(Writer(raw))
             with suppress(sqlite3.OperationalError):
                 raw.execute("COMMIT")
         finally:

@@ -49,8 +49,8 @@ class PostgresqlConnection:
         except errors.FeatureNotSupported as error:
             if error.diag.source_function != "RevalidateCachedQuery" or not self._is_outside():
                 raise
-        # "cached plan must not change result type": a rebuild has swapped tables, and the statement was prepared for a
-        # table of the same name with columns of other types. It is prepared anew.
+        # "cached plan must not change result type". For example, a rebuild has swapped tables, and the new table has
+        # columns of other types. The statement is prepared anew.
         await self._translated(self._driver.execute(self.raw, "DEALLOCATE ALL", ()))
         return await self._translated(self._driver.execute(self.raw, sql, parameters))
 
@@ -101,9 +101,7 @@ async def rolled_back(connection: PostgresqlConnection) -> AsyncIterator[None]:
     except ConnectionLost:
         raise
     except BaseException:
-        with suppress(
-            LeftfoldError, psycopg.Error
-        ):  # lost, hence rolled back; the error under way says more
+        with suppress(LeftfoldError, psycopg.Error):  # lost, hence rolled back; the error under way says more
             await connection.execute("ROLLBACK")
         raise
 

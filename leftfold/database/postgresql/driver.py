@@ -218,8 +218,8 @@ def _calling(connection: Any, sql: str, parameters: Sequence[str | None]) -> Gen
     """The steps of `call`, for psycopg's `Connection.wait`: it waits as its door does, and cancels on an interrupt.
 
     A statement is prepared at its first call on a connection. It may be gone at the next call: psycopg sends
-    DEALLOCATE ALL after a ROLLBACK or a DROP, for example when an inline projection refused an append on this
-    connection. Then the server does not know the name, nothing was run, and the statement is prepared once more.
+    DEALLOCATE ALL after a ROLLBACK, for example of an append that an inline projection refused. Then the server does
+    not know the name, runs nothing, and the statement is prepared once more.
     """
     pgconn = connection.pgconn
     encoded = [None if text is None else _encoded(text) for text in parameters]
@@ -265,11 +265,8 @@ def _numbered(sql: str) -> bytes:
 
 
 def _options(patience: float) -> dict[str, Any]:
-    """The options of every connection.
-
-    libpq takes whole seconds, from 2. The encoding is UTF-8 whatever the environment says (PGCLIENTENCODING): an
-    event's JSON is read in binary, in this encoding, and must come back as it was sent.
-    """
+    """libpq takes whole seconds, from 2. UTF-8, whatever PGCLIENTENCODING says: JSON is read in binary, in the client's
+    encoding, and must come back as it was sent."""
     return {
         "autocommit": True,
         "application_name": "leftfold",

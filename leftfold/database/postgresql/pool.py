@@ -31,8 +31,8 @@ def async_starting_with(first: psycopg.AsyncConnection[Any]) -> type[psycopg.Asy
     """The same for asyncio.
 
     The danger: `asyncio.run` ends while the pool is connecting. It cancels the pool's worker task and waits for it.
-    psycopg_pool takes the cancellation for a failed attempt, tries again later and goes on, and `asyncio.run` never
-    returns. So a cancelled worker is cancelled again, on every turn of the loop, until it is done.
+    psycopg_pool takes the cancellation for a failed attempt and tries again later: `asyncio.run` never returns. Hence
+    the worker is cancelled again, on every turn of the loop, until it is done.
     """
     there = [first]
 

@@ -1,7 +1,7 @@
 """SQLite: a writing connection, a few reading connections, and the standard library's driver behind both doors.
 
-With the standard library's ``sqlite3``, a user's own sqlite3 or SQLAlchemy connection to the same file in the same
-process is safe: two copies of the library in a process break each other's file locks. The async door runs each
+Two copies of the SQLite library in a process break each other's file locks. With the standard library's ``sqlite3``, a
+user's own sqlite3 or SQLAlchemy connection to the same file uses the same copy, and is safe. The async door runs each
 connection in a thread of its own, a hop for each operation.
 """
 

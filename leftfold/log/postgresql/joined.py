@@ -2,8 +2,8 @@
 
 At READ COMMITTED it promises what the log promises. At REPEATABLE READ and SERIALIZABLE the transaction looks at one
 snapshot. An append that this snapshot cannot judge collides with a unique index, and comes out as
-`TransactionConflict`; what would have to look past the snapshot is refused. With inline projections an append is a
-savepoint, so that a refusal of theirs undoes this append alone.
+`TransactionConflict`. Conditions and inline projections would have to look past the snapshot, and are refused. With
+inline projections an append is a savepoint, so that a refusal of theirs undoes this append alone.
 """
 
 from __future__ import annotations

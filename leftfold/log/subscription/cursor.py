@@ -92,7 +92,7 @@ class Cursor:
         return await self._log.read_log_page(query, part)
 
     def stop_at(self, position: int, event_id: UUID | None) -> None:
-        """Take the place of another cursor, given by position and id, for the horizon, if that is further on."""
+        """Take the place of another cursor, given by position and id, for the horizon, if it comes before that."""
         if position < self._seen.head:
             self._state = replace(self._seen, head=position, head_id=event_id)
 

@@ -28,7 +28,7 @@ class SubscriptionEngine:
 
     A signal wakes it after an append, here or elsewhere. It also looks by itself now and then, because a signal may be
     lost, and an older append may still be in flight. A look asks for the horizon, and whether this still is the log
-    that was followed (`EpochChanged`); it asks for events only when the horizon has moved. The position moves when a
+    that was followed (`EpochChanged`). It asks for events only when the horizon has moved. The position moves when a
     page has been handed out whole, and past events that do not match. While the database is away it keeps trying, and
     goes on from its position.
     """

@@ -1,5 +1,5 @@
--- Advisory locks, in the two-key form. The first key, the space, is the oid of a table or sequence of this schema, so that
--- locks of other applications and schemas never collide with ours. (REINDEX CONCURRENTLY changes the oid of an index.)
+-- Advisory locks, in the two-key form. The first key, the space, is the oid of a table or sequence of this schema: locks of
+-- other applications and schemas never collide with ours. (REINDEX CONCURRENTLY would change the oid of an index.)
 --
 --   space       function          second key                                      taken by
 --   events      horizon_space_v1  low 32 bits of the sequence's last value        an append, shared; head_v1 reads them

@@ -3,8 +3,8 @@
 -- Before it draws positions, a writer takes a shared lock that encodes L, the sequence's last value: its positions are all
 -- above L. So nothing at or below min(U, every L held) is still on its way, where U is the last value read before the
 -- locks. PostgreSQL makes a commit visible before it releases its locks, hence the new snapshot of the last statement.
--- The result is a committed event's position, not that minimum: after a crash the sequence falls back to what was flushed,
--- and a follower that remembered a number beyond that would skip the events written there next.
+-- The result is a committed event's position, not that minimum: after a crash the sequence falls back to what was flushed.
+-- A follower that remembered a number beyond that would skip the events written there next.
 CREATE FUNCTION {schema}.head_v1() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     upper    bigint;

@@ -1,8 +1,8 @@
 -- Judge and store a batch of appends, each to one stream; appends to the same stream stand side by side.
 --
 -- p_together false: independent appends, each with an outcome of its own. true: different streams, all or nothing.
--- p_wait false: an append that would have to wait for locks is left out, status 5. So is in any case an append whose
--- condition is about what an append before it in the batch writes, for no index has that yet.
+-- p_wait false: an append that would have to wait for locks is left out, status 5. Always left out is an append on a
+-- condition about events of an append before it in the batch, for no index has these yet.
 -- p_unless, p_after and p_seen (array literals) are the arguments of first_match_v1 for each append, or null without
 -- conditions; together, the first are for all.
 -- p_firsts holds, for each condition, an array literal of the first tag of each criterion, as condition_keys_v1 locks them;
@@ -16,9 +16,9 @@
 --
 -- In this order, the same for all batches, so that nothing can deadlock: (1) every wait; (2) judge in new snapshots; (3) the
 -- sequence's last value and the horizon's lock, see head_v1; (4) only then draw positions and insert. The unique indexes
--- have the last word. (2) has two ways. A batch of single events to different streams, all of which can be stored, as nearly
--- all are, is judged as a whole, by three queries. Any other batch is judged append by append, in a loop; there an append's
--- position is a promise, -n for "that of event n", until positions are drawn. (For example -3 becomes event_positions[3].)
+-- have the last word. (2) has two ways. A batch of single events to different streams, all of which can be stored, is judged
+-- as a whole, by three queries. (Nearly all batches are such.) Any other batch is judged append by append, in a loop. There
+-- a position is a promise until positions are drawn: -n is that of event n, for example -3 becomes event_positions[3].
 -- Loops over arrays stand where a query would be shorter, because a single append feels the start-up of every query.
 CREATE FUNCTION {schema}.append_v1(
     p_together bool, p_wait bool, p_unless jsonb[], p_firsts text[], p_after bigint[], p_seen text[],
