@@ -121,7 +121,7 @@ def _stranger(checkpoint: Checkpoint, epochs: Sequence[Epoch]) -> str:
 
 async def epochs_of(connection: Connection, database: Database) -> list[Epoch]:
     """All epochs of a store, in order."""
-    rows = await connection.execute(_statement("epochs", database).sql)
+    rows = await connection.execute(_statement("all", database).sql)
     return [
         Epoch(number, _uuid(store), position, event_id and _uuid(event_id), reason, moment.from_stored(began))
         for number, store, position, event_id, reason, began in rows

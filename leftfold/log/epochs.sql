@@ -1,4 +1,4 @@
--- epochs --
+-- all --
 SELECT epoch, store, position, event_id, reason, began_at FROM {epochs} ORDER BY epoch
 -- last_event --
 SELECT position, id FROM {events} ORDER BY position DESC LIMIT 1
