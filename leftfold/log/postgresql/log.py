@@ -48,7 +48,7 @@ class PostgresqlLog(Log):
         self._sender: Sender = (
             HeldSender(database)
             if isinstance(database, HeldPostgresqlDatabase)
-            else PooledSender(database, self.lines, self._announce_stored)
+            else PooledSender(database, self.lines, self.announce)
         )
         self._tells_buckets: bool | None = None
         self._notifier = Notifier(database.conninfo, str(database.schema), self.wakeups.wake)
@@ -67,9 +67,6 @@ class PostgresqlLog(Log):
         super().announce(elsewhere=elsewhere)
         if elsewhere:
             self._notifier.tell()
-
-    def _announce_stored(self, listened: bool) -> None:
-        self.announce(elsewhere=listened)
 
     async def open(self) -> None:
         await super().open()

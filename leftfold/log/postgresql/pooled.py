@@ -7,7 +7,7 @@ attempt, and then finds its events, or none.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Sequence
-from typing import TypeVar
+from typing import Protocol, TypeVar
 
 from psycopg.errors import ProgrammingError, UniqueViolation
 
@@ -27,10 +27,16 @@ from leftfold.log.postgresql.statements import statement
 Result = TypeVar("Result")
 
 
-class PooledSender:
-    """A `Sender` with retries; ``announce`` is told of events that were stored, and whether other processes listen."""
+class Announce(Protocol):
+    """Announces stored events; ``elsewhere`` tells that another process listens."""
 
-    def __init__(self, database: PostgresqlDatabase, lines: int, announce: Callable[[bool], None]) -> None:
+    def __call__(self, *, elsewhere: bool) -> None: ...
+
+
+class PooledSender:
+    """A `Sender` with retries; it calls ``announce`` when events were stored."""
+
+    def __init__(self, database: PostgresqlDatabase, lines: int, announce: Announce) -> None:
         self._database = database
         self._announce = announce
         self._sleep = database.sleep
@@ -51,7 +57,7 @@ class PooledSender:
             return None
         if version is None or position is None:
             return BUSY
-        self._announce(listened == b"t")
+        self._announce(elsewhere=listened == b"t")
         return AppendResult(int(version), int(position))
 
     async def append(
@@ -92,7 +98,7 @@ class PooledSender:
             await check_inline_set(self, self._database, inline)
             raise
         if answer.listened is not None:
-            self._announce(answer.listened)
+            self._announce(elsewhere=answer.listened)
         return answer
 
     def ask(self, question: Callable[[PostgresqlConnection], Awaitable[Result]]) -> Awaitable[Result]:
