@@ -37,6 +37,7 @@ check: .venv/.installed
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/pyright
+	$(BIN)/lint-imports
 
 bench: .venv/.installed
 	$(BIN)/python -m benchmarks

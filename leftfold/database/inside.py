@@ -1,8 +1,8 @@
-"""Whether this thread or task stands inside a transaction of a store, where using the store itself is a mistake.
+"""Whether this thread or task is inside a transaction of a store, where using the store itself is a mistake.
 
-What the store would write then goes through another connection: it is not part of the transaction, and it waits for
-locks that the transaction holds, for ever, because the transaction in turn waits for it. So it is refused. A task
-that was started inside inherits the refusal: somebody inside may be waiting for it.
+The danger: `store.append` inside `with store.transaction()` goes through another connection. It waits for locks that
+the transaction holds, and the transaction waits for it, for ever. So it is refused. A task that was started inside is
+refused, too, because the transaction may be waiting for it.
 """
 
 from __future__ import annotations
@@ -13,12 +13,12 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 
 from leftfold.database.protocol import Database
-from leftfold.errors import InvalidArgument
+from leftfold.errors import InvalidState
 
 
 @dataclass(slots=True)
 class _Block:
-    """A transaction of a store. Tasks that outlive it have a copy of the context, but not of ``open``."""
+    """A transaction of a store. A task that outlives it has a copy of the context, but not of ``open``."""
 
     database: Database
     open: bool = True
@@ -41,10 +41,10 @@ def inside(database: Database) -> Iterator[None]:
 
 
 def check_outside(database: Database) -> None:
-    """`InvalidArgument` for a use of the store inside a transaction of its own."""
+    """`InvalidState` for a use of the store inside a transaction of its own."""
     for block in _blocks.get():
         if block.open and block.database is database:
-            raise InvalidArgument(
+            raise InvalidState(
                 "this thread or task is inside `with store.transaction() as tx`, and uses the store itself: that "
                 "would wait for ever for the transaction around it. Use tx (tx.append, tx.read, tx.repository, "
                 "tx.savepoint), or do it after the block"

@@ -1,8 +1,8 @@
-"""What the engine asks of a database: one narrow protocol, four drivers behind it.
+"""What the engine asks of a database: a narrow protocol, with four drivers behind it.
 
 All I/O logic above this room is written once, as ``async def``. Under the async door the drivers suspend as usual.
 Under the sync door they are ``async def`` that never suspend: `leftfold.doors.step` runs the same coroutine to
-its end in one step, in the caller's thread. So nothing above may await anything but what comes from here.
+its end in one step, in the caller's thread. So code above may await nothing but what comes from here.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ def statement(package: str, name: str, schema: str = "") -> str:
 
 
 async def execute_each(connection: Connection, statements: Sequence[Statement]) -> list[list[Row]]:
-    """One round trip after the other."""
+    """Statements in a row, a round trip each."""
     rows: list[list[Row]] = []
     for sql, parameters, many in statements:
         if many:

@@ -21,8 +21,8 @@ _EXAMPLES = "sqlite:///bank.db, sqlite:// (in memory) or postgresql://user@host/
 class SqliteUrl:
     """An SQLite file, or a private database in memory (``path`` is None).
 
-    ``synchronous`` is what an acknowledged append has outlived: ``"full"`` a power cut, for each commit is flushed;
-    ``"normal"`` only the end of the process, for commits are flushed when the WAL is moved into the file.
+    ``synchronous`` says what an acknowledged append survives. ``"full"``: a power cut, because each commit is flushed.
+    ``"normal"``: the end of the process only, because commits are flushed when the WAL is moved into the file.
     """
 
     path: str | None

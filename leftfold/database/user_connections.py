@@ -1,7 +1,7 @@
 """Connections that a user holds: from psycopg's, sqlite3's, aiosqlite's, SQLAlchemy's or Django's to the driver's own.
 
-Nothing is imported for it that its owner has not imported: whoever holds a Session has loaded ``sqlalchemy.orm``. The
-transaction is begun the way its owner's library would begin it, so that the library's own commit ends it.
+Nothing is imported that the user has not imported: a program that holds a Session has loaded ``sqlalchemy.orm``. The
+transaction is begun as the user's library would begin it, so that the library's own commit ends it.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ from typing import Any
 
 from sqlalchemy.exc import SQLAlchemyError
 
-from leftfold.errors import InvalidArgument
+from leftfold.errors import InvalidArgument, InvalidState
 
 TAKES = {
     ("postgresql", True): "a psycopg Connection, a SQLAlchemy Connection or Session, or Django's connection",
@@ -54,11 +54,11 @@ _INSTEAD: list[tuple[_Kinds, str]] = [
     ),
     ([("psycopg", "Cursor", "AsyncCursor"), ("sqlite3", "Cursor")], "pass the connection that the cursor is of"),
 ]
-"""What is easily taken for a connection, and what to pass in its place."""
+"""Objects that are easily taken for connections, and what to pass in their place."""
 
 
 def is_one_of(value: object, module: str, *names: str) -> bool:
-    """Whether it is an instance of classes of a module, which is looked at only if somebody has loaded it."""
+    """Whether it is an instance of classes of a module; False if the module has not been imported."""
     loaded = sys.modules.get(module)
     return loaded is not None and isinstance(value, tuple(getattr(loaded, name) for name in names))
 
@@ -68,13 +68,13 @@ def _is_any(value: object, kinds: _Kinds) -> bool:
 
 
 def check_kind(held: object, dialect: str, *, blocking: bool) -> None:
-    """`InvalidArgument` for what is no connection, or one of the other door's."""
+    """`InvalidArgument` for an object that is no connection, or a connection of the other door."""
     if not _is_any(held, _BLOCKING if blocking else _ASYNC):
         raise wrong_kind(held, dialect, blocking=blocking)
 
 
 async def driver_connection(held: Any) -> Any:
-    """The driver's connection under what a user holds; anything unknown comes back as it is."""
+    """The driver's connection under the user's object; anything unknown comes back as it is."""
     try:
         if is_one_of(held, "sqlalchemy.orm", "scoped_session") or is_one_of(
             held, "sqlalchemy.ext.asyncio", "async_scoped_session"
@@ -103,25 +103,21 @@ async def driver_connection(held: Any) -> Any:
 
 def _under_django(held: Any) -> Any:
     if held.needs_rollback:
-        raise InvalidArgument(
-            "an error has broken this transaction.atomic() block of Django's: leave it, and begin anew"
-        )
+        raise InvalidState("an error has broken this transaction.atomic() block of Django's: leave it, and begin anew")
     if held.get_autocommit() and not held.in_atomic_block:
         raise not_in_transaction(held, "use `with transaction.atomic():` around it")
     return held.connection
 
 
-def not_in_transaction(held: object, remedy: str) -> InvalidArgument:
+def not_in_transaction(held: object, remedy: str) -> InvalidState:
     """The refusal of a connection that would commit every statement by itself; the remedy is its driver's."""
     if _is_any(held, [*_SQLALCHEMY, *_ASYNC_SQLALCHEMY]):
         remedy = "take isolation_level=AUTOCOMMIT away from it"
-    return InvalidArgument(
-        f"this connection is in autocommit and in no transaction: {remedy}, or append with the store"
-    )
+    return InvalidState(f"this connection is in autocommit and in no transaction: {remedy}, or append with the store")
 
 
 def wrong_kind(raw: object, dialect: str, *, blocking: bool) -> InvalidArgument:
-    """The refusal of what is no connection, or not one that this store can share."""
+    """The refusal of an object that is no connection, or no connection that this store can share."""
     kind = type(raw)
     module = kind.__module__.partition(".")[0]
     found = f"a {kind.__qualname__}" if module == "builtins" else f"{module}'s {kind.__qualname__}"
@@ -133,7 +129,7 @@ def wrong_kind(raw: object, dialect: str, *, blocking: bool) -> InvalidArgument:
 
 
 def _what_instead(raw: object, module: str, dialect: str, blocking: bool) -> str:
-    """What to do in its place; nothing where the refusal says it."""
+    """The remedy; empty where the refusal says it."""
     if module in ("psycopg2", "asyncpg", "pg8000"):
         return "leftfold speaks through psycopg 3: use postgresql+psycopg:// in SQLAlchemy, install psycopg for Django"
     if not blocking and _is_any(raw, _DJANGO):

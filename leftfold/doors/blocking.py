@@ -30,13 +30,15 @@ class BlockingSignal:
         return self._event.wait(seconds)
 
 
-class BlockingTurns(AbstractAsyncContextManager[None]):
-    """A semaphore for threads: who has a token is inside. This queue is written in C, which every append feels;
-    `threading.Semaphore` is not."""
+class BlockingSemaphore(AbstractAsyncContextManager[None]):
+    """A semaphore for threads: a thread with a token is inside.
 
-    def __init__(self, places: int) -> None:
+    Every append takes a token. `SimpleQueue` is written in C, `threading.Semaphore` in Python.
+    """
+
+    def __init__(self, capacity: int) -> None:
         self._tokens: SimpleQueue[None] = SimpleQueue()
-        for _ in range(places):
+        for _ in range(capacity):
             self._tokens.put(None)
 
     async def __aenter__(self) -> None:
@@ -47,7 +49,7 @@ class BlockingTurns(AbstractAsyncContextManager[None]):
 
 
 class BlockingExecutor:
-    """Runs calls where they are made."""
+    """Runs calls in the calling thread."""
 
     async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
         return function(*arguments)
@@ -57,23 +59,21 @@ class BlockingExecutor:
 
 
 class BlockingWaiting:
-    """For the sync door: nothing here ever suspends a coroutine."""
+    """The sync door's: nothing here ever suspends a coroutine."""
 
     async def sleep(self, seconds: float) -> None:
-        time.sleep(seconds)  # noqa: ASYNC251 - under the sync door a coroutine is stepped by the thread that waits
+        time.sleep(seconds)  # noqa: ASYNC251 - under the sync door the waiting thread itself steps the coroutine
 
     def signal(self) -> Signal:
         return BlockingSignal()
 
-    def turns(self, places: int) -> AbstractAsyncContextManager[None]:
-        return BlockingTurns(places)
+    def semaphore(self, capacity: int) -> AbstractAsyncContextManager[None]:
+        return BlockingSemaphore(capacity)
 
-    def gathering(
-        self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int
-    ) -> Batcher[Item, Outcome]:
+    def batcher(self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int) -> Batcher[Item, Outcome]:
         return BlockingBatcher(send, room, lines)
 
-    def worker(self) -> Executor:
+    def executor(self) -> Executor:
         return BlockingExecutor()
 
     def background(self, run: Callable[[], Coroutine[Any, Any, None]]) -> Background:

@@ -1,11 +1,11 @@
-"""Gathering: what several callers want at the same time is sent as one batch, through either door.
+"""Batches for threads: items that several callers submit at the same time are sent together.
 
-While a batch is under way, what is asked for meanwhile gathers; it leaves as soon as a line is free. There are no
-timers, so a caller alone is sent at once, and the busier it gets, the larger the batches. The idea is the group commit
-of databases (DeWitt et al., 1984), moved to the client.
+While a batch is under way, new items gather; they leave as soon as a line is free. There are no timers: a lone item is
+sent at once, and the busier it gets, the larger the batches. The idea is the group commit of databases (DeWitt et al.,
+1984), moved to the client.
 
-A caller that finds a free line sends its own item itself. A caller that is cancelled or interrupted takes back what has
-not been sent; what has been goes its way, and nobody else's is lost.
+A caller that finds a free line sends its own item itself. A caller that is interrupted takes its item back unless it
+has been sent. No other caller's item is lost.
 """
 
 from __future__ import annotations
@@ -20,14 +20,16 @@ from leftfold.doors.protocol import Item, Outcome, Room, Send, copy_of
 
 
 class BlockingBatcher(Generic[Item, Outcome]):
-    """For threads. There is no thread of its own: the first in the queue sends for those behind it, once.
+    """For threads. It has no thread of its own: the first waiting caller sends a batch for the callers behind it.
 
-    A thread may be interrupted (KeyboardInterrupt, or what others raise in it) whenever a call returns, a function
-    begins or a loop turns. So what belongs together is done with none of these in between, and a caller, however it
-    ends, passes through `_leave`, which can be done again, unless somebody has told it its outcome and left it no line.
+    The way of a line: a *leader* takes the line, sends its batch and wakes the callers in it. The last caller woken
+    hands the line on to the next leader. By then the others are back with new items, so that the next batch is full.
+    (If the leader handed it on, the first caller back would take the line, alone.)
 
-    It is the last of those whom a leader tells that hands on its line, for by then the others may have come back with
-    their next items. (The line would go to whoever comes first, with an item alone, if the leader did it.)
+    The danger: CPython may raise KeyboardInterrupt in a thread whenever a call returns, a function begins or a loop
+    turns. For example, a leader takes items from the queue and is interrupted before it notes that: the callers of
+    these items would wait for ever. So steps that belong together have none of these points in between. And however
+    `submit` ends, the caller passes through `_leave`, whose every step may be repeated.
     """
 
     def __init__(self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int) -> None:
@@ -47,28 +49,33 @@ class BlockingBatcher(Generic[Item, Outcome]):
             if entry.leads:
                 await self._lead(entry)
         finally:
-            if not entry.told or entry.hands_on:  # in this order: whoever tells it has given it the line before
+            # `told` must be read first, because a leader sets `hands_on` before it. The other way round, both may be
+            # set in between. Then this caller would see no line to hand on, and the line would be lost.
+            if not entry.told or entry.hands_on:
                 try:
                     self._leave(entry)
-                except BaseException:
+                except BaseException:  # interrupted in the middle of it: once more
                     self._leave(entry)
                     raise
         return entry.result()
 
     def _queues(self, entry: _Entry[Item, Outcome]) -> bool:
-        """Whether it has to; if a line is free, and nobody waits for one, it leads at once."""
+        """Whether the caller has to queue. It leads at once if a line is free and no other caller waits."""
         with self._mutex:
             if self._free and not self._queue:
                 self._free -= 1
                 entry.leads = True
             else:
-                entry.woken.acquire()
+                entry.woken.acquire()  # free so far; `submit` acquires it again, and so waits for a release
                 entry.queued = True
                 self._queue.append(entry)
             return entry.queued
 
     def _take(self, leader: _Entry[Item, Outcome]) -> None:
-        """The leader's own, and the next that have room; whoever is to lead on another line stays."""
+        """Take the leader's item and the next ones into a batch, while it has room.
+
+        A caller that is to lead on another line stays in the queue, and so does its item.
+        """
         room = self._room()
         with self._mutex:
             self._queue.remove(leader)
@@ -80,12 +87,12 @@ class BlockingBatcher(Generic[Item, Outcome]):
                     continue
                 if not room.admits(entry.item):
                     break
-                others += [entry]  # not append: an interrupt after that call would leave it here without a sender
+                others += [entry]  # no call: after an interrupt here, the entry would be in the batch without a sender
                 entry.sender = leader
                 self._queue.remove(entry)
 
     async def _lead(self, leader: _Entry[Item, Outcome]) -> None:
-        """Send for the whole batch, whose answers `_leave` hands out."""
+        """Send the batch. `_leave` hands out the outcomes."""
         batch = [leader, *leader.others]
         try:
             outcomes = await self._send([entry.item for entry in batch])
@@ -99,13 +106,17 @@ class BlockingBatcher(Generic[Item, Outcome]):
                 entry.outcome = (outcome,)
 
     def _leave(self, leaving: _Entry[Item, Outcome]) -> None:
-        """Tell those that it has sent for, put back those that have no answer, and hand on the line."""
+        """Wake the answered callers of its batch, put back the others, and hand on the line, if it has one.
+
+        It may be interrupted anywhere, and then runs again. Each part first checks what is left to do, by flags that
+        change together with the work: ``sender`` is cleared when an entry is told or put back.
+        """
         with self._mutex:
             if leaving.queued:
                 with suppress(ValueError):
                     self._queue.remove(leaving)
             leaving.gone = True
-            if leaving.leads:
+            if leaving.leads:  # before the callers are told: see `submit`
                 successor = leaving.successor()
                 leaving.leads = False
                 successor.hands_on = True
@@ -115,22 +126,26 @@ class BlockingBatcher(Generic[Item, Outcome]):
                     entry.told = True
                     entry.woken.release()
             for entry in reversed(leaving.others):
-                if entry.sender is leaving and not entry.gone:  # they go again, which a log recognises
+                if entry.sender is leaving and not entry.gone:  # sent again: the log recognises event ids
                     entry.sender = None
                     entry.queued = True
                     self._queue.appendleft(entry)
             if leaving.hands_on:
-                heir = next((entry for entry in self._queue if not entry.leads), None)
+                next_leader = next((entry for entry in self._queue if not entry.leads), None)
                 leaving.hands_on = False
-                if heir is None:
+                if next_leader is None:
                     self._free += 1
                 else:
-                    heir.leads = True
-                    heir.woken.release()
+                    next_leader.leads = True
+                    next_leader.woken.release()
 
 
 class _Entry(Generic[Item, Outcome]):
-    """A thread that waits, for its outcome or for its turn to send."""
+    """A caller with its item, waiting for an outcome or for a line.
+
+    ``queued``: in the queue. ``leads``: has a line, and sends. ``hands_on``: has a line, and gives it away. ``told``:
+    may return its result. ``gone``: has been interrupted or has returned, and is not to be sent again.
+    """
 
     __slots__ = (
         "error", "gone", "hands_on", "item", "leads", "others", "outcome", "queued", "sender", "thread", "told",
@@ -140,9 +155,9 @@ class _Entry(Generic[Item, Outcome]):
     def __init__(self, item: Item) -> None:
         self.item = item
         self.others: Sequence[_Entry[Item, Outcome]] = ()
-        """Whom it sends for, beside itself, as long as it is their ``sender``."""
+        """The rest of its batch, as long as it is their ``sender``."""
         self.sender: _Entry[Item, Outcome] | None = None
-        """Who alone may tell it, or put it back."""
+        """The leader that has taken this entry, and alone may tell it or put it back."""
         self.outcome: tuple[Outcome] | None = None
         self.error: Exception | None = None
         self.queued = self.leads = self.hands_on = self.told = self.gone = False
@@ -154,9 +169,9 @@ class _Entry(Generic[Item, Outcome]):
         return self.outcome is not None or self.error is not None
 
     def successor(self) -> _Entry[Item, Outcome]:
-        """Who hands on its line: the last of those whom it is going to tell, or itself if there is none.
+        """The caller that hands on the line: the last that this leader will wake, or itself if it wakes none.
 
-        The main thread apart: a handler of signals may begin there, and wait for other threads.
+        Never the main thread: a signal handler may begin there before it hands on, and wait for other threads.
         """
         main = threading.main_thread().ident
         for entry in reversed(self.others):

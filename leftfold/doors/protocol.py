@@ -15,17 +15,17 @@ OutcomeOut = TypeVar("OutcomeOut", covariant=True)
 
 
 class Executor(Protocol):
-    """Where a blocking driver's calls run."""
+    """Runs a blocking driver's calls."""
 
     async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Run one function there."""
+        """Run a function."""
 
     def close(self) -> None:
-        """No calls come after this one."""
+        """No calls come after this."""
 
 
 class Waiting(Protocol):
-    """What differs between the doors, apart from the drivers."""
+    """The differences between the doors, apart from the drivers."""
 
     async def sleep(self, seconds: float) -> None:
         """Let time pass."""
@@ -33,23 +33,21 @@ class Waiting(Protocol):
     def signal(self) -> Signal:
         """A new flag, not set."""
 
-    def turns(self, places: int) -> AbstractAsyncContextManager[None]:
-        """A semaphore: at most ``places`` at a time are inside ``async with turns:``."""
+    def semaphore(self, capacity: int) -> AbstractAsyncContextManager[None]:
+        """At most ``capacity`` callers at a time are inside ``async with``."""
 
-    def gathering(
-        self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int
-    ) -> Batcher[Item, Outcome]:
-        """Where callers' items become batches, ``lines`` of them under way at a time."""
+    def batcher(self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int) -> Batcher[Item, Outcome]:
+        """A `Batcher` with at most ``lines`` batches under way at a time."""
 
-    def worker(self) -> Executor:
-        """A place for one blocking connection's calls."""
+    def executor(self) -> Executor:
+        """An executor for the calls of one blocking connection."""
 
     def background(self, run: Callable[[], Coroutine[Any, Any, None]]) -> Background:
         """Begin to run a coroutine beside the caller's."""
 
 
 class Background(Protocol):
-    """Something that runs beside the caller, and ends by itself when it is told to."""
+    """A coroutine that runs beside the caller, and ends by itself."""
 
     async def join(self) -> None:
         """Wait until it has ended."""
@@ -59,35 +57,35 @@ class Signal(Protocol):
     """A flag that one party sets, from any thread, and another waits for."""
 
     def set(self) -> None:
-        """Wake whoever waits, now and later."""
+        """Wake the waiting party, now or when it waits next."""
 
     def clear(self) -> None:
-        """Not set any more; for the one who waits."""
+        """Reset the flag; the waiting party does."""
 
     async def wait(self, seconds: float) -> bool:
         """Wait until set, at most ``seconds``; whether it is set."""
 
 
 Send = Callable[[Sequence[Item]], Coroutine[Any, Any, Sequence[Outcome]]]
-"""Deals with a batch; an outcome for each item, in order. What it raises is raised to every caller of the batch."""
+"""Sends a batch; an outcome for each item, in order. Its error is raised in every caller of the batch."""
 
 
 class Room(Protocol[ItemIn]):
-    """The room that a batch has; a new one for each batch."""
+    """The room in a batch; made anew for each batch."""
 
     def admits(self, item: ItemIn) -> bool:
-        """Whether this one may join; if so, it has. A first one always may."""
+        """Whether this item may join the batch; if so, it has joined. A first item always may."""
 
 
 class Batcher(Protocol[ItemIn, OutcomeOut]):
-    """Where callers bring their items."""
+    """Gathers the items of concurrent callers into batches."""
 
     async def submit(self, item: ItemIn) -> OutcomeOut:
-        """The outcome of an item, which has travelled with others'."""
+        """The outcome of an item, which may be sent together with others."""
 
 
 def copy_of(error: Exception) -> Exception:
-    """One for each caller, because raising writes into it."""
+    """A copy for each caller, because raising writes a traceback into the error."""
     try:
         copied = copy.copy(error)
     except Exception:

@@ -1,7 +1,8 @@
-"""How the sync door runs the async engine: one ``send(None)``, in the caller's own thread.
+"""How the sync door runs the async engine: a single ``send(None)``, in the caller's own thread.
 
-A blocking driver's methods are ``async def`` but never suspend, so a coroutine over them finishes in its first step,
-with an ordinary traceback and no event loop, portal thread or generated twin. Gel's Python client works the same way.
+A blocking driver's methods are ``async def`` but never suspend, so a coroutine over them finishes in its first step. It
+has an ordinary traceback, and needs no event loop, portal thread or generated twin. Gel's Python client works the same
+way.
 """
 
 from __future__ import annotations
@@ -25,7 +26,7 @@ def step(coroutine: Coroutine[Any, Any, Result]) -> Result:
 
 
 def step_each(items: AsyncIterator[Result]) -> Iterator[Result]:
-    """The items of an async iterator over blocking drivers, one by one."""
+    """An async iterator over blocking drivers as an ordinary iterator."""
     while True:
         try:
             item = step(_next(items))
@@ -36,7 +37,7 @@ def step_each(items: AsyncIterator[Result]) -> Iterator[Result]:
 
 @contextmanager
 def step_inside(manager: AbstractAsyncContextManager[Result]) -> Iterator[Result]:
-    """An async context manager over blocking drivers as an ordinary one."""
+    """An async context manager over blocking drivers as an ordinary context manager."""
     entered = step(_coroutine(manager.__aenter__()))
     try:
         yield entered

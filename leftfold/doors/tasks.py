@@ -20,7 +20,7 @@ class AsyncioSignal:
         self._loop = asyncio.get_running_loop()
 
     def set(self) -> None:
-        with suppress(RuntimeError):  # the loop is closed: nobody waits
+        with suppress(RuntimeError):  # the loop is closed, and no task waits
             self._loop.call_soon_threadsafe(self._event.set)
 
     def clear(self) -> None:
@@ -47,13 +47,13 @@ class AsyncioBackground:
 
 
 class ThreadExecutor:
-    """One thread, so that a connection's calls run in the order in which they were made, cancelled or not."""
+    """A single thread: a connection's calls run in the order in which they were made, cancelled or not."""
 
     def __init__(self) -> None:
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="leftfold-sqlite")
 
     async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        """Shielded: a task that is cancelled twice must not take back the rollback that its first end has asked for."""
+        """Shielded: a task's first cancellation asks for a rollback, and a second must not cancel that."""
         return await asyncio.shield(asyncio.get_running_loop().run_in_executor(self._thread, function, *arguments))
 
     def close(self) -> None:
@@ -61,7 +61,7 @@ class ThreadExecutor:
 
 
 class AsyncioWaiting:
-    """For the async door."""
+    """The async door's."""
 
     async def sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
@@ -69,15 +69,13 @@ class AsyncioWaiting:
     def signal(self) -> Signal:
         return AsyncioSignal()
 
-    def turns(self, places: int) -> AbstractAsyncContextManager[None]:
-        return asyncio.Semaphore(places)
+    def semaphore(self, capacity: int) -> AbstractAsyncContextManager[None]:
+        return asyncio.Semaphore(capacity)
 
-    def gathering(
-        self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int
-    ) -> Batcher[Item, Outcome]:
+    def batcher(self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int) -> Batcher[Item, Outcome]:
         return TaskBatcher(send, room, lines)
 
-    def worker(self) -> Executor:
+    def executor(self) -> Executor:
         return ThreadExecutor()
 
     def background(self, run: Callable[[], Coroutine[Any, Any, None]]) -> Background:

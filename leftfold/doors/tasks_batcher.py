@@ -11,10 +11,10 @@ from leftfold.doors.protocol import Item, Outcome, Room, Send, copy_of
 
 
 class TaskBatcher(Generic[Item, Outcome]):
-    """For tasks of one event loop. Batches are sent by tasks of its own, so that no caller's cancellation stops one.
+    """For tasks of one event loop. Its own tasks send the batches, so that no caller's cancellation stops a batch.
 
-    Lines have an even share each: one that took all that has gathered would leave the other with the next single item,
-    again and again. (For threads, which are slowed by each other's waking, that makes no difference.)
+    Each line takes an even share of the gathered items. A line that took them all would leave the next, single item to
+    the other line, again and again. (With threads, which wake each other slowly, that makes no difference.)
     """
 
     def __init__(self, send: Send[Item, Outcome], room: Callable[[], Room[Item]], lines: int) -> None:
@@ -41,7 +41,7 @@ class TaskBatcher(Generic[Item, Outcome]):
         return await future
 
     def _pass_on(self) -> None:
-        """The line goes to whoever waits."""
+        """Start the next batch on the line, or free the line."""
         if not self._queue:
             self._free += 1
             return
@@ -53,7 +53,7 @@ class TaskBatcher(Generic[Item, Outcome]):
         try:
             while batch := self._take():
                 await self._deliver(batch)
-                await asyncio.sleep(0)  # who has been answered may have the next item ready
+                await asyncio.sleep(0)  # answered callers may have their next items ready
         finally:
             self._pass_on()
 

@@ -58,7 +58,7 @@ class AsyncEventStore(AsyncLogFace):
 
     async def checkpoint(self) -> Checkpoint:
         """The head as a checkpoint; see `EventStore.checkpoint`."""
-        return (await self._log.survey(0)).checkpoint
+        return (await self._log.state(0)).checkpoint
 
     def projector(
         self, projections: Iterable[AnyProjection], *, lease_seconds: float = LEASE_SECONDS

@@ -9,7 +9,7 @@ from leftfold.database.protocol import Database
 from leftfold.doors.step import step
 from leftfold.follow.run.worker import LEASE_SECONDS
 from leftfold.log.contract import Log
-from leftfold.log.subscription.page_size import PAGE_EVENTS
+from leftfold.log.page_size import PAGE_EVENTS
 from leftfold.read.projection.kinds import AnyProjection
 from leftfold.read.projector import CACHED_ROWS, AsyncProjector, CaughtUp
 from leftfold.read.rebuild.rebuild import Rebuilt, Watch

@@ -53,7 +53,7 @@ class EventStore(LogFace):
 
     def checkpoint(self) -> Checkpoint:
         """The head as a checkpoint: subscribe after it for what happens from now on, verified."""
-        return step(self._log.survey(0)).checkpoint
+        return step(self._log.state(0)).checkpoint
 
     def projector(self, projections: Iterable[AnyProjection], *, lease_seconds: float = LEASE_SECONDS) -> Projector:
         """Something that maintains these projections; ``catch_up()`` applies what has happened so far."""
@@ -81,7 +81,7 @@ class EventStore(LogFace):
                 tx.execute("INSERT INTO orders VALUES (7)")
 
         On PostgreSQL it is READ COMMITTED; on SQLite it is the only writer while it lasts. Inside, use ``tx``: the
-        store itself refuses to append (`InvalidArgument`), because it would wait for this very transaction.
+        store itself refuses to append (`InvalidState`), because it would wait for this very transaction.
         """
         return TransactionBlock(self._log)
 
@@ -92,7 +92,7 @@ class EventStore(LogFace):
 
         ``connection`` leads to the store's own database: a psycopg or sqlite3 connection, a SQLAlchemy Connection or
         Session (through one of these drivers), or Django's connection. A connection in autocommit and in no transaction
-        is refused (`InvalidArgument`). It is not used before the first call on what comes back.
+        is refused (`InvalidState`). It is not used before the first call on what comes back.
         """
         return Transaction(self._log.joined(connection))
 

@@ -22,8 +22,8 @@ class Transaction(LogFace):
     """Appends inside a transaction. From `EventStore.transaction`, which commits it, or `EventStore.using`.
 
     Errors beside those of the store: `TransactionConflict` (roll back, and run all of it again), `NotSupported` (what
-    the transaction's isolation cannot keep), `InvalidArgument` (not in a transaction, failed, ended, or a connection to
-    another database). A lost connection is `StoreUnavailable` and never retried: the transaction is gone.
+    the transaction's isolation cannot keep), `InvalidState` (not in a transaction, failed, ended), `InvalidArgument` (a
+    connection to another database). A lost connection is `StoreUnavailable` and never retried: the transaction is gone.
 
     An append is stored when the transaction commits. Its stream is locked until then: other appends to it wait, and on
     PostgreSQL followers wait as well. `read` and `decision` see the transaction's own events; `read_all` and `head`

@@ -26,8 +26,8 @@ class Write:
 class RowLocks:
     """The rows of inline read models that an append will concern.
 
-    ``locks`` are hashes of those that other streams may concern, too, the same in every process; ``keys`` are whoever's
-    who has told them, after so many ``tries``.
+    ``locks`` are hashes, the same in every process, of the rows that other streams may concern, too. ``keys`` belong to
+    the `Inline` that made this; ``tries`` counts how often it has.
     """
 
     locks: tuple[int, ...]
@@ -36,21 +36,21 @@ class RowLocks:
 
 
 class Append(NamedTuple):
-    """A checked and encoded append to one stream, on a condition of its own if it has one."""
+    """A checked and encoded append to one stream, perhaps on a condition."""
 
     stream: str
     events: tuple[EncodedEvent, ...]
     expected: int
     condition: AppendCondition | None = None
-    touched: RowLocks | None = None
-    """None if it has not been told, or there are no rows to lock."""
+    row_locks: RowLocks | None = None
+    """None before an `Inline` was asked, or if there are no rows to lock."""
 
 
 @dataclass(frozen=True, slots=True)
 class AppendResult:
     """Where the append ended: the stream's version and the position of its last event (0 and 0 if it has none).
 
-    ``duplicate`` tells that these very events were stored before, and this is the first result again.
+    ``duplicate`` tells that these very events were stored before; the first result is given again.
     """
 
     version: int
@@ -59,7 +59,7 @@ class AppendResult:
 
 
 class Busy(Enum):
-    """The outcome of an append that would have had to wait for somebody else's locks, and was not to."""
+    """The outcome of an append that needed locks of another transaction, and was not to wait for them."""
 
     BUSY = "busy"
 

@@ -1,7 +1,7 @@
-"""Dynamic consistency boundaries: an append on condition that nothing has happened that its decision did not know of.
+"""Dynamic consistency boundaries: an append on condition that its decision has read all that matters.
 
-The idea and the words are those of dcb.events (Sara Pellegrini, Bastian Waidelich): a decision reads the events that it
-depends on, whatever their streams, and is appended unless another such event has come in between.
+The idea and the words are those of dcb.events (Sara Pellegrini, Bastian Waidelich). A decision reads the events that it
+depends on, whatever their streams. It is appended unless another such event has come in between.
 """
 
 from __future__ import annotations
@@ -39,21 +39,23 @@ class AppendCondition:
         if isinstance(seen, str) or not isinstance(seen, Iterable):
             raise InvalidArgument(f"seen is a list of positions, not {seen!r}")
         object.__setattr__(self, "seen", tuple(seen))
-        for one in self.seen:
-            if not _is_position(one):
-                raise InvalidArgument(f"seen is a list of positions, and {one!r} is none")
+        for position in self.seen:
+            if not _is_position(position):
+                raise InvalidArgument(f"seen is a list of positions, and {position!r} is none")
 
     def watched(self) -> frozenset[str]:
-        """What it is about, in names of types and tags: every event that it means has one of them.
+        """Names of types and tags; every event that the condition is about has at least one of them.
 
-        None of a criterion that has neither, which is about the whole log.
+        A criterion without types and tags, which is about the whole log, adds no name.
         """
-        return frozenset().union(*[[min(one.tags)] if one.tags else one.types for one in self.unless.criteria])
+        return frozenset().union(
+            *[[min(criterion.tags)] if criterion.tags else criterion.types for criterion in self.unless.criteria]
+        )
 
     @property
     def is_about_everything(self) -> bool:
         """Whether any event of the log might be meant, whatever its type and its tags."""
-        return any(not one.tags and not one.types for one in self.unless.criteria)
+        return any(not criterion.tags and not criterion.types for criterion in self.unless.criteria)
 
 
 def _is_position(value: object) -> bool:

@@ -2,8 +2,8 @@
 
 An append is atomic, durable when acknowledged, judged against its expected version by the database, and idempotent by
 its event ids. A log takes a *batch of independent appends* and gives each an outcome of its own; a single append is a
-batch of one. Positions increase in the order in which events become visible, and nothing can still appear at or below
-the horizon that `Log.head` gives.
+batch with one append. Positions increase in the order in which events become visible. Nothing can still appear at or
+below the horizon that `Log.head` gives.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from leftfold import expected as expectation
+from leftfold.database.held import Held
 from leftfold.database.inside import check_outside
 from leftfold.database.protocol import Database
 from leftfold.doors.protocol import Signal
@@ -24,11 +25,11 @@ from leftfold.events.stream import check_stream
 from leftfold.log.append import Append, AppendResult, Outcome, Write
 from leftfold.log.condition import LARGEST_POSITION, AppendCondition
 from leftfold.log.epochs import Anchor, LogState
-from leftfold.log.group_commit import GroupCommit
+from leftfold.log.group_commit import GroupCommit, Ungrouped
 from leftfold.log.inline.protocol import Inline, NoInline
-from leftfold.log.select import Range, SqlDialect, select_events
-from leftfold.log.subscription.page_size import PageSize
-from leftfold.log.subscription.wakeups import Wakeups
+from leftfold.log.page_size import PageSize
+from leftfold.log.select import Columns, Range, SqlDialect, select_events
+from leftfold.log.wakeups import Wakeups
 
 
 class Log(ABC):
@@ -36,28 +37,32 @@ class Log(ABC):
 
     lines = 1
     """How many batches of gathered appends may be under way at a time."""
-    committing: type[GroupCommit] = GroupCommit
-    terms: SqlDialect
+    sql_dialect: SqlDialect
     """How its dialect writes what depends on a query."""
     poll_seconds = 0.01
-    """How long a follower waits before it looks by itself, when nobody wakes it."""
+    """How long a follower waits for a signal before it looks by itself."""
 
     def __init__(self, database: Database, registry: Registry) -> None:
         self.database = database
         self.registry = registry
-        self.audience = Wakeups()
-        """Who waits for new events in this process; woken after each append."""
+        self.wakeups = Wakeups()
+        """The signals of this process's followers, set after each append."""
         self.closed = False
         self.inline: Inline = NoInline()
-        self._committing = self.committing(self, self.lines)
+        self._group_commit = (
+            Ungrouped(self.append_batch)
+            if isinstance(database, Held)
+            else GroupCommit(self.append_batch, database.waiting, self.lines)
+        )
 
     def maintain(self, inline: Inline) -> None:
         """Maintain these projections inline, from the first append on.
 
-        By one line if streams share rows: two would find each other's rows locked.
+        One batch at a time if streams share rows: two batches would find each other's rows locked.
         """
         self.inline = inline
-        self._committing = self.committing(self, 1 if inline.shares_rows else self.lines)
+        lines = 1 if inline.shares_rows else self.lines
+        self._group_commit = GroupCommit(self.append_batch, self.database.waiting, lines)
 
     async def append(
         self,
@@ -71,9 +76,9 @@ class Log(ABC):
         """Append to one stream, all or nothing; see `leftfold.front.EventStore.append`."""
         check_outside(self.database)
         _check_kind(condition)
-        async with self._committing.places:
+        async with self._group_commit.semaphore:
             append = self._prepare(stream, events, expected, metadata, condition)
-            outcome = await self._committing.append(append)
+            outcome = await self._group_commit.append(append)
         if isinstance(outcome, LeftfoldError):
             raise outcome
         return outcome
@@ -101,7 +106,7 @@ class Log(ABC):
         return []
 
     async def _check_condition(self, condition: AppendCondition) -> None:
-        """`ConditionFailed` if it does not hold now. An append that writes nothing needs no locks."""
+        """`ConditionFailed` if it does not hold now. No locks: this append writes nothing."""
         seen = set(condition.seen)
         page = await self.read_log_page(condition.unless, Range(condition.after, LARGEST_POSITION, len(seen) + 1))
         for recorded in page:
@@ -110,11 +115,11 @@ class Log(ABC):
 
     def join(self, signal: Signal) -> None:
         """Set this signal from now on when new events may have come, from this process or another."""
-        self.audience.join(signal)
+        self.wakeups.join(signal)
 
     def leave(self, signal: Signal) -> None:
-        """Do not set it any more."""
-        self.audience.leave(signal)
+        """Do not set this signal any more."""
+        self.wakeups.leave(signal)
 
     async def open(self) -> None:
         """Make the first connection; `StoreUnavailable` says why that cannot be."""
@@ -124,12 +129,12 @@ class Log(ABC):
     async def close(self) -> None:
         """End the subscriptions, and let go of the database. Closing twice is fine."""
         self.closed = True
-        self.audience.wake()
+        self.wakeups.wake()
         await self.database.close()
 
     def announce(self, *, elsewhere: bool) -> None:
-        """Events were committed: wake this process's followers, and those of other processes if any listen there."""
-        self.audience.wake()
+        """Events were committed: wake this process's followers, and other processes if they listen ``elsewhere``."""
+        self.wakeups.wake()
 
     def _prepare(
         self,
@@ -144,16 +149,16 @@ class Log(ABC):
             names = "lf.ANY_VERSION, lf.NO_STREAM or lf.STREAM_EXISTS"
             raise InvalidArgument(f"expected is a version from 0, {names}, not {expected!r}")
         encoded = encode_events(events, self.registry, metadata)
-        return self.inline.touch(Append(check_stream(stream), encoded, int(expected), condition))
+        return self.inline.with_row_locks(Append(check_stream(stream), encoded, int(expected), condition))
 
     @abstractmethod
     async def append_batch(self, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:
         """Judge and store independent appends in one transaction; an outcome for each, in order.
 
-        One that conflicts, repeats or is refused (by an inline projection, too) never fails its neighbours.
+        An append that conflicts, repeats or is refused (by an inline projection, too) never fails its neighbours.
         `StoreUnavailable` is raised, for all. Each is judged in this order: repetition, version, its condition, what an
         inline projection says.
-        Unless it may ``wait`` for locks that others hold, who needs one of them is `BUSY`.
+        Without ``wait``, an append that needs a lock which another transaction holds is `BUSY`.
         """
 
     @abstractmethod
@@ -167,23 +172,23 @@ class Log(ABC):
 
     @abstractmethod
     def joined(self, held: Any) -> Log:
-        """The same log, through one connection that somebody holds in a transaction; see `leftfold.log.transaction`."""
+        """The same log, through a held connection in a transaction; see `leftfold.log.transaction`."""
 
     @abstractmethod
     async def head(self) -> int:
-        """The horizon: the position of the last event that is settled. Nothing at or below it can still appear."""
+        """The horizon: the position of the last settled event. Nothing at or below it can still appear."""
 
     @abstractmethod
-    async def survey(self, position: int) -> LogState:
+    async def state(self, position: int) -> LogState:
         """In one look: the horizon, the store's identity and epoch, the ids of the events there and at ``position``."""
 
     @abstractmethod
     async def read_stream_page(
-        self, stream: str, after: int, until: int | None, limit: int, backwards: bool, bare: bool
+        self, stream: str, after: int, until: int | None, limit: int, backwards: bool, columns: Columns
     ) -> list[RecordedEvent]:
         """Up to ``limit`` committed events of a stream with after < version <= until, in order.
 
-        ``bare`` events are for folding: they have no id, metadata, tags and times worth looking at.
+        See `leftfold.log.select.Columns` for what the events lack with ``columns="fold"``.
         """
 
     @abstractmethod
@@ -195,8 +200,8 @@ class Log(ABC):
 
     async def count(self, query: Query, after: int, until: int, most: int) -> int:
         """How many events match with after < position <= until, counted up to ``most``; ``until`` is settled."""
-        terms = replace(self.terms, columns="e.position")
-        sql, parameters = select_events(query, Range(after, until, most), terms)
+        positions = replace(self.sql_dialect, columns="e.position")
+        sql, parameters = select_events(query, Range(after, until, most), positions)
         async with self.database.connection() as connection:
             [(count,)] = await connection.execute(f"SELECT count(*) FROM ({sql}) AS counted", parameters)
         return int(count)
@@ -209,20 +214,20 @@ class Log(ABC):
         until: int | None = None,
         limit: int | None = None,
         backwards: bool = False,
-        bare: bool = False,
+        columns: Columns = "all",
     ) -> AsyncIterator[list[RecordedEvent]]:
         """The events of a stream, in pages; everything that is committed when its page is read.
 
-        ``bare`` ones have no id, metadata, tags and times worth looking at, and cost less.
+        With ``columns="fold"`` they cost less, and have no id, metadata, tags and times worth looking at.
         """
         check_range(after, until, limit)
-        return self._stream_pages(check_stream(stream), after, until, PageSize(limit), backwards, bare)
+        return self._stream_pages(check_stream(stream), after, until, PageSize(limit), backwards, columns)
 
     async def _stream_pages(
-        self, stream: str, after: int, until: int | None, size: PageSize, backwards: bool, bare: bool
+        self, stream: str, after: int, until: int | None, size: PageSize, backwards: bool, columns: Columns
     ) -> AsyncIterator[list[RecordedEvent]]:
         while size.next:
-            page = await self.read_stream_page(stream, after, until, size.next, backwards, bare)
+            page = await self.read_stream_page(stream, after, until, size.next, backwards, columns)
             if page:
                 yield page
             if len(page) < size.next:
@@ -261,14 +266,14 @@ class Log(ABC):
         until: int,
         size: PageSize,
         backwards: bool = False,
-        ground: Anchor | None = None,
+        anchor: Anchor | None = None,
     ) -> AsyncIterator[list[RecordedEvent]]:
-        """The same for whoever has asked for the horizon already: ``until`` is at or below it.
+        """The same for a caller that knows the horizon: ``until`` is at or below it.
 
-        With ``ground``, the event that the first page follows, each page is read only while the event before it stands.
+        With ``anchor``, the event that the first page follows, each page is read only while the event before it stands.
         """
         while size.next and after < until:
-            page = await self.read_log_page(query, Range(after, until, size.next, backwards, ground))
+            page = await self.read_log_page(query, Range(after, until, size.next, backwards, anchor))
             if page:
                 yield page
             if len(page) < size.next:
@@ -278,7 +283,7 @@ class Log(ABC):
                 until = page[-1].position - 1
             else:
                 after = page[-1].position
-                ground = ground and Anchor(after, page[-1].id)
+                anchor = anchor and Anchor(after, page[-1].id)
 
 
 def _check_kind(condition: object) -> None:

@@ -8,15 +8,15 @@ from leftfold.errors import InvalidArgument
 from leftfold.events import Query, RecordedEvent
 from leftfold.log.condition import LARGEST_POSITION, AppendCondition
 from leftfold.log.contract import Log
+from leftfold.log.page_size import PageSize
 from leftfold.log.select import Range
-from leftfold.log.subscription.page_size import PageSize
 
 _FIRST_LIMIT = 1_000
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """What a decision may rest on: every event that matched, in log order, and the condition that there are no more."""
+    """Every event that matched, in log order, and the condition that no other such event has come since."""
 
     events: tuple[RecordedEvent, ...]
     condition: AppendCondition
@@ -25,9 +25,9 @@ class Decision:
 async def read_decision(log: Log, query: Query) -> Decision:
     """Every matching event that is committed, those above the horizon too, in one consistent picture.
 
-    The horizon is taken first: nothing at or below it can still appear. What stands above it is read in one statement,
-    hence in one snapshot, and named in ``seen``, so that a slow append somewhere in the log makes no decision fail. It
-    is taken once: a writer that is late may hold it further back the next time, for what it will write above it.
+    The horizon is taken first: nothing at or below it can still appear. Events above it are read in one statement,
+    hence in one snapshot, and named in ``seen``. So a slow append elsewhere in the log makes no decision fail. The
+    horizon is taken once: by the next look, a late writer may hold it further back, for events that it writes above.
     """
     if not isinstance(query, Query):
         raise InvalidArgument(
@@ -40,4 +40,4 @@ async def read_decision(log: Log, query: Query) -> Decision:
     limit = _FIRST_LIMIT
     while len(above := await log.read_log_page(query, Range(horizon, LARGEST_POSITION, limit))) == limit:
         limit *= 4
-    return Decision((*events, *above), AppendCondition(query, horizon, [one.position for one in above]))
+    return Decision((*events, *above), AppendCondition(query, horizon, [recorded.position for recorded in above]))

@@ -1,8 +1,8 @@
 """Epochs: how a follower knows that the log is still the one that it has followed.
 
-The id of the event under a follower's position tells of a lost tail, whatever has been written in its place. What ids
-cannot tell (a retry that brings the same event to the same position) an epoch does: whoever restores a store begins a
-new one, and then nothing that an older epoch wrote beyond its beginning counts as history.
+The id of the event at a follower's position tells of a lost tail, whatever has been written in its place. Ids cannot
+tell of a retry that brings the same event to the same position. So the operator who restores a store begins a new
+epoch, and then nothing that an older epoch wrote beyond its beginning counts as history.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from uuid import UUID, uuid4
 
 from leftfold.checkpoint import Checkpoint
 from leftfold.database.protocol import Connection, Database
+from leftfold.database.statements import NamedStatement, named_statements
 from leftfold.errors import InvalidState
 from leftfold.events import moment
 
@@ -28,7 +29,7 @@ class Anchor(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class LogState:
-    """What a log says of itself at one moment; ``found_id`` is of the event at the position that was asked about."""
+    """A log at one moment; ``found_id`` is the id of the event at the position that was asked about."""
 
     head: int
     head_id: UUID | None
@@ -38,13 +39,13 @@ class LogState:
 
     @property
     def checkpoint(self) -> Checkpoint:
-        """The head."""
+        """The head as a checkpoint."""
         return Checkpoint(self.store, self.epoch, self.head, self.head_id)
 
 
 @dataclass(frozen=True, slots=True)
 class Epoch:
-    """A time of a store without a break: its identity then, and the last event when it began."""
+    """A time without a break in a store's history: the store's identity then, and the last event when it began."""
 
     number: int
     store: UUID
@@ -56,14 +57,14 @@ class Epoch:
 
 @dataclass(frozen=True, slots=True)
 class Divergence:
-    """Why a checkpoint is not of this log's history, and the last point that certainly is of both, if one is known."""
+    """Why a checkpoint is not of this log's history; ``proven`` is the last point that certainly is of both."""
 
     reason: str
     proven: Checkpoint | None
 
 
-def survey_of(row: Sequence[Any]) -> LogState:
-    """A row of the statement ``survey``; `InvalidState` if the store has no identity."""
+def state_of(row: Sequence[Any]) -> LogState:
+    """A row of the statement ``state``; `InvalidState` if the store has no identity."""
     head, head_id, found_id, store, epoch = row
     if store is None:
         raise InvalidState(
@@ -73,53 +74,54 @@ def survey_of(row: Sequence[Any]) -> LogState:
     return LogState(int(head), head_id and _uuid(head_id), found_id and _uuid(found_id), _uuid(store), int(epoch))
 
 
-def parting(
-    stood: Checkpoint, found_id: UUID | None, epochs: Sequence[Epoch], *, inside: bool = False
+def divergence_of(
+    checkpoint: Checkpoint, found_id: UUID | None, epochs: Sequence[Epoch], *, inside: bool = False
 ) -> Divergence | None:
-    """Judge a checkpoint by the epochs of a log and the id of the event that stands at its position now.
+    """Judge a checkpoint by the epochs of a log and the id of the event at its position now.
 
-    None if everything up to it is the log's own history, so that it may go on there. One that is kept ``inside`` the
-    store may go on in a copy that has become another store.
+    None if everything up to the checkpoint is the log's own history: a follower may go on there. A checkpoint that is
+    kept ``inside`` the store may go on in a copy that has become another store.
     """
     now = epochs[-1]
-    own = next((one for one in epochs if (one.number, one.store) == (stood.epoch, stood.store)), None)
+    own = next((epoch for epoch in epochs if (epoch.number, epoch.store) == (checkpoint.epoch, checkpoint.store)), None)
     if own is None:
-        return Divergence(_stranger(stood, epochs), None)
-    end = min((one for one in epochs if one.number > own.number), key=lambda one: one.position, default=None)
-    if end is not None and stood.position > end.position:
+        return Divergence(_stranger(checkpoint, epochs), None)
+    later = [epoch for epoch in epochs if epoch.number > own.number]
+    end = min(later, key=lambda epoch: epoch.position, default=None)
+    if end is not None and checkpoint.position > end.position:
         reason = (
-            f"stands at position {stood.position} of epoch {own.number}, which ended at position {end.position}, where "
-            f"epoch {end.number} began on {end.began_at:%Y-%m-%d} ({end.reason})"
+            f"stands at position {checkpoint.position} of epoch {own.number}, which ended at position {end.position}, "
+            f"where epoch {end.number} began on {end.began_at:%Y-%m-%d} ({end.reason})"
         )
         return Divergence(reason, Checkpoint(now.store, now.number, end.position, end.event_id))
-    if stood.event_id not in (None, found_id):
+    if checkpoint.event_id not in (None, found_id):
         there = "no event" if found_id is None else f"event {found_id}"
         reason = (
-            f"stands on event {stood.event_id} at position {stood.position}, where the log has {there}: it has "
-            "lost events that were followed"
+            f"stands on event {checkpoint.event_id} at position {checkpoint.position}, where the log has {there}: it "
+            "has lost events that were followed"
         )
         return Divergence(reason, None)
-    if stood.store != now.store and not inside:
-        reason = f"is of the store {stood.store}, and this is {now.store}, which began as a copy of it ({now.reason})"
-        return Divergence(reason, Checkpoint(now.store, now.number, stood.position, stood.event_id))
+    if checkpoint.store != now.store and not inside:
+        reason = (
+            f"is of the store {checkpoint.store}, and this is {now.store}, which began as a copy of it ({now.reason})"
+        )
+        return Divergence(reason, Checkpoint(now.store, now.number, checkpoint.position, checkpoint.event_id))
     return None
 
 
-def _stranger(stood: Checkpoint, epochs: Sequence[Epoch]) -> str:
+def _stranger(checkpoint: Checkpoint, epochs: Sequence[Epoch]) -> str:
     now = epochs[-1]
-    if all(one.store != stood.store for one in epochs):
-        return f"is of the store {stood.store}, and this is {now.store}"
+    if all(epoch.store != checkpoint.store for epoch in epochs):
+        return f"is of the store {checkpoint.store}, and this is {now.store}"
     return (
-        f"is of epoch {stood.epoch} of the store {stood.store}, which this log does not know: it is in epoch "
+        f"is of epoch {checkpoint.epoch} of the store {checkpoint.store}, which this log does not know: it is in epoch "
         f"{now.number} of {now.store}, restored to a time before that"
     )
 
 
 async def epochs_of(connection: Connection, database: Database) -> list[Epoch]:
     """All epochs of a store, in order."""
-    rows = await connection.execute(
-        f"SELECT epoch, store, position, event_id, reason, began_at FROM {database.table('epochs')} ORDER BY epoch"
-    )
+    rows = await connection.execute(_statement("all", database).sql)
     return [
         Epoch(number, _uuid(store), position, event_id and _uuid(event_id), reason, moment.from_stored(began))
         for number, store, position, event_id, reason, began in rows
@@ -129,37 +131,36 @@ async def epochs_of(connection: Connection, database: Database) -> list[Epoch]:
 async def begin_epoch(database: Database, reason: str, *, new_store: bool) -> Epoch:
     """Begin an epoch behind the last event, with a new identity if it is another store from now on.
 
-    It waits for appends that are in flight and keeps others waiting until it is done, so that no event falls between
-    two epochs. `StoreUnavailable` if that takes longer than ten seconds.
+    It waits for appends that are in flight, and others wait for it, so that no event falls between two epochs.
+    `StoreUnavailable` if that takes longer than ten seconds.
     """
     async with database.transaction() as connection:
         await lock_out_appends(connection, database)
         former = await epochs_of(connection, database)
-        last = await connection.execute(
-            f"SELECT position, id FROM {database.table('events')} ORDER BY position DESC LIMIT 1"
-        )
+        last = await connection.execute(_statement("last_event", database).sql)
         position, event_id = (last[0][0], _uuid(last[0][1])) if last else (0, None)
         store = uuid4() if new_store or not former else former[-1].store
         number = former[-1].number + 1 if former else 1
         epoch = Epoch(number, store, position, event_id, reason, datetime.now(UTC))
-        mark, as_stored = ("?", _bytes) if database.dialect == "sqlite" else ("%s", _itself)
+
+        def as_stored(id: UUID) -> Any:
+            return id.bytes if database.dialect == "sqlite" else id
+
         await connection.execute(
-            f"INSERT INTO {database.table('epochs')} (epoch, store, position, event_id, reason, began_at) "
-            f"VALUES ({', '.join([mark] * 6)})",
-            (
-                number,
-                as_stored(store),
-                position,
-                event_id and as_stored(event_id),
-                reason,
-                moment.to_text(epoch.began_at),
-            ),
+            *_statement("begin", database).bind(
+                epoch=number,
+                store=as_stored(store),
+                position=position,
+                event_id=event_id and as_stored(event_id),
+                reason=reason,
+                began_at=moment.to_text(epoch.began_at),
+            )
         )
     return epoch
 
 
 async def lock_out_appends(connection: Connection, database: Database) -> None:
-    """Wait for appends that are in flight, and keep others waiting until the transaction ends, as SQLite's does anyway.
+    """Wait for appends that are in flight, and let others wait until the transaction ends, as in SQLite they do anyway.
 
     `StoreUnavailable` if that takes longer than ten seconds.
     """
@@ -168,14 +169,11 @@ async def lock_out_appends(connection: Connection, database: Database) -> None:
         await connection.execute(f"LOCK TABLE {database.table('events')} IN SHARE ROW EXCLUSIVE MODE")
 
 
-def _itself(id: UUID) -> Any:
-    return id
-
-
-def _bytes(id: UUID) -> Any:
-    return id.bytes
+def _statement(name: str, database: Database) -> NamedStatement:
+    return named_statements(
+        "leftfold.log", "epochs", database.dialect, epochs=database.table("epochs"), events=database.table("events")
+    )[name]
 
 
 def _uuid(value: UUID | bytes) -> UUID:
-    """As psycopg and SQLite give it."""
     return value if isinstance(value, UUID) else UUID(bytes=value)

@@ -1,18 +1,18 @@
 """Group commit: concurrent appends of one process travel in one round trip and one flush, each with its own outcome.
 
-The line to the database waits for nobody's locks: an append that would have to comes back busy and goes again by
-itself, patiently, so that one slow stream never holds up the others.
+A gathered batch never waits for locks. An append that would have to wait comes back busy and is sent again alone,
+patiently. So one slow stream never holds up the others.
 """
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine, Sequence
+from contextlib import nullcontext
+from typing import Any, Protocol
 
+from leftfold.doors.protocol import Waiting
 from leftfold.errors import LeftfoldError
-from leftfold.log.append import BUSY, Append, AppendResult, Busy
-
-if TYPE_CHECKING:
-    from leftfold.log.contract import Log
+from leftfold.log.append import BUSY, Append, AppendResult, Busy, Outcome
 
 MOST_APPENDS = 256
 MOST_EVENTS = 1_000
@@ -20,41 +20,55 @@ MOST_BYTES = 2**20
 MOST_KEYS = 400
 """How many different streams, types, tags and rows of inline read models: as many locks, on PostgreSQL."""
 _SEEN_BYTES = 20
-"""What a position takes that a condition has seen."""
+"""What each position takes that a condition has seen."""
 MOST_WAITING = 4_096
 """How many appends may be gathered; more wait outside, not yet encoded."""
 
 
-class GroupCommit:
-    """The line of one log."""
+class SendBatch(Protocol):
+    """Judges and stores independent appends; see `leftfold.log.contract.Log.append_batch`."""
 
-    def __init__(self, log: Log, lines: int) -> None:
-        waiting = log.database.waiting
-        self._log = log
-        self._gathering = waiting.gathering(lambda appends: log.append_batch(appends, wait=False), _Batch, lines)
-        self.places = waiting.turns(MOST_WAITING)
+    def __call__(self, appends: Sequence[Append], *, wait: bool) -> Coroutine[Any, Any, list[Outcome]]: ...
+
+
+class GroupCommit:
+    """The gathered appends of one log, at most ``lines`` batches of them under way at a time."""
+
+    def __init__(self, send: SendBatch, waiting: Waiting, lines: int) -> None:
+        self._send = send
+        self._batcher = waiting.batcher(self._send_impatiently, _BatchRoom, lines)
+        self.semaphore = waiting.semaphore(MOST_WAITING)
 
     async def append(self, append: Append) -> AppendResult | LeftfoldError:
         """Its outcome, once it is flushed or refused."""
-        alone = append.condition is not None and append.condition.is_about_everything
-        outcome = BUSY if alone else await self._gathering.submit(append)
-        if isinstance(outcome, Busy):
-            [outcome] = await self._log.append_batch([append])
-            assert not isinstance(outcome, Busy), "busy, though it was to wait"
-        return outcome
+        excludes_all = append.condition is not None and append.condition.is_about_everything
+        outcome = BUSY if excludes_all else await self._batcher.submit(append)
+        return await _send_alone(self._send, append) if isinstance(outcome, Busy) else outcome
+
+    def _send_impatiently(self, appends: Sequence[Append]) -> Coroutine[Any, Any, list[Outcome]]:
+        return self._send(appends, wait=False)
 
 
-class Ungrouped(GroupCommit):
-    """In place of a line, for a log joined to a transaction: what happens on its connection is not gathered."""
+class Ungrouped:
+    """In place of `GroupCommit` for a log inside a transaction: its one connection takes one append at a time."""
+
+    def __init__(self, send: SendBatch) -> None:
+        self._send = send
+        self.semaphore = nullcontext()
 
     async def append(self, append: Append) -> AppendResult | LeftfoldError:
-        [outcome] = await self._log.append_batch([append])
-        assert not isinstance(outcome, Busy), "busy, though it was to wait"
-        return outcome
+        """Its outcome; the transaction is not committed by it."""
+        return await _send_alone(self._send, append)
 
 
-class _Batch:
-    """What a batch holds so far; see `leftfold.doors.protocol.Room`."""
+async def _send_alone(send: SendBatch, append: Append) -> AppendResult | LeftfoldError:
+    [outcome] = await send([append], wait=True)
+    assert not isinstance(outcome, Busy), "busy, though it was to wait"
+    return outcome
+
+
+class _BatchRoom:
+    """The room that is left in a batch; see `leftfold.doors.protocol.Room`."""
 
     def __init__(self) -> None:
         self._appends = self._events = self._bytes = 0
@@ -71,8 +85,8 @@ class _Batch:
         if append.condition is not None:
             self._keys.update(append.condition.watched())
             self._bytes += _SEEN_BYTES * len(tuple(append.condition.seen))
-        if append.touched is not None:
-            self._keys.update(append.touched.locks)
+        if append.row_locks is not None:
+            self._keys.update(append.row_locks.locks)
         self._appends += 1
         return self._appends == 1 or (
             self._appends <= MOST_APPENDS

@@ -1,8 +1,8 @@
 """Joining transactions: appends and the user's own tables commit together, or not at all.
 
-A *joined* log is the same log, its database seen through one connection, inside a transaction that somebody else ends:
-the user, or `transaction` below. It never goes through group commit, and it cannot repeat what a lost connection or a
-collision took with it, because the user's own statements would have to be repeated too.
+A *joined* log is the same log, its database seen through one connection, inside a transaction that the user, or
+`transaction` below, ends. It never goes through group commit. It cannot repeat what a lost connection or a collision
+took with it, because the user's own statements would have to be repeated too.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from leftfold.log.contract import Log
 async def transaction(log: Log) -> AsyncIterator[Log]:
     """The log inside a write transaction of its own (BEGIN IMMEDIATE; READ COMMITTED), committed on a clean exit."""
     check_outside(log.database)
-    committing: Held | None = None
+    committed: Held | None = None
     try:
         async with log.database.transaction() as connection:
             joined = log.joined(connection)
@@ -33,11 +33,11 @@ async def transaction(log: Log) -> AsyncIterator[Log]:
                     await held.check_committable()
                 finally:
                     held.end()
-            committing = held
+            committed = held
     except Exception as error:
-        if committing is None or (told := committing.failure_of_commit(error)) is error:
+        if committed is None or (failure := committed.failure_of_commit(error)) is error:
             raise
-        raise told from error
+        raise failure from error
     log.announce(elsewhere=held.listened)
 
 

@@ -26,7 +26,7 @@ from leftfold.errors import (
 from leftfold.follow.run.run import ProcessorRun
 from leftfold.follow.run.worker import LEASE_SECONDS, Worker
 from leftfold.log.contract import Log
-from leftfold.log.subscription.page_size import PAGE_EVENTS
+from leftfold.log.page_size import PAGE_EVENTS
 from leftfold.read.apply.live import LiveRows
 from leftfold.read.inline.switch import to_background, to_inline
 from leftfold.read.projection.kinds import AnyProjection, by_name

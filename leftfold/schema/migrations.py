@@ -1,4 +1,4 @@
-"""Migrations: numbered .sql files, one object each, applied in order under a lock and recorded in the database.
+"""Migrations: numbered .sql files, an object each, applied in order under a lock and recorded in the database.
 
 ``migrate="create"`` makes what is missing in an empty database and never upgrades: a deployment decides when its schema
 changes. The files can be printed, for teams whose migrations are Alembic's or Django's.
@@ -22,7 +22,7 @@ Policy = Literal["create", "upgrade", "never"]
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One step: its number, its name and its SQL, with ``{schema}`` still to be filled in."""
+    """A step: its number, its name and its SQL, with ``{schema}`` still to be filled in."""
 
     number: int
     name: str
@@ -51,7 +51,7 @@ def migration_sql(dialect: Dialect, schema: str | None) -> str:
 
 
 async def migrate(database: Database, policy: Policy, place: str) -> list[Migration]:
-    """Bring the schema to where the policy allows, and check it; the steps that were applied.
+    """Apply the steps that the policy allows, and check the schema; returns the applied steps.
 
     `SchemaOutdated` if the database is behind and may not be changed, or was made by newer code.
     """
@@ -62,7 +62,7 @@ async def migrate(database: Database, policy: Policy, place: str) -> list[Migrat
     async with database.transaction() as connection:
         await _prepare(connection, database)
         missing = _judge(await _recorded(connection, database), database.dialect, policy, place)
-        # At once: that takes a third less time than step by step.
+        # A single script takes a third less time than step by step.
         script = "\n".join(_filled(step, database.schema) for step in missing)
         await _run_script(connection, database.dialect, script)
         mark, now = "?" if database.dialect == "sqlite" else "%s", moment.to_text(datetime.now(UTC))
@@ -74,7 +74,7 @@ async def migrate(database: Database, policy: Policy, place: str) -> list[Migrat
 
 
 async def applied(database: Database) -> list[int]:
-    """The numbers of the steps that the database has had; none if it has never seen leftfold."""
+    """The numbers of the applied steps; none if the database has no tables of leftfold's."""
     async with database.connection() as connection:
         if database.dialect == "sqlite":
             exists = await connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'leftfold_migrations'")
@@ -87,7 +87,7 @@ async def applied(database: Database) -> list[int]:
 
 
 async def _run_script(connection: Connection, dialect: Dialect, script: str) -> None:
-    """PostgreSQL takes a script as it is; SQLite one statement at a time (its executescript would commit first)."""
+    """PostgreSQL takes a whole script, SQLite a statement at a time: its executescript would commit first."""
     if dialect == "postgresql":
         await connection.execute(script)
         return
@@ -115,7 +115,7 @@ def _judge(done: list[int], dialect: Dialect, policy: Policy, place: str) -> lis
 
 
 async def _prepare(connection: Connection, database: Database) -> None:
-    """Take the lock (SQLite's transaction is one already) and make the table of steps."""
+    """Take the lock (SQLite's transaction is a lock) and make the table of steps."""
     if database.dialect == "postgresql":
         await connection.execute(
             "SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", (f"leftfold {database.schema}",)

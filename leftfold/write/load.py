@@ -11,6 +11,7 @@ from leftfold.errors import AggregateNotFound
 from leftfold.events import RecordedEvent
 from leftfold.events.stream import stream_name
 from leftfold.log.contract import Log
+from leftfold.log.select import Columns
 from leftfold.write.question import Question
 from leftfold.write.snapshots import Snapshot, Snapshots, as_json, logger
 from leftfold.write.subject import Subject
@@ -50,7 +51,8 @@ class Loader(Generic[State]):
         stream = stream_name(self._subject.category, id)
         loaded = await self._start(stream, question)
         timeless = question.at is None and question.known_at is None and self._subject.snapshot_every is None
-        pages = self._log.read_stream(stream, after=loaded.version, until=question.version, bare=timeless)
+        columns: Columns = "fold" if timeless else "all"
+        pages = self._log.read_stream(stream, after=loaded.version, until=question.version, columns=columns)
         async for page in pages:
             self._fold(loaded, page, question)
         return loaded

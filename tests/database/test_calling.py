@@ -56,7 +56,7 @@ def test_an_append_is_prepared_again_after_everything_was_deallocated(postgres_u
         async with open_door(postgres_url, kind, registry=registry) as store:
             for turn in range(1, 4):
                 assert (await store.append("Thing-a", counted(1, turn))).version == turn
-                [kept] = store._store._log.database._keeping.idle  # type: ignore[attr-defined]
+                [kept] = store._store._log.database._kept.idle  # type: ignore[attr-defined]
                 await kept.execute("DEALLOCATE ALL")
 
     asyncio.run(check())

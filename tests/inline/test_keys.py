@@ -195,7 +195,7 @@ def test_a_row_is_locked_by_one_number_however_its_key_is_written(looking: lf.Ev
     told = InlineProjections(looking._log.database, registry, [many])
     locks = []
     for number in range(len(forms)):  # noqa: B007 - the key sees it
-        touched = told.touch(an_append("Thing-a", counted(1))).touched
+        touched = told.with_row_locks(an_append("Thing-a", counted(1))).row_locks
         assert touched is not None
         locks.append(touched.locks)
     assert locks == [(1697387904,)] * 3, "every process, also of another version, must lock the same"
@@ -203,8 +203,8 @@ def test_a_row_is_locked_by_one_number_however_its_key_is_written(looking: lf.Ev
 
 def test_a_row_of_a_stream_needs_no_lock_of_its_own(looking: lf.EventStore) -> None:
     append = an_append("Thing-a", counted(3))
-    assert InlineProjections(looking._log.database, registry, [tallies]).touch(append) is append
-    touched = InlineProjections(looking._log.database, registry, ALL).touch(append).touched
+    assert InlineProjections(looking._log.database, registry, [tallies]).with_row_locks(append) is append
+    touched = InlineProjections(looking._log.database, registry, ALL).with_row_locks(append).row_locks
     assert touched is not None
     assert len(touched.locks) == 4  # three shares and a day
 

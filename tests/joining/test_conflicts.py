@@ -171,7 +171,7 @@ def test_a_connection_that_is_lost_takes_the_whole_transaction_with_it(store: lf
             killer.execute("SELECT pg_terminate_backend(%s)", (connection.info.backend_pid,))
         with pytest.raises(lf.StoreUnavailable, match="run the transaction again"):
             tx.append("Thing-a", [Counted(2)])
-        with pytest.raises(lf.InvalidArgument, match="closed"):
+        with pytest.raises(lf.InvalidState, match="closed"):
             tx.append("Thing-a", [Counted(2)])
     assert list(store.read("Thing-a")) == []
 

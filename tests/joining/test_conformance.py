@@ -110,7 +110,7 @@ def test_the_joined_doors_append_through_transactions(store_url: str) -> None:
         async with joined(store_url) as door:
             assert isinstance(door, AsyncJoined)
             async with door._store.transaction():
-                with pytest.raises(lf.InvalidArgument, match="inside"):
+                with pytest.raises(lf.InvalidState, match="inside"):
                     await door.append("Thing-a", [])
 
     asyncio.run(check())

@@ -70,13 +70,13 @@ def nothing_is_stored(store: lf.EventStore) -> bool:
 
 @pytest.mark.parametrize("end", ["ROLLBACK", "COMMIT"])
 def test_a_transaction_that_was_ended_inside_is_no_clean_exit(store: lf.EventStore, end: str) -> None:
-    with pytest.raises(lf.InvalidArgument, match="over already, ended inside its block"):
+    with pytest.raises(lf.InvalidState, match="over already, ended inside its block"):
         within(store, append, run(end))
     assert len(list(store.read("Thing-a"))) == (1 if end == "COMMIT" else 0)
 
 
 def test_what_follows_such_an_end_is_not_stored_by_itself(store: lf.EventStore) -> None:
-    with pytest.raises(lf.InvalidArgument, match="over already"):
+    with pytest.raises(lf.InvalidState, match="over already"):
         within(store, append, run("ROLLBACK"), append)
     assert nothing_is_stored(store)
 
@@ -84,7 +84,7 @@ def test_what_follows_such_an_end_is_not_stored_by_itself(store: lf.EventStore) 
 def test_an_error_with_which_sqlite_undoes_everything_cannot_be_passed_over(sqlite_url: str) -> None:
     with lf.connect(sqlite_url, registry=registry) as store:
         within(store, run("CREATE TABLE notes (n int PRIMARY KEY)"), run("INSERT INTO notes VALUES (1)"))
-        with pytest.raises(lf.InvalidArgument, match="over already"):
+        with pytest.raises(lf.InvalidState, match="over already"):
             within(store, append, passing_over("INSERT OR ROLLBACK INTO notes VALUES (1)"), append)
         assert nothing_is_stored(store)
 

@@ -50,30 +50,35 @@ def refused(tx: lf.Transaction, words: str) -> None:
         tx.append("Thing-a", [Counted(1)])
 
 
+def refused_now(tx: lf.Transaction, words: str) -> None:
+    with pytest.raises(lf.InvalidState, match=words):
+        tx.append("Thing-a", [Counted(1)])
+
+
 # in no transaction
 
 
 def test_a_psycopg_connection_in_autocommit(on_postgresql: lf.EventStore, postgres_url: str) -> None:
     with psycopg.connect(conninfo(postgres_url), autocommit=True) as connection:
         tx = on_postgresql.using(connection)
-        refused(tx, "in autocommit and in no transaction: use `with connection.transaction")
-        with pytest.raises(lf.InvalidArgument, match="autocommit"):
+        refused_now(tx, "in autocommit and in no transaction: use `with connection.transaction")
+        with pytest.raises(lf.InvalidState, match="autocommit"):
             list(tx.read("Thing-a"))
         with connection.transaction():
             tx.append("Thing-a", [Counted(1)])
-        refused(tx, "autocommit")
+        refused_now(tx, "autocommit")
     assert len(list(on_postgresql.read("Thing-a"))) == 1
 
 
 def test_an_sqlite3_connection_in_autocommit(on_sqlite: lf.EventStore, sqlite_url: str) -> None:
     with closing(sqlite3.connect(path(sqlite_url), isolation_level=None)) as connection:
-        refused(on_sqlite.using(connection), "in autocommit and in no transaction: execute..BEGIN IMMEDIATE")
+        refused_now(on_sqlite.using(connection), "in autocommit and in no transaction: execute..BEGIN IMMEDIATE")
     assert list(on_sqlite.read("Thing-a")) == []
 
 
 def test_a_sqlalchemy_connection_in_autocommit(store: lf.EventStore, store_url: str) -> None:
     with engine(store_url).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
-        refused(store.using(connection), "autocommit.*take isolation_level=AUTOCOMMIT away from it")
+        refused_now(store.using(connection), "autocommit.*take isolation_level=AUTOCOMMIT away from it")
     assert list(store.read("Thing-a")) == []
 
 
@@ -81,10 +86,10 @@ def test_djangos_connection_outside_of_atomic_and_after_an_error_inside(store: l
     with with_django(store_url) as work:
         tx = store.using(work.connection)
         work.connection.set_rollback(True)
-        refused(tx, r"broken this transaction.atomic\(\) block")
+        refused_now(tx, r"broken this transaction.atomic\(\) block")
         work.connection.set_rollback(False)
         tx.append("Thing-a", [Counted(1)])
-    refused(tx, "use `with transaction.atomic")
+    refused_now(tx, "use `with transaction.atomic")
     work.connection.close()
     assert len(list(store.read("Thing-a"))) == 1
 
@@ -196,10 +201,10 @@ def test_a_connection_in_another_encoding(on_postgresql: lf.EventStore, postgres
 def test_a_closed_connection(on_sqlite: lf.EventStore, on_postgresql: lf.EventStore, postgres_url: str) -> None:
     lite = sqlite3.connect(":memory:")
     lite.close()
-    refused(on_sqlite.using(lite), "closed")
+    refused_now(on_sqlite.using(lite), "closed")
     connection = psycopg.connect(conninfo(postgres_url))
     connection.close()
-    refused(on_postgresql.using(connection), "closed")
+    refused_now(on_postgresql.using(connection), "closed")
 
 
 def test_a_store_in_memory_has_only_transactions_of_its_own() -> None:
@@ -208,7 +213,7 @@ def test_a_store_in_memory_has_only_transactions_of_its_own() -> None:
         with store.transaction() as tx:
             tx.append("Thing-a", [Counted(1)])
             assert len(list(tx.read("Thing-a"))) == 1
-            with pytest.raises(lf.InvalidArgument, match="inside"):
+            with pytest.raises(lf.InvalidState, match="inside"):
                 list(store.read("Thing-a"))
         assert len(list(store.read("Thing-a"))) == 1
 
@@ -217,7 +222,7 @@ def test_a_connection_in_pipeline_mode(on_postgresql: lf.EventStore, postgres_ur
     with psycopg.connect(conninfo(postgres_url)) as connection:
         tx = on_postgresql.using(connection)
         with connection.pipeline():
-            refused(tx, "in pipeline mode")
+            refused_now(tx, "in pipeline mode")
         tx.append("Thing-a", [Counted(1)])
 
 
@@ -262,8 +267,8 @@ def test_a_transaction_without_with(store: lf.EventStore, store_url: str) -> Non
 def test_a_transaction_that_has_ended(store: lf.EventStore) -> None:
     with store.transaction() as tx:
         tx.append("Thing-a", [Counted(1)])
-    refused(tx, "has ended")
-    with pytest.raises(lf.InvalidArgument, match="has ended"):
+    refused_now(tx, "has ended")
+    with pytest.raises(lf.InvalidState, match="has ended"):
         tx.execute("SELECT 1")
 
 
@@ -273,7 +278,7 @@ def test_a_transaction_that_has_failed(on_postgresql: lf.EventStore, postgres_ur
         tx.append("Thing-a", [Counted(1)])
         with pytest.raises(psycopg.Error, match="nowhere"):
             tx.execute("SELECT nothing FROM nowhere")
-        refused(tx, r"an earlier statement of this transaction failed.*tx.savepoint")
+        refused_now(tx, r"an earlier statement of this transaction failed.*tx.savepoint")
         connection.rollback()
         tx.append("Thing-a", [Counted(1)], expected=lf.NO_STREAM)
 
@@ -287,7 +292,7 @@ def test_a_failure_that_was_passed_over_is_not_taken_for_a_commit(on_postgresql:
             with suppress(psycopg.Error):
                 tx.execute("SELECT nothing FROM nowhere")
 
-    with pytest.raises(lf.InvalidArgument, match="an earlier statement of this transaction failed"):
+    with pytest.raises(lf.InvalidState, match="an earlier statement of this transaction failed"):
         work()
     assert list(on_postgresql.read("Thing-a")) == []
 
@@ -313,7 +318,7 @@ def test_the_store_itself_inside_its_own_transaction(store: lf.EventStore) -> No
             store.close,
         ):
             tx.append("Thing-a", [Counted(0)])
-            with pytest.raises(lf.InvalidArgument, match=r"inside .with store.transaction.*Use tx"):
+            with pytest.raises(lf.InvalidState, match=r"inside .with store.transaction.*Use tx"):
                 use()
         with ThreadPoolExecutor(1) as threads:  # which does not carry the context over
             elsewhere = threads.submit(lambda: list(store.read("Thing-b")))
@@ -341,7 +346,7 @@ def test_a_task_started_inside_is_refused_until_the_transaction_ends_unless_it_h
 
             async with store.transaction() as tx:
                 await tx.append("Thing-b", [Counted(1)])
-                with pytest.raises(lf.InvalidArgument, match="inside"):
+                with pytest.raises(lf.InvalidState, match="inside"):
                     await asyncio.wait_for(append_when(late=False), 10)
                 outliving = asyncio.create_task(append_when(late=True))
                 loop = asyncio.get_running_loop()
@@ -439,7 +444,7 @@ def test_aggregates_are_loaded_and_saved_inside_the_transaction(store: lf.EventS
 
 def test_followers_of_this_process_are_woken_by_the_commit(store: lf.EventStore) -> None:
     woken = store._log.database.signal()
-    store._log.audience.join(woken)
+    store._log.wakeups.join(woken)
     with store.transaction() as tx:
         tx.append("Thing-a", [Counted(1)])
         assert not woken_within(woken, 0)

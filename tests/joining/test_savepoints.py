@@ -68,7 +68,7 @@ def test_an_error_that_was_passed_over_inside_a_savepoint_undoes_the_savepoint(p
     with lf.connect(postgres_url, registry=registry) as store:
         with store.transaction() as tx:
             tx.append("Thing-a", [Counted(1)])
-            with pytest.raises(lf.InvalidArgument, match="an earlier statement"):
+            with pytest.raises(lf.InvalidState, match="an earlier statement"):
                 passing_over(tx)
             tx.append("Thing-a", [Counted(3)], expected=1)
         assert numbers(store) == [1, 3]

@@ -10,7 +10,7 @@ from uuid import UUID
 import pytest
 
 import leftfold as lf
-from leftfold.log.epochs import Epoch, parting
+from leftfold.log.epochs import Epoch, divergence_of
 
 OURS, THEIRS, COPY = (UUID(int=number) for number in (1, 2, 3))
 AT_10, AT_20, ELSE = (UUID(int=number) for number in (10, 20, 99))
@@ -65,7 +65,7 @@ def test_the_error_survives_pickling() -> None:
     ],
 )
 def test_what_both_histories_share_may_go_on(stood: lf.Checkpoint, found: UUID | None, epochs: list[Epoch]) -> None:
-    assert parting(stood, found, epochs) is None
+    assert divergence_of(stood, found, epochs) is None
 
 
 @pytest.mark.parametrize(
@@ -91,20 +91,20 @@ def test_what_both_histories_share_may_go_on(stood: lf.Checkpoint, found: UUID |
 def test_what_is_of_another_history_is_told_how_far_it_is_shared(
     stood: lf.Checkpoint, found: UUID | None, epochs: list[Epoch], proven: lf.Checkpoint | None
 ) -> None:
-    parted = parting(stood, found, epochs)
+    parted = divergence_of(stood, found, epochs)
     assert parted is not None
     assert parted.proven == proven
-    assert proven is None or parting(proven, proven.event_id, epochs) is None, "from there it may go on"
+    assert proven is None or divergence_of(proven, proven.event_id, epochs) is None, "from there it may go on"
 
 
 def test_an_epoch_that_began_earlier_than_one_before_it_counts_for_all() -> None:
     earlier = replace(SECOND, number=3, position=5, event_id=UUID(int=5))
-    parted = parting(lf.Checkpoint(OURS, 1, 10, AT_10), AT_10, [FIRST, SECOND, earlier])
+    parted = divergence_of(lf.Checkpoint(OURS, 1, 10, AT_10), AT_10, [FIRST, SECOND, earlier])
     assert parted is not None
     assert parted.proven == lf.Checkpoint(OURS, 3, 5, UUID(int=5))
 
 
 def test_what_is_kept_inside_a_store_goes_with_its_copy() -> None:
     stood = lf.Checkpoint(OURS, 2, 20, AT_20)
-    assert parting(stood, AT_20, [FIRST, SECOND, COPIED], inside=True) is None
-    assert parting(stood, ELSE, [FIRST, SECOND, COPIED], inside=True) is not None
+    assert divergence_of(stood, AT_20, [FIRST, SECOND, COPIED], inside=True) is None
+    assert divergence_of(stood, ELSE, [FIRST, SECOND, COPIED], inside=True) is not None

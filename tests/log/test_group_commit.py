@@ -17,7 +17,7 @@ import psycopg
 import pytest
 
 import leftfold as lf
-from leftfold.log import group_commit as committing
+from leftfold.log import group_commit
 from leftfold.log.append import Append, Outcome
 from leftfold.log.contract import Log
 from leftfold.testing.conformance.door import AsyncDoor, Door, DoorKind, SyncDoor, open_door
@@ -59,7 +59,8 @@ async def watched(url: str, kind: DoorKind) -> AsyncIterator[tuple[Door, Log, li
             batches.append(appends)
             return await append_batch(appends, wait=wait)
 
-        log.append_batch = watch  # type: ignore[method-assign]
+        group_commit: Any = log._group_commit
+        group_commit._send = watch
         yield door, log, batches
 
 
@@ -71,8 +72,8 @@ async def wait_until(happened: Callable[[], bool]) -> None:
 
 def waiting(log: Log) -> int:
     """How many wait for the line."""
-    gathering: Any = log._committing._gathering
-    return len(gathering._queue)
+    batcher: Any = log._group_commit._batcher  # type: ignore[union-attr]
+    return len(batcher._queue)
 
 
 def most_batches(log: Log) -> int:
@@ -167,7 +168,7 @@ def test_a_batch_is_bounded(
     store_url: str, kind: DoorKind, limit: str, events: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     most = {"MOST_APPENDS": 10, "MOST_EVENTS": 20, "MOST_BYTES": 500, "MOST_KEYS": 8}[limit]
-    monkeypatch.setattr(committing, limit, most)
+    monkeypatch.setattr(group_commit, limit, most)
 
     def size(batch: Sequence[Append]) -> int:
         recorded = [event for append in batch for event in append.events]
@@ -195,7 +196,7 @@ def test_an_append_larger_than_any_batch_goes_alone(store_url: str, kind: DoorKi
     async def check() -> None:
         async with watched(store_url, kind) as (door, log, batches):
             large: list[list[Any]] = [
-                counted(committing.MOST_EVENTS + 1),
+                counted(group_commit.MOST_EVENTS + 1),
                 [lf.RawEvent("large", '"' + 2_000_000 * "x" + '"')],
             ]
             with writers_locked_out(store_url):
@@ -215,7 +216,7 @@ def test_an_append_larger_than_any_batch_goes_alone(store_url: str, kind: DoorKi
 def test_who_finds_too_many_waiting_waits_outside_and_is_not_yet_encoded(
     store_url: str, kind: DoorKind, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(committing, "MOST_WAITING", 12)
+    monkeypatch.setattr(group_commit, "MOST_WAITING", 12)
     encoded: list[int] = []
 
     def told(number: int) -> Iterator[lf.NewEvent]:
@@ -270,8 +271,8 @@ def test_callers_that_are_cancelled_in_flight_leave_all_or_nothing_and_the_line_
                 versions = [recorded.version for recorded in await door.read(f"Thing-{number}")]
                 assert versions == list(range(1, len(versions) + 1))
                 assert len(versions) % 3 == 0
-            gathering: Any = log._committing._gathering
-            assert (gathering._free, waiting(log)) == (log.lines, 0)
+            batcher: Any = log._group_commit._batcher  # type: ignore[union-attr]
+            assert (batcher._free, waiting(log)) == (log.lines, 0)
 
     asyncio.run(check())
 

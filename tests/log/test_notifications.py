@@ -70,11 +70,11 @@ def two_stores(url: str) -> Iterator[tuple[lf.EventStore, lf.EventStore]]:
 
 
 def listeners(url: str) -> list[int]:
-    """The server's processes that serve heralds of this test's database."""
+    """The server's processes that serve notifiers of this test's database."""
     with psycopg.connect(url.partition("?")[0]) as connection:
         rows = connection.execute(
             "SELECT pid FROM pg_stat_activity "
-            "WHERE application_name = 'leftfold herald' AND datname = current_database()"
+            "WHERE application_name = 'leftfold notifier' AND datname = current_database()"
         )
         return [pid for (pid,) in rows]
 
@@ -132,7 +132,7 @@ def test_many_subscriptions_of_one_store_share_one_listener(postgres: ThrowawayP
                 reader.wait_for(3)
 
 
-def test_a_store_that_nobody_listens_to_has_no_herald(postgres: ThrowawayPostgres) -> None:
+def test_a_store_that_nobody_listens_to_has_no_notifier(postgres: ThrowawayPostgres) -> None:
     url = postgres.create_database()
     with lf.connect(url, registry=registry) as store:
         for turn in range(20):
@@ -228,7 +228,7 @@ def test_a_store_that_is_opened_again_is_followed_and_woken_again(postgres: Thro
 
 
 def test_closing_twice_touches_no_file_of_anybody_else(postgres_url: str) -> None:
-    """The herald's pipe is closed once; the numbers of its ends may have been given to others since."""
+    """The notifier's pipe is closed once; the numbers of its ends may have been given to others since."""
     with lf.connect(postgres_url, registry=registry) as store:
         with reading(store) as [reader]:
             store.append("Thing-a", counted(1))
@@ -257,7 +257,7 @@ def test_a_process_with_very_many_files_is_notified(postgres: ThrowawayPostgres)
         resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
 
 
-def test_an_append_is_acknowledged_though_no_herald_can_be_started(
+def test_an_append_is_acknowledged_though_no_notifier_can_be_started(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     with two_stores(postgres_url) as (listening, store), reading(listening) as [reader]:
@@ -277,7 +277,7 @@ def _no_more_files() -> tuple[int, int]:
 
 
 def test_a_cancelled_statement_does_not_pass_for_a_listener(postgres: ThrowawayPostgres) -> None:
-    """Appends look for listeners by trying a lock of the session's; one that kept it would keep heralds waiting."""
+    """Appends look for listeners by trying a lock of the session's; one that kept it would keep notifiers waiting."""
     url = postgres.create_database()
     with lf.connect(url, registry=registry):
         pass

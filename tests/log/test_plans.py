@@ -13,7 +13,7 @@ import leftfold as lf
 from leftfold.database.protocol import Row
 from leftfold.log.postgresql.log import PostgresqlLog
 from leftfold.log.select import Range, select_events
-from leftfold.log.sqlite.statements import TERMS
+from leftfold.log.sqlite.statements import DIALECT
 
 RARE = lf.Query.of("rare")
 QUERIES = [
@@ -38,7 +38,7 @@ def test_sqlite_searches_by_index_and_never_scans(tmp_path: Path, backwards: boo
         fill(store)
     connection = sqlite3.connect(path)
     for query in QUERIES:
-        sql, parameters = select_events(query, Range(0, 10**9, 100, backwards), TERMS)
+        sql, parameters = select_events(query, Range(0, 10**9, 100, backwards), DIALECT)
         steps = [row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {sql}", parameters)]
         touched = [step for step in steps if "leftfold" in step or " e " in step or " t " in step]
         assert touched
@@ -67,7 +67,7 @@ def test_postgresql_looks_at_few_rows_for_a_rare_event(fresh_postgres_url: str, 
             if analyzed:
                 connection.execute(f"ANALYZE {schema}.events, {schema}.event_tags".encode())
             for query in QUERIES:
-                sql, parameters = select_events(query, Range(0, 10**9, 100, False), log.terms)
+                sql, parameters = select_events(query, Range(0, 10**9, 100, False), log.sql_dialect)
                 rows: list[Row] = connection.execute(
                     f"EXPLAIN (ANALYZE, FORMAT JSON) {sql}".encode(), parameters
                 ).fetchall()

@@ -9,7 +9,6 @@ from typing import Any
 
 import psycopg
 
-from leftfold.database.protocol import Row
 from leftfold.database.sqlite.database import roll_back
 from leftfold.database.url import PostgresqlUrl, parse_url
 from leftfold.errors import StoreUnavailable
@@ -17,12 +16,16 @@ from leftfold.events import Query, RecordedEvent
 from leftfold.events.identity import uuid7
 from leftfold.log.append import Append, AppendResult, Outcome
 from leftfold.log.contract import Log
-from leftfold.log.postgresql import retry as persevering
+from leftfold.log.inline.protocol import Inline
+from leftfold.log.page_size import PageSize
+from leftfold.log.postgresql import retry
 from leftfold.log.postgresql.log import PostgresqlLog
-from leftfold.log.sqlite import append as sqlite_append
+from leftfold.log.postgresql.outcomes import Answer
+from leftfold.log.postgresql.pooled import PooledSender
+from leftfold.log.sqlite import log as sqlite_log
 from leftfold.log.sqlite.log import SqliteLog
+from leftfold.log.sqlite.writer import Writer
 from leftfold.log.subscription.cursor import Cursor
-from leftfold.log.subscription.page_size import PageSize
 
 
 def horizon_off(url: str) -> None:
@@ -61,48 +64,48 @@ def ids_not_looked_at(url: str) -> None:
 
 
 def repetitions_not_recognised() -> None:
-    """SQLite: every append is taken for new."""
-    sqlite_append.Writer.repeated = lambda self, append: None  # type: ignore[method-assign]
+    """SQLite: every append is taken for a new one."""
+    Writer.repeated = lambda self, append: None  # type: ignore[method-assign]
 
 
 def failed_commit_acknowledged() -> None:
     """SQLite: it is acknowledged whatever COMMIT says."""
 
-    def in_transaction(raw: sqlite3.Connection, write: Callable[[sqlite_append.Writer], Any]) -> Any:
+    def in_transaction(raw: sqlite3.Connection, write: Callable[[Writer], Any]) -> Any:
         raw.execute("BEGIN IMMEDIATE")
         try:
-            result = write(sqlite_append.Writer(raw))
+            result = write(Writer(raw))
             with suppress(sqlite3.OperationalError):
                 raw.execute("COMMIT")
         finally:
             roll_back(raw)
         return result
 
-    SqliteLog.run = staticmethod(in_transaction)
+    sqlite_log.in_transaction = in_transaction  # type: ignore[attr-defined]
 
 
 def retry_with_new_ids() -> None:
     """PostgreSQL: what is sent again after a lost connection is taken for something new."""
-    original = PostgresqlLog._append
-    persevering.ATTEMPTS = 1
+    original = PooledSender.append
+    retry.ATTEMPTS = 1
 
-    async def append(self: PostgresqlLog, appends: Sequence[Append], **options: Any) -> list[Row]:
+    async def append(self: PooledSender, appends: Sequence[Append], inline: Inline, **options: Any) -> Answer:
         for _ in range(5):
             try:
-                return await original(self, appends, **options)
+                return await original(self, appends, inline, **options)
             except StoreUnavailable:
-                await self.database.sleep(0.05)
+                await self._database.sleep(0.05)
                 appends = [
                     append._replace(events=tuple(event._replace(id=uuid7()) for event in append.events))
                     for append in appends
                 ]
-        return await original(self, appends, **options)
+        return await original(self, appends, inline, **options)
 
-    async def no_short_way(self: PostgresqlLog, append: Append, wait: bool) -> None:
+    async def no_short_way(self: PooledSender, append: Append, *, wait: bool) -> None:
         return None
 
-    PostgresqlLog._append = append  # type: ignore[method-assign]
-    PostgresqlLog._append_one = no_short_way  # type: ignore[method-assign]
+    PooledSender.append = append  # type: ignore[method-assign]
+    PooledSender.append_one = no_short_way  # type: ignore[method-assign]
 
 
 def follow_by_maximum_position() -> None:

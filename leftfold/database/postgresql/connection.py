@@ -1,4 +1,4 @@
-"""A psycopg connection as the engine sees it: errors in words, and transactions that are READ COMMITTED."""
+"""A psycopg connection for the engine: errors in words, and transactions at READ COMMITTED."""
 
 from __future__ import annotations
 
@@ -49,12 +49,13 @@ class PostgresqlConnection:
         except errors.FeatureNotSupported as error:
             if error.diag.source_function != "RevalidateCachedQuery" or not self._is_outside():
                 raise
-        # A prepared statement meets another table of the same name, with columns of other types: it is prepared anew.
+        # "cached plan must not change result type". For example, a rebuild has swapped tables, and the new table has
+        # columns of other types. The statement is prepared anew.
         await self._translated(self._driver.execute(self.raw, "DEALLOCATE ALL", ()))
         return await self._translated(self._driver.execute(self.raw, sql, parameters))
 
     def _is_outside(self) -> bool:
-        """Whether it is in no transaction, which the failure would have ended."""
+        """Whether it is outside a transaction, which the failure would have ended."""
         status: TransactionStatus = self.raw.info.transaction_status
         return status is TransactionStatus.IDLE
 
@@ -94,19 +95,19 @@ async def in_transaction(connection: PostgresqlConnection) -> AsyncIterator[None
 
 @asynccontextmanager
 async def rolled_back(connection: PostgresqlConnection) -> AsyncIterator[None]:
-    """A transaction that is begun and committed inside, and undone by whatever is raised there."""
+    """Roll back on any error of the block, which begins and commits a transaction itself."""
     try:
         yield
     except ConnectionLost:
         raise
     except BaseException:
-        with suppress(LeftfoldError, psycopg.Error):  # lost, and so rolled back, too; what was raised says more
+        with suppress(LeftfoldError, psycopg.Error):  # lost, hence rolled back; the error under way says more
             await connection.execute("ROLLBACK")
         raise
 
 
 def as_unavailable(error: psycopg.Error, place: str) -> StoreUnavailable | None:
-    """The error of a database that cannot be used, in words; None if it can and the statement is at fault."""
+    """The error in words if the database cannot be used; None if the statement is at fault."""
     state = error.sqlstate or ""
     for start, remedy in REMEDIES.items():
         if state.startswith(start):

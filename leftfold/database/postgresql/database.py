@@ -25,8 +25,9 @@ from leftfold.doors.protocol import Signal, Waiting
 from leftfold.errors import NotSupported, StoreUnavailable
 
 _MOST_USES = 1_000
+_SERVER = "SELECT current_setting('server_encoding'), current_setting('server_version_num')::int"
 _ROOM = 5
-"""The size of a pool from which some may be kept."""
+"""The smallest pool beside which connections may be kept."""
 
 
 class PooledConnection(PostgresqlConnection):
@@ -36,10 +37,10 @@ class PooledConnection(PostgresqlConnection):
         super().__init__(raw, driver, place)
         self._calls = driver
         self.uses = 0
-        """How often it was handed out, since the pool has seen it."""
+        """How often it was handed out since it left the pool."""
 
     async def call(self, sql: str, parameters: Sequence[str | None]) -> Texts:
-        """The one row of a statement whose parameters and columns are text; see `Driver.call`."""
+        """The single row of a statement whose parameters and columns are text; see `Driver.call`."""
         try:
             return await self._calls.call(self.raw, sql, parameters)
         except psycopg.Error as error:
@@ -47,17 +48,17 @@ class PooledConnection(PostgresqlConnection):
             raise
 
     async def execute_all(self, statements: Sequence[Statement]) -> list[list[Row]]:
-        if len(statements) == 1 or any(one.many for one in statements):
+        if len(statements) == 1 or any(statement.many for statement in statements):
             return await execute_each(self, statements)
         try:
             return await self._translated(self._calls.execute_all(self.raw, statements))
-        except BaseException:  # psycopg may take for prepared what the server has skipped: nobody is to use it again
+        except BaseException:  # psycopg may believe that a statement is prepared which the server has skipped
             await self._calls.discard(self.raw)
             raise
 
 
 class PostgresqlDatabase:
-    """A `Database` on a PostgreSQL server; everything of leftfold's lives in one schema."""
+    """A `Database` on a PostgreSQL server; all of leftfold's tables are in one schema."""
 
     def __init__(self, url: PostgresqlUrl, driver: Driver, waiting: Waiting) -> None:
         self.url = url
@@ -67,7 +68,7 @@ class PostgresqlDatabase:
         self.conninfo = url.conninfo
         self.driver = driver
         self.waiting = waiting
-        self._keeping = _Keeping(self)
+        self._kept = _KeptConnections(self)
 
     @property
     def dialect(self) -> Dialect:
@@ -83,7 +84,7 @@ class PostgresqlDatabase:
     async def open(self) -> None:
         with self._reaching():
             await self.driver.open()
-        self._keeping.is_open = True
+        self._kept.is_open = True
         try:
             await self._check_server()
         except BaseException:
@@ -92,9 +93,7 @@ class PostgresqlDatabase:
 
     async def _check_server(self) -> None:
         async with self.connection() as connection:
-            [(encoding, version)] = await connection.execute(
-                "SELECT current_setting('server_encoding'), current_setting('server_version_num')::int"
-            )
+            [(encoding, version)] = await connection.execute(_SERVER)
         if encoding != "UTF8":
             raise NotSupported(f"{self.place} is encoded in {encoding}; leftfold needs a database in UTF8")
         if version < 140000:
@@ -108,16 +107,18 @@ class PostgresqlDatabase:
         return _Borrowed(self)
 
     def kept(self) -> AbstractAsyncContextManager[PooledConnection]:
-        """The same for whoever asks again and again, few at a time: kept beside the pool, which takes longer to hand a
-        connection out and to take it back than Python for all the rest of a short append. It may have died meanwhile.
+        """The same for the lines of group commit, which ask again and again: connections kept beside the pool.
+
+        The pool takes longer to hand a connection out and to take it back than Python for all the rest of a short
+        append. Unlike the pool's, a kept connection is not checked: it may have died meanwhile.
         """
-        return _Kept(self._keeping)
+        return _Kept(self._kept)
 
     async def take(self) -> Any:
-        """A psycopg connection from the pool, or a kept one if that has no more; `StoreUnavailable` says why not."""
-        if self._keeping.idle and not self.driver.has_room():
+        """A psycopg connection from the pool, or a kept one if the pool has no more; else `StoreUnavailable`."""
+        if self._kept.idle and not self.driver.has_room():
             with suppress(IndexError):
-                return self._keeping.idle.pop().raw
+                return self._kept.idle.pop().raw
         with self._reaching():
             return await self.driver.take()
 
@@ -133,12 +134,12 @@ class PostgresqlDatabase:
         return self.waiting.signal()
 
     async def close(self) -> None:
-        await self._keeping.close()
+        await self._kept.close()
         await self.driver.close()
 
     @contextmanager
     def _reaching(self) -> Iterator[None]:
-        """Says in words why no connection can be had."""
+        """Say in words why there is no connection."""
         try:
             yield
         except PoolTimeout as error:
@@ -153,7 +154,7 @@ class PostgresqlDatabase:
 
 
 class _Borrowed(AbstractAsyncContextManager[PooledConnection]):
-    """A connection for the length of a block. A class: it is in the way of every statement, and a generator is slow."""
+    """A connection for the length of a block. A class, because every statement uses it and a generator is slower."""
 
     __slots__ = ("_database", "_raw")
 
@@ -168,18 +169,21 @@ class _Borrowed(AbstractAsyncContextManager[PooledConnection]):
         await self._database.driver.give_back(self._raw)
 
 
-class _Keeping:
-    """The connections that are kept beside a database's pool."""
+class _KeptConnections:
+    """The connections that are kept beside the pool.
+
+    Kept connections count among the pool's ``max_size``. When the pool has no more, `take` hands an idle kept one out.
+    """
 
     def __init__(self, database: PostgresqlDatabase) -> None:
         self.database = database
         self.idle: list[PooledConnection] = []
         self.most_uses = _MOST_USES if database.pool_size >= _ROOM else 1
-        """After so many the pool gets it back, which knows how old it may become."""
+        """After so many uses the pool gets a connection back, and may close it for its age."""
         self.is_open = False
 
     async def close(self) -> None:
-        """Give back what is kept, and what comes later."""
+        """Give back the kept connections; those in use follow when they come back."""
         self.is_open = False
         with suppress(IndexError):
             while True:
@@ -187,31 +191,31 @@ class _Keeping:
 
 
 class _Kept(AbstractAsyncContextManager[PooledConnection]):
-    """A kept connection for the length of a block; after an error it is the pool's to judge."""
+    """A kept connection for the length of a block; after an error it goes back to the pool, which checks it."""
 
-    __slots__ = ("_connection", "_keeping")
+    __slots__ = ("_connection", "_kept")
 
-    def __init__(self, keeping: _Keeping) -> None:
-        self._keeping = keeping
+    def __init__(self, kept: _KeptConnections) -> None:
+        self._kept = kept
 
     async def __aenter__(self) -> PooledConnection:
         try:
-            connection = self._keeping.idle.pop()
+            connection = self._kept.idle.pop()
         except IndexError:
-            database = self._keeping.database
+            database = self._kept.database
             connection = PooledConnection(await database.take(), database.driver, database.place)
         self._connection = connection
         connection.uses += 1
         return connection
 
     async def __aexit__(self, kind: type[BaseException] | None, *error: object) -> None:
-        keeping, connection = self._keeping, self._connection
-        if kind is not None or connection.uses >= keeping.most_uses:
-            await keeping.database.driver.give_back(connection.raw)
+        kept, connection = self._kept, self._connection
+        if kind is not None or connection.uses >= kept.most_uses:
+            await kept.database.driver.give_back(connection.raw)
             return
-        keeping.idle.append(connection)
-        if not keeping.is_open:  # closed in between
-            await keeping.close()
+        kept.idle.append(connection)
+        if not kept.is_open:  # the store was closed while the connection was in use
+            await kept.close()
 
 
 def _unreachable(error: psycopg.Error, place: str) -> StoreUnavailable:

@@ -23,9 +23,9 @@ from leftfold.database.protocol import Row, Statement
 CONNECT_SECONDS = 10.0
 Texts = list[bytes | None]
 _prepared: WeakKeyDictionary[Any, dict[str, bytes]] = WeakKeyDictionary()
-"""What `call` has prepared on a connection, and under which name."""
+"""The names of the statements that `call` has prepared on a connection."""
 _names = count()
-"""No name comes twice, whatever a connection has kept of one that was interrupted."""
+"""Names are never used twice: an interrupted `call` may have prepared its statement or not."""
 
 
 class Statements(Protocol):
@@ -48,28 +48,28 @@ class Driver(Statements, Protocol):
     """Seconds to wait for a connection."""
 
     async def open(self) -> None:
-        """Make the first connection at once, so that what is wrong is told now; psycopg's own error if it fails."""
+        """Make the first connection at once, so that an error is raised now, and is psycopg's own."""
 
     async def take(self) -> Any:
-        """A connection that is alive, as far as this end can tell without asking the other."""
+        """A connection that is alive, as far as this can be told without a round trip."""
 
     async def give_back(self, connection: Any) -> None:
-        """Return one; a broken one is replaced."""
+        """Return a connection; the pool replaces a broken one."""
 
     def has_room(self) -> bool:
-        """Whether `take` need not wait until another one is given back."""
+        """Whether `take` need not wait for a connection to be given back."""
 
     async def discard(self, connection: Any) -> None:
-        """Close one; it is given back nevertheless."""
+        """Close a connection; it is to be given back nevertheless."""
 
     async def call(self, connection: Any, sql: str, parameters: Sequence[str | None]) -> Texts:
-        """The one row of a statement whose parameters and columns are text, straight through libpq.
+        """The single row of a statement whose parameters and columns are text, straight through libpq.
 
         A cursor converts each value by its type, which takes as long as all the rest of a short append in Python.
         """
 
     async def execute_all(self, connection: Any, statements: Sequence[Statement]) -> list[list[Row]]:
-        """Statements in one round trip (libpq's pipeline mode), each once; after one that fails none is run."""
+        """Statements in one round trip (libpq's pipeline mode); after a failure, the rest are not run."""
 
     async def close(self) -> None:
         """Close the pool."""
@@ -215,12 +215,14 @@ def _opened(pool: Any) -> Any:
 
 
 def _calling(connection: Any, sql: str, parameters: Sequence[str | None]) -> Generator[Any, Any, Texts]:
-    """For psycopg's `Connection.wait`, which waits in the way of its door, and cancels when it is interrupted.
+    """The steps of `call`, for psycopg's `Connection.wait`: it waits as its door does, and cancels on an interrupt.
 
-    psycopg deallocates everything when it has seen a ROLLBACK or a DROP: then it is prepared once more.
+    A statement is prepared at its first call on a connection. It may be gone at the next call: psycopg sends
+    DEALLOCATE ALL after a ROLLBACK, for example of an append that an inline projection refused. Then the server does
+    not know the name, runs nothing, and the statement is prepared once more.
     """
     pgconn = connection.pgconn
-    encoded = [None if one is None else _encoded(one) for one in parameters]
+    encoded = [None if text is None else _encoded(text) for text in parameters]
     prepared = _prepared.setdefault(connection, {})
     while True:
         known = sql in prepared
@@ -233,15 +235,15 @@ def _calling(connection: Any, sql: str, parameters: Sequence[str | None]) -> Gen
         try:
             result = _checked((yield from generators.execute(pgconn)))
         except errors.InvalidSqlStatementName:
-            prepared.clear()
-            if not known:
+            prepared.clear()  # DEALLOCATE ALL took the others, too
+            if not known:  # prepared just now, and unknown: it would go round for ever
                 raise
         else:
             return [result.get_value(0, column) for column in range(result.nfields)]
 
 
 def _encoded(text: str) -> bytes:
-    """As libpq takes it, which reads up to the first NUL."""
+    """For libpq, which reads up to the first NUL: a text with a NUL is refused, not cut short."""
     encoded = text.encode()
     if b"\0" in encoded:
         raise psycopg.DataError("PostgreSQL text fields cannot contain NUL (0x00) bytes")
@@ -257,14 +259,14 @@ def _checked(results: Sequence[Any]) -> Any:
 
 @cache
 def _numbered(sql: str) -> bytes:
-    """With the server's own marks for parameters."""
+    """With the server's own marks for parameters: $1, $2."""
     numbers = count(1)
     return re.sub("%s", lambda _: f"${next(numbers)}", sql).encode()
 
 
 def _options(patience: float) -> dict[str, Any]:
-    """libpq takes a whole number of seconds, and from 2. UTF-8 whatever the environment says (PGCLIENTENCODING): an
-    event's JSON, which is read in binary, comes in this encoding, and is to come as it went."""
+    """libpq takes whole seconds, from 2. UTF-8, whatever PGCLIENTENCODING says: JSON is read in binary, in the client's
+    encoding, and must come back as it was sent."""
     return {
         "autocommit": True,
         "application_name": "leftfold",
@@ -279,19 +281,19 @@ def _has_room(pool: ConnectionPool[Any] | AsyncConnectionPool[Any]) -> bool:
 
 
 def _has_news(connection: psycopg.Connection[Any] | psycopg.AsyncConnection[Any]) -> bool:
-    """Whether an idle connection has something to read, as it has when the server is gone. Costs no round trip."""
+    """Whether an idle connection has something to read; it has when the server is gone. Costs no round trip."""
     poll = select.poll()
     poll.register(connection.fileno(), select.POLLIN)
     return bool(poll.poll(0))
 
 
 def has_rows(cursor: Any) -> bool:
-    """Whether a statement returned a table, empty or not. (``description`` would tell too, and build it anew.)"""
+    """Whether a statement returned a table, empty or not. (``description`` says so, too, but builds a list.)"""
     return cursor.pgresult is not None and cursor.pgresult.nfields > 0
 
 
 def read_raw(cursor: Any) -> Any:
-    """The same cursor, in binary format, with loaders that all run in C and make no objects that nobody may need."""
+    """The same cursor with loaders that run in C and make no UUIDs, dicts and datetimes, which may not be needed."""
     cursor.adapters.register_loader("uuid", ByteaBinaryLoader)
     cursor.adapters.register_loader("json", ByteaBinaryLoader)
     cursor.adapters.register_loader("timestamptz", Int8BinaryLoader)

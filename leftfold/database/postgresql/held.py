@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from functools import partial
 from itertools import count
 from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
@@ -17,27 +18,24 @@ from leftfold.database.postgresql.connection import ConnectionLost, PostgresqlCo
 from leftfold.database.postgresql.database import PostgresqlDatabase
 from leftfold.database.postgresql.driver import BlockingDriver, Statements, has_rows, read_raw
 from leftfold.database.protocol import Row
+from leftfold.database.statements import statement
 from leftfold.database.user_connections import check_kind, driver_connection, not_in_transaction, wrong_kind
-from leftfold.errors import InvalidArgument, LeftfoldError, StoreUnavailable, TransactionConflict
+from leftfold.errors import InvalidArgument, InvalidState, LeftfoldError, StoreUnavailable, TransactionConflict
 
 Result = TypeVar("Result")
 
 _CONFLICTS = ("40001", "40P01")  # serialization_failure, deadlock_detected
 _savepoints = count(1)
 _known: WeakKeyDictionary[Any, set[str]] = WeakKeyDictionary()
-"""Connections, and the stores to whose databases they were seen to lead; where one leads never changes."""
-
-_PLACE = (
-    "SELECT d.oid::bigint, to_regclass(%s)::oid::bigint, d.datname::text FROM pg_database d "
-    "WHERE d.datname = current_database()"
-)
+"""Connections, and the stores to whose databases they were seen to lead. That never changes for a connection."""
+_statement = partial(statement, "leftfold.database.postgresql")
 
 
 class HeldPostgresqlConnection(PostgresqlConnection):
     """A `Connection` whose transaction cannot be repeated here: collisions are the user's to retry."""
 
     async def execute_own(self, sql: str, parameters: Sequence[Any]) -> list[Row]:
-        """A statement of the user's: only what ends the transaction has words of ours."""
+        """A statement of the user's: the driver's own errors, but for those that end the transaction."""
         try:
             return await self.execute(sql, parameters)
         except ConnectionLost:
@@ -59,14 +57,13 @@ class HeldPostgresqlConnection(PostgresqlConnection):
 
 
 class HeldPostgresqlDatabase(PostgresqlDatabase, Held):
-    """One connection, asked before each use whether it still is what a transaction of the user's must be."""
+    """The user's connection; before each use it is checked for being open, in a transaction and not failed."""
 
     def __init__(self, database: PostgresqlDatabase, held: Any) -> None:
         super().__init__(database.url, database.driver, database.waiting)
         Held.__init__(self)
         self._own = database
         self._held = held
-        self._identity = f"SELECT store FROM {database.table('epochs')} ORDER BY epoch DESC LIMIT 1"
         self._blocking = isinstance(database.driver, BlockingDriver)
         if not isinstance(held, PostgresqlConnection):
             check_kind(held, "postgresql", blocking=self._blocking)
@@ -83,7 +80,7 @@ class HeldPostgresqlDatabase(PostgresqlDatabase, Held):
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[PostgresqlConnection]:
-        """A savepoint: what happens inside is undone alone if it fails."""
+        """A savepoint: if the block fails, it alone is undone."""
         name = f"leftfold_{next(_savepoints)}"
         async with self._used() as connection:
             await connection.execute(f"SAVEPOINT {name}")
@@ -93,7 +90,7 @@ class HeldPostgresqlDatabase(PostgresqlDatabase, Held):
             except ConnectionLost:
                 raise
             except BaseException:
-                with suppress(LeftfoldError, psycopg.Error):  # lost, or ended inside: what was raised says more
+                with suppress(LeftfoldError, psycopg.Error):  # lost, or ended inside: the error under way says more
                     await connection.execute(f"ROLLBACK TO SAVEPOINT {name}")
                     await connection.execute(f"RELEASE SAVEPOINT {name}")
                 raise
@@ -103,7 +100,7 @@ class HeldPostgresqlDatabase(PostgresqlDatabase, Held):
             return await connection.execute_own(sql, parameters)
 
     async def check_committable(self) -> None:
-        """PostgreSQL answers COMMIT of a failed transaction with a ROLLBACK and no error, and without one, too."""
+        """PostgreSQL answers COMMIT with no error where nothing is committed: in a failed transaction, and in none."""
         raw = await self._raw()
         if raw.closed:
             raise ConnectionLost(
@@ -150,18 +147,16 @@ class HeldPostgresqlDatabase(PostgresqlDatabase, Held):
         if not isinstance(raw, psycopg.Connection if self._blocking else psycopg.AsyncConnection):
             raise wrong_kind(raw, "postgresql", blocking=self._blocking)
         if raw.closed:
-            raise InvalidArgument("this connection is closed: pass one that is open and in a transaction")
+            raise InvalidState("this connection is closed: pass one that is open and in a transaction")
         if raw.pgconn.pipeline_status != PipelineStatus.OFF:
-            raise InvalidArgument(
-                "this connection is in pipeline mode, where answers come late: use it outside of that"
-            )
+            raise InvalidState("this connection is in pipeline mode, where answers come late: use it outside of that")
         return raw
 
     async def _check_place(self, raw: Any, connection: PostgresqlConnection) -> None:
-        """That it leads to the store's own database, and carries text as it is.
+        """`InvalidArgument` unless it leads to the store's own database, in UTF-8.
 
-        Compared are the oids of database and table, and the store's identity, which a physical copy of the cluster
-        shares until it is given another.
+        It compares the oids of database and table, and the store's identity. A physical copy of the cluster shares them
+        all until it is given another identity.
         """
         if raw.info.encoding != "utf-8":
             raise InvalidArgument(
@@ -169,10 +164,10 @@ class HeldPostgresqlDatabase(PostgresqlDatabase, Held):
                 "would not come back as they are: use UTF8"
             )
         async with self._own.connection() as own:
-            [ours] = await own.execute(_PLACE, (self.table("events"),))
-            identity = await own.execute(self._identity)
-        [theirs] = await connection.execute(_PLACE, (self.table("events"),))
-        if theirs != ours or await connection.execute(self._identity) != identity:
+            [ours] = await own.execute(_statement("place"), (self.table("events"),))
+            identity = await own.execute(_statement("identity", self.url.schema))
+        [theirs] = await connection.execute(_statement("place"), (self.table("events"),))
+        if theirs != ours or await connection.execute(_statement("identity", self.url.schema)) != identity:
             raise InvalidArgument(
                 f"this connection leads to the database {theirs[2]!r}, and the store is {self.place}: pass a "
                 "connection to the store's own database, or connect the store to the connection's"
@@ -180,26 +175,26 @@ class HeldPostgresqlDatabase(PostgresqlDatabase, Held):
 
 
 class _Blocking:
-    """Statements on a connection whose row factory and cursors may be of any kind."""
+    """Statements with cursors of our own: the connection may have another row factory or class of cursors."""
 
     def __init__(self, held: Held) -> None:
-        self._turn = held.turn
+        self._call = held.call
 
     async def execute(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
         cursor = psycopg.Cursor(connection, row_factory=tuple_row)
-        with self._turn():
+        with self._call():
             cursor.execute(sql, parameters or None)
         return cursor.fetchall() if has_rows(cursor) else []
 
     async def execute_raw(self, connection: Any, sql: str, parameters: Sequence[Any]) -> list[Row]:
         cursor = read_raw(psycopg.Cursor(connection, row_factory=tuple_row))
         cursor.format = Format.BINARY
-        with self._turn():
+        with self._call():
             rows: list[Row] = cursor.execute(sql, parameters).fetchall()
         return rows
 
     async def execute_many(self, connection: Any, sql: str, parameters: Sequence[Sequence[Any]]) -> None:
-        with self._turn():
+        with self._call():
             psycopg.Cursor(connection).executemany(sql, parameters)
 
 
@@ -229,8 +224,8 @@ def _conflict(error: psycopg.Error) -> TransactionConflict:
     )
 
 
-def _failed() -> InvalidArgument:
-    return InvalidArgument(
+def _failed() -> InvalidState:
+    return InvalidState(
         "an earlier statement of this transaction failed, and PostgreSQL takes nothing more from it: roll it back and "
         "run it again. To go on after an error, put what may fail into a savepoint (`with tx.savepoint():`)"
     )

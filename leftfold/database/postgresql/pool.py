@@ -1,4 +1,8 @@
-"""Where psycopg's pools get connections from: first the one that showed that the server answers, then new ones."""
+"""A pool's connections: the first shows, before the pool is made, that the server answers; the others are new.
+
+A store opens a connection of its own first, because psycopg's pool would try in the background and report a time-out.
+From that attempt the user gets the server's own words, and the pool starts with this connection.
+"""
 
 from __future__ import annotations
 
@@ -10,7 +14,7 @@ import psycopg
 
 
 def starting_with(first: psycopg.Connection[Any]) -> type[psycopg.Connection[Any]]:
-    """A pool's ``connection_class``; ``first`` is taken before another connection is made."""
+    """A pool's ``connection_class``; its first connection is ``first``."""
     there = [first]
 
     class Connecting(psycopg.Connection[Any]):
@@ -24,8 +28,12 @@ def starting_with(first: psycopg.Connection[Any]) -> type[psycopg.Connection[Any
 
 
 def async_starting_with(first: psycopg.AsyncConnection[Any]) -> type[psycopg.AsyncConnection[Any]]:
-    """The same for asyncio. A pool's worker that is cancelled meanwhile ends: psycopg's would take it for an error, try
-    again later and go on, and `asyncio.run`, which cancels what is left and waits for it, would never return."""
+    """The same for asyncio.
+
+    The danger: `asyncio.run` ends while the pool is connecting. It cancels the pool's worker task and waits for it.
+    psycopg_pool takes the cancellation for a failed attempt and tries again later: `asyncio.run` never returns. Hence
+    the worker is cancelled again, on every turn of the loop, until it is done.
+    """
     there = [first]
 
     class Connecting(psycopg.AsyncConnection[Any]):

@@ -1,15 +1,15 @@
-"""Reading from a streaming replica without ever seeing less than the primary has shown, or anything else.
+"""Reading from a streaming replica: exactly what the primary has shown, or nothing.
 
-The primary gives a `Mark`: the event up to which is to be read, and the place in its WAL behind everything that it has
-made visible. A connection to the replica is used only once it has replayed that place (asked on that very connection,
-because a URL may lead to several replicas), on the same timeline of the same cluster, and shows that event. Statements
-after that see everything up to the mark, also if the replica is promoted meanwhile: what it then writes stands beyond.
-In every other case the answer is that the primary must be asked.
+The primary gives a `Mark`: the last event to be read, and the place in its WAL behind everything that is visible. A
+connection to the replica is used once it has replayed that place, on the same timeline of the same cluster, and shows
+that event. (The connection itself is asked, because a URL may lead to several replicas.) Later statements see all up to
+the mark, even if the replica is promoted meanwhile: its own writes stand beyond. In every other case the primary must
+be asked.
 
 The WAL place is that of insertion, because commits with synchronous_commit off are visible before they are flushed. But
-what an open transaction has written may stay there unflushed, hence unsent, for many seconds. So a wait that lasts
-makes the primary flush, once. Waiting is done by short statements: one long one would hold a snapshot, which can stop
-the very replay that it waits for (see the discussion of PostgreSQL's own WAIT FOR LSN).
+the WAL of an open transaction may stay unflushed, hence unsent, for many seconds. So a long wait makes the primary
+flush, once. The replica waits in short statements: a long statement would hold a snapshot, which can stop the very
+replay that it waits for (see the discussion of PostgreSQL's own WAIT FOR LSN).
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from leftfold.errors import InvalidArgument, StoreUnavailable
 PATIENCE = 1.0
 """Seconds that a read waits for the replica, to connect or to catch up, before it goes to the primary."""
 RETRY = 1.0
-"""Seconds between attempts to read from a replica that was given up; one read makes the attempt."""
+"""Seconds between attempts to read from a replica that was given up; a single read makes the attempt."""
 _NUDGE = 0.05
 _LONGEST_PAUSE = 0.02
 logger = logging.getLogger("leftfold")
 
 
 class Mark(NamedTuple):
-    """What the primary shows at one moment: its last event in question, and the end of its WAL after that."""
+    """The primary at one moment: the last event to be read, and the end of the WAL after that."""
 
     position: int
     event_id: UUID
@@ -53,7 +53,7 @@ class Mark(NamedTuple):
 
 
 class Replica:
-    """A streaming replica that is there, or not for now. ``served`` and ``declined`` count reads."""
+    """A streaming replica, which may be away. ``served`` and ``declined`` count reads."""
 
     def __init__(self, primary: PostgresqlDatabase, database: PostgresqlDatabase) -> None:
         self.served = 0
@@ -65,10 +65,10 @@ class Replica:
         self._is_closed = False
         self._is_away = False
         self._next_try = 0.0
-        self._opening = database.waiting.turns(1)
+        self._opening = database.waiting.semaphore(1)
 
     async def open(self) -> None:
-        """Connect, and see that it is a replica of the primary (`InvalidArgument`); being away is no error."""
+        """Connect; `InvalidArgument` if it is no replica of the primary. A replica that is away is no error."""
         self._is_closed = False
         try:
             await self._open()
@@ -76,7 +76,7 @@ class Replica:
             self._leave(str(error))
 
     async def rows(self, mark: Mark, sql: str, parameters: Sequence[Any]) -> list[Row] | None:
-        """What a statement gives (raw) that asks for nothing beyond the mark; None if the primary must be asked."""
+        """The raw rows of a statement about events up to the mark; None if the primary must be asked."""
         rows = await self._attempted(mark, sql, parameters) if self._may_try() else None
         if rows is None:
             self.declined += 1
@@ -88,12 +88,12 @@ class Replica:
         return rows
 
     async def close(self) -> None:
-        """Close its connections."""
+        """Close the connections."""
         self._is_closed, self._is_open, self._has_pool = True, False, False
         await self._database.close()
 
     def _may_try(self) -> bool:
-        """Always while it is there; else for one read now and then."""
+        """Always while the replica is there; else for a single read now and then."""
         if self._is_closed:
             return False
         if self._is_away:
@@ -107,7 +107,7 @@ class Replica:
         try:
             try:
                 return await self._read(mark, sql, parameters)
-            except ConnectionLost:  # it may have died while nobody used it, which says nothing about the others
+            except ConnectionLost:  # it may have died while idle: another connection may be alive
                 return await self._read(mark, sql, parameters)
         except (StoreUnavailable, InvalidArgument) as error:
             self._leave(str(error))
@@ -116,7 +116,7 @@ class Replica:
         return None
 
     async def _read(self, mark: Mark, sql: str, parameters: Sequence[Any]) -> list[Row]:
-        """`StoreUnavailable` says why the replica cannot give it."""
+        """The rows, or `StoreUnavailable`, which says why there are none."""
         await self._open()
         async with self._database.connection() as connection:
             await self._reach(connection, mark)
@@ -129,7 +129,7 @@ class Replica:
         self._next_try = time.monotonic() + RETRY
 
     async def _open(self) -> None:
-        """Once, however many reads find it not open."""
+        """Connect once, however many reads find it not open."""
         if self._is_open:
             return
         async with self._opening:
@@ -160,7 +160,7 @@ class Replica:
         self._is_open = True
 
     async def _reach(self, connection: PostgresqlConnection, mark: Mark) -> None:
-        """Return as soon as the connection shows everything up to the mark; `StoreUnavailable` if it does not."""
+        """Wait until the connection shows everything up to the mark; `StoreUnavailable` if it does not in time."""
         place, began, pause, nudged = self._database.place, time.monotonic(), 0.001, False
         while True:
             is_replica, system, timeline, has_replayed, found = await self._progress(connection, mark)
@@ -171,7 +171,7 @@ class Replica:
                     f"{place} is on timeline {timeline} of cluster {system}, and the primary on {mark.timeline} of "
                     f"{mark.system} (after a failover: until the replica's next restart point)"
                 )
-            if has_replayed and found is not None:  # it may be replayed after this statement's snapshot: ask again
+            if has_replayed and found is not None:  # None: the event was replayed after this statement's snapshot
                 if found == mark.event_id:
                     return
                 raise StoreUnavailable(f"{place} has another event at position {mark.position}: another history")
@@ -185,7 +185,7 @@ class Replica:
             pause = min(2 * pause, _LONGEST_PAUSE)
 
     async def _progress(self, connection: PostgresqlConnection, mark: Mark) -> Row:
-        """How far its server has come; a table that is not there yet has no event yet."""
+        """How far its server has replayed. Without a table yet it has no event yet."""
         events = f"(SELECT e.id FROM {self._primary.table('events')} e WHERE e.position = %s)"
         question = statement("leftfold.database.postgresql.replication", "progress")
         try:
@@ -195,7 +195,7 @@ class Replica:
         return row
 
     async def _nudge(self, mark: Mark) -> None:
-        """Have the primary flush up to the mark, if it has not: by an empty message in its WAL."""
+        """Make the primary flush up to the mark, by an empty message in its WAL."""
         question = statement("leftfold.database.postgresql.replication", "flush")
         with suppress(StoreUnavailable, psycopg.Error):
             async with self._primary.connection() as connection:
@@ -203,7 +203,7 @@ class Replica:
 
 
 class ReplicatedDatabase(PostgresqlDatabase):
-    """A primary with a replica at its side, opened and closed with it."""
+    """A primary with a replica, which is opened and closed with it."""
 
     def __init__(self, url: PostgresqlUrl, driver: Driver, waiting: Waiting, replica: PostgresqlDatabase) -> None:
         super().__init__(url, driver, waiting)

@@ -1,8 +1,8 @@
-"""SQLite: one writing connection, a few reading ones, and the standard library's driver behind both doors.
+"""SQLite: a writing connection, a few reading connections, and the standard library's driver behind both doors.
 
-The standard library's ``sqlite3`` is used so that a user's own sqlite3 or SQLAlchemy connection to the same file in the
-same process is safe: two copies of the library in one process break each other's file locks. The async door runs each
-connection in a thread of its own, one hop for one operation.
+Two copies of the SQLite library in a process break each other's file locks. With the standard library's ``sqlite3``, a
+user's own sqlite3 or SQLAlchemy connection to the same file uses the same copy, and is safe. The async door runs each
+connection in a thread of its own, a hop for each operation.
 """
 
 from __future__ import annotations
@@ -31,9 +31,9 @@ _OLDEST = (3, 35, 0)
 class SqliteConnection:
     """A `Connection` over sqlite3. ``run`` takes a whole function to where the connection lives, in one hop."""
 
-    def __init__(self, raw: sqlite3.Connection, worker: Executor, place: str) -> None:
+    def __init__(self, raw: sqlite3.Connection, executor: Executor, place: str) -> None:
         self._raw = raw
-        self._worker = worker
+        self._executor = executor
         self._place = place
 
     async def execute(self, sql: str, parameters: Sequence[Any] = ()) -> list[Row]:
@@ -53,7 +53,7 @@ class SqliteConnection:
     async def run(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
         """``function(raw connection)``, in the connection's own thread under the async door."""
         try:
-            return await self._worker.call(self._call, function)
+            return await self._executor.call(self._call, function)
         except sqlite3.Error as error:
             unavailable = as_unavailable(error, self._place)
             if unavailable is None:
@@ -64,26 +64,28 @@ class SqliteConnection:
         return function(self._raw)
 
     async def close(self) -> None:
-        await self._worker.call(self._raw.close)
-        self._worker.close()
+        await self._executor.call(self._raw.close)
+        self._executor.close()
 
 
 class OwnSqliteConnection(SqliteConnection):
-    """One that was opened here, and is nobody else's."""
+    """A connection that the store has opened."""
 
     def __del__(self) -> None:
-        """Nobody refers to it any more, nor does a call under way.
+        """Close the connection: neither the store nor a call under way refers to it any more.
 
-        It was opened for a task that was cancelled meanwhile, or to a database in memory, whose rows Python would keep
-        until its next full garbage collection.
+        It was opened for a task that was cancelled meanwhile. Or its database is in memory, whose rows Python would
+        keep until its next full garbage collection.
         """
         with suppress(sqlite3.Error):
             self._raw.close()
 
 
 class SqliteDatabase:
-    """A `Database` in one SQLite file (WAL, every commit flushed unless the URL says ``synchronous=normal``), or in
-    memory, where one connection does it all."""
+    """A `Database` in an SQLite file, or in memory, where a single connection reads and writes.
+
+    A file is in WAL mode, and every commit is flushed unless the URL says ``synchronous=normal``.
+    """
 
     def __init__(self, url: SqliteUrl, waiting: Waiting) -> None:
         self.url = url
@@ -93,8 +95,8 @@ class SqliteDatabase:
         self.waiting = waiting
         self._writer: SqliteConnection | None = None
         self._idle: list[SqliteConnection] = []
-        self._writing = waiting.turns(1)
-        self._reading = waiting.turns(_READERS)
+        self._writing = waiting.semaphore(1)
+        self._reading = waiting.semaphore(_READERS)
 
     @property
     def dialect(self) -> Dialect:
@@ -147,7 +149,7 @@ class SqliteDatabase:
             return await self._writer.run(function)
 
     def reader(self) -> AbstractAsyncContextManager[SqliteConnection]:
-        """A connection for reading; in memory there is only the one that writes."""
+        """A connection for reading; in memory it is the writing connection."""
         return self.writer() if self._path is None else self._pooled()
 
     @asynccontextmanager
@@ -181,25 +183,25 @@ class SqliteDatabase:
                 await connection.close()
 
     async def _connect(self) -> SqliteConnection:
-        worker = self.waiting.worker()
+        executor = self.waiting.executor()
         try:
-            return await worker.call(self._opened, worker)
+            return await executor.call(self._opened, executor)
         except sqlite3.Error as error:
-            worker.close()
+            executor.close()
             raise as_unavailable(error, self._place) or _unusable(error, self._place) from error
 
-    def _opened(self, worker: Executor) -> SqliteConnection:
-        return OwnSqliteConnection(_open(self._path, self._synchronous), worker, self._place)
+    def _opened(self, executor: Executor) -> SqliteConnection:
+        return OwnSqliteConnection(_open(self._path, self._synchronous), executor, self._place)
 
 
 def roll_back(raw: sqlite3.Connection) -> None:
-    """End a transaction, if there still is one: some errors (disk full) have ended it already."""
+    """End a transaction that is still there: some errors (disk full) have ended it already."""
     if raw.in_transaction:
         raw.execute("ROLLBACK")
 
 
 def as_unavailable(error: sqlite3.Error, place: str) -> StoreUnavailable | None:
-    """The error of a database that cannot be used, in words; None if the database is fine and the statement is not."""
+    """The error in words if the database cannot be used; None if the statement is at fault."""
     code = getattr(error, "sqlite_errorcode", None)
     primary = None if code is None else code & 0xFF
     reasons = {

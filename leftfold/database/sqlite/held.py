@@ -15,7 +15,7 @@ from leftfold.database.sqlite.database import SqliteConnection, SqliteDatabase
 from leftfold.database.user_connections import check_kind, driver_connection, is_one_of, not_in_transaction, wrong_kind
 from leftfold.doors.blocking import BlockingExecutor, BlockingWaiting
 from leftfold.doors.protocol import Executor
-from leftfold.errors import InvalidArgument, StoreUnavailable, TransactionConflict
+from leftfold.errors import InvalidArgument, InvalidState, StoreUnavailable, TransactionConflict
 
 Result = TypeVar("Result")
 
@@ -29,7 +29,7 @@ class HeldSqliteConnection(SqliteConnection):
     async def run(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
         def plainly(raw: sqlite3.Connection) -> Result:
             rows, texts = raw.row_factory, raw.text_factory
-            raw.row_factory, raw.text_factory = None, str  # theirs are for rows of their own
+            raw.row_factory, raw.text_factory = None, str  # the user's factories are for the user's rows
             try:
                 return function(raw)
             except sqlite3.OperationalError as error:
@@ -51,14 +51,14 @@ class HeldSqliteConnection(SqliteConnection):
 
 
 class HeldSqliteDatabase(SqliteDatabase, Held):
-    """One connection, asked before each use whether it still is what a transaction of the user's must be."""
+    """The user's connection; before each use it is checked for being open and in a transaction."""
 
     def __init__(self, database: SqliteDatabase, held: Any) -> None:
         super().__init__(database.url, database.waiting)
         Held.__init__(self)
         self._held = held
         self._blocking = isinstance(database.waiting, BlockingWaiting)
-        self._in_turn = _InTurn(self)
+        self._in_order = _InOrder(self)
         self._checked = False
         if not isinstance(held, SqliteConnection):
             check_kind(held, "sqlite", blocking=self._blocking)
@@ -76,7 +76,7 @@ class HeldSqliteDatabase(SqliteDatabase, Held):
             raise in_the_drivers_words(unavailable) from None
 
     async def check_committable(self) -> None:
-        """SQLite goes on after most errors: what failed has been undone alone."""
+        """SQLite goes on after most errors: a failed statement has been undone alone."""
         await self._connection()
 
     def failure_of_commit(self, error: Exception) -> Exception:
@@ -93,12 +93,12 @@ class HeldSqliteDatabase(SqliteDatabase, Held):
         yield await self._connection()
 
     async def write(self, function: Callable[[sqlite3.Connection], Result]) -> Result:
-        """``function(raw connection)``, in one hop; what it begins in place of a transaction is `in_savepoint`."""
+        """``function(raw connection)``, in one hop; it makes a savepoint (`in_savepoint`), not a transaction."""
         return await (await self._connection()).run(function)
 
     @asynccontextmanager
     async def transaction(self) -> AsyncIterator[Connection]:
-        """A savepoint: what happens inside is undone alone if it fails."""
+        """A savepoint: if the block fails, it alone is undone."""
         name = f"leftfold_{next(_savepoints)}"
         connection = await self._connection()
         await connection.run(begin)
@@ -107,7 +107,7 @@ class HeldSqliteDatabase(SqliteDatabase, Held):
             yield connection
             await connection.execute(f"RELEASE {name}")
         except BaseException:
-            with suppress(InvalidArgument):  # ended meanwhile: what was raised says more
+            with suppress(InvalidState):  # ended meanwhile: the error under way says more
                 await connection.run(lambda raw: undo(raw, name))
             raise
 
@@ -116,16 +116,16 @@ class HeldSqliteDatabase(SqliteDatabase, Held):
         if isinstance(self._held, SqliteConnection):  # of `store.transaction()`, so our own
             if not self._held._raw.in_transaction:
                 raise ended_inside()
-            worker = self._in_turn if self._blocking else self._held._worker
-            return HeldSqliteConnection(self._held._raw, worker, str(self.url))
+            executor = self._in_order if self._blocking else self._held._executor
+            return HeldSqliteConnection(self._held._raw, executor, str(self.url))
         if self.url.path is None:
             raise InvalidArgument(
                 "a store in memory has one connection, which is its own: use `with store.transaction() as tx`"
             )
-        raw, worker = self._driven(await driver_connection(self._held))
+        raw, executor = self._driven(await driver_connection(self._held))
         if not _in_transaction(raw) and not _begins(raw):
             raise not_in_transaction(self._held, 'execute("BEGIN IMMEDIATE") before it')
-        connection = HeldSqliteConnection(raw, worker, str(self.url))
+        connection = HeldSqliteConnection(raw, executor, str(self.url))
         if not self._checked:
             [(_, _, path), *_] = await connection.execute("PRAGMA database_list")
             self._checked = _same_file(path, self.url.path)
@@ -137,36 +137,38 @@ class HeldSqliteDatabase(SqliteDatabase, Held):
         return connection
 
     def _driven(self, held: Any) -> tuple[sqlite3.Connection, Executor]:
-        """The raw connection, and where its calls run."""
+        """The raw connection, and the executor of its calls."""
         if self._blocking and isinstance(held, sqlite3.Connection):
-            return held, self._in_turn
+            return held, self._in_order
         if not self._blocking and is_one_of(held, "aiosqlite", "Connection"):
             try:
-                return held._conn, _AiosqliteWorker(held)
+                return held._conn, _AiosqliteExecutor(held)
             except ValueError as error:
-                raise InvalidArgument(f"this aiosqlite connection is not open ({error})") from error
+                raise InvalidState(
+                    f"this aiosqlite connection is not open ({error}): pass an open connection in a transaction"
+                ) from error
         raise wrong_kind(held, "sqlite", blocking=self._blocking)
 
 
-class _InTurn(BlockingExecutor):
-    """Calls run where they are made, and those of several threads one after the other: each is a savepoint."""
+class _InOrder(BlockingExecutor):
+    """Runs calls in the calling thread, one at a time: each is a savepoint, and savepoints must not interleave."""
 
     def __init__(self, held: Held) -> None:
-        self._turn = held.turn
+        self._call = held.call
 
     async def call(self, function: Callable[..., Result], *arguments: Any) -> Result:
-        with self._turn():
+        with self._call():
             return function(*arguments)
 
 
 def _same_file(path: str, other: str) -> bool:
     try:
         return samefile(path, other)
-    except OSError:  # there is none: in memory, or deleted
+    except OSError:  # no such file: in memory, or deleted
         return False
 
 
-class _AiosqliteWorker:
+class _AiosqliteExecutor:
     """The thread of an aiosqlite connection: a whole append goes there in one hop, as aiosqlite's own calls do."""
 
     def __init__(self, connection: Any) -> None:
@@ -181,13 +183,13 @@ class _AiosqliteWorker:
 
 
 def begin(raw: sqlite3.Connection) -> None:
-    """What Python's sqlite3 does before a write, with IMMEDIATE, so that it waits here and not in the middle."""
+    """Begin as Python's sqlite3 does before a write, but IMMEDIATE: it waits for the lock here, not in the middle."""
     if not raw.in_transaction:
         raw.execute("BEGIN IMMEDIATE")
 
 
 def in_savepoint(raw: sqlite3.Connection, function: Callable[[], Result]) -> Result:
-    """What the function does is undone alone if it fails, and the transaction goes on."""
+    """If the function fails, its writes alone are undone, and the transaction goes on."""
     name = f"leftfold_{next(_savepoints)}"
     begin(raw)
     raw.execute(f"SAVEPOINT {name}")
@@ -212,10 +214,10 @@ def _in_transaction(raw: sqlite3.Connection) -> bool:
     try:
         return raw.in_transaction
     except sqlite3.ProgrammingError as error:
-        raise InvalidArgument("this connection is closed: pass one that is open and in a transaction") from error
+        raise InvalidState("this connection is closed: pass one that is open and in a transaction") from error
 
 
 def _begins(raw: sqlite3.Connection) -> bool:
-    """Whether it is of a kind that begins a transaction by itself, which a commit() of the user's ends."""
+    """Whether the connection begins transactions by itself, for a commit() of the user's to end."""
     control = getattr(raw, "autocommit", _LEGACY)
     return raw.isolation_level is not None if control == _LEGACY else not control

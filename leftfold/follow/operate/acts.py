@@ -92,7 +92,7 @@ class Acts:
 
     async def skip(self, name: str, *, who: str | None, why: str, position: int) -> Failure:
         """Go on behind the event at ``position``, in front of which it stands still, without ever applying it."""
-        survey = await self._log.survey(position)
+        survey = await self._log.state(position)
         async with self._database.transaction() as connection:
             stuck = await self._stuck(connection, await self._live(connection, name))
             at = [(partition, failure) for partition, failure in stuck if failure.position == position]

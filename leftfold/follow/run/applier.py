@@ -23,8 +23,8 @@ from leftfold.follow.options import OnFailure, Retry
 from leftfold.follow.processor import PageHandler
 from leftfold.follow.run.reader import Reader
 from leftfold.log.contract import Log
+from leftfold.log.page_size import PageSize
 from leftfold.log.subscription.cursor import Cursor
-from leftfold.log.subscription.page_size import PageSize
 
 _RATE_WEIGHT = 0.3
 _FIRST_PAGE = 100

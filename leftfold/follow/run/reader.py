@@ -15,8 +15,8 @@ from operator import attrgetter
 from leftfold.events import Query, RecordedEvent
 from leftfold.log.buckets import Buckets
 from leftfold.log.contract import Log
+from leftfold.log.page_size import PAGE_BYTES, PageSize
 from leftfold.log.subscription.cursor import Cursor
-from leftfold.log.subscription.page_size import PAGE_BYTES, PageSize
 
 WINDOW = 10_000
 """How many positions the window may span."""
@@ -83,7 +83,7 @@ class RememberingReader(Reader):
     def __init__(self, log: Log, pages: int) -> None:
         self._pages = pages
         self._kept: OrderedDict[tuple[object, ...], list[RecordedEvent]] = OrderedDict()
-        self._turn = log.database.waiting.turns(1)
+        self._turn = log.database.waiting.semaphore(1)
         self.reads = 0
         """How often the log was read."""
 

@@ -1,7 +1,7 @@
-"""Which projections are inline: recorded in the database, one row, so that nobody writes past a read model unknowingly.
+"""Which projections are inline: the database records their set and its digest, in a single row.
 
-Every append is judged under a lock that whoever changes the set takes exclusively, and brings the digest of the set
-that its process maintains. One that brings another is refused.
+Every append sends the digest of the set that its process maintains; a mismatch is refused. So no append writes past a
+read model unknowingly. The append is judged under a shared lock, which a change of the set takes exclusively.
 """
 
 from __future__ import annotations
@@ -33,12 +33,12 @@ _decode = msgspec.json.Decoder(list[Member]).decode
 
 
 def digest_of(members: InlineSet) -> str:
-    """What an append brings; empty for the empty set."""
+    """The digest that an append sends; empty for the empty set."""
     return sha256(_encoded(members)).hexdigest()[:16] if members else ""
 
 
 async def lock_inline_set(connection: Connection, database: Database) -> None:
-    """Wait for appends that are in flight, and keep others waiting until the transaction ends, as SQLite's does anyway.
+    """Wait for appends that are in flight, and let others wait until the transaction ends, as in SQLite they do anyway.
 
     `StoreUnavailable` if that takes longer than `PATIENCE`.
     """
@@ -48,18 +48,18 @@ async def lock_inline_set(connection: Connection, database: Database) -> None:
 
 
 async def read_inline_set(connection: Connection, database: Database) -> InlineSet:
-    """What the database has recorded."""
+    """The set that the database records."""
     rows = await connection.execute(f"SELECT members FROM {database.table('inline_set')}")
     if not rows:
         raise ProcessorOutdated(
-            f"the table {database.table('inline_set')} is empty (restored without its data?), so nobody can tell which "
-            "projections are inline: restore its row, or insert ('', '[]') if there were none"
+            f"the table {database.table('inline_set')} is empty (restored without its data?), so it does not tell "
+            "which projections are inline: restore its row, or insert ('', '[]') if there were none"
         )
     return frozenset(_decode(rows[0][0]))
 
 
 async def write_inline_set(connection: Connection, database: Database, members: InlineSet) -> None:
-    """Record another set; the caller holds the lock."""
+    """Record another set; the caller holds the lock of `lock_inline_set`."""
     mark = "?" if database.dialect == "sqlite" else "%s"
     await connection.execute(
         f"UPDATE {database.table('inline_set')} SET digest = {mark}, members = {mark}",
@@ -89,7 +89,7 @@ def outdated(recorded: InlineSet, own: InlineSet) -> ProcessorOutdated:
 
 
 def _calls(to: str, members: Iterable[Member]) -> str:
-    return ", ".join(f"store.projector([…]).switch({one.name!r}, to={to!r})" for one in sorted(members))
+    return ", ".join(f"store.projector([…]).switch({member.name!r}, to={to!r})" for member in sorted(members))
 
 
 def _listed(members: Iterable[Member]) -> str:

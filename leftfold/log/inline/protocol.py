@@ -1,8 +1,8 @@
 """Inline projections as the log sees them: work that belongs into the append's own transaction.
 
-The log knows neither read models nor folds. It asks, before an append is sent, which rows it concerns, locks those
-together with everything else that it locks, and hands over what has just been stored, on the transaction's connection.
-What is done there commits with the append, or is undone with it.
+The log knows neither read models nor folds. Before an append is sent, the log asks which rows it concerns, and locks
+them together with everything else that it locks. Then it hands over what has just been stored, on the transaction's
+connection. What is done there commits with the append, or is undone with it.
 """
 
 from __future__ import annotations
@@ -23,9 +23,9 @@ Rows = Sequence[Any]
 
 @dataclass(slots=True)
 class StoredAppend:
-    """An append that the transaction has just stored: its number in the batch, and where and when it stands.
+    """An append that the transaction has just stored: its number in the batch, its stream's version, its positions.
 
-    The ``positions`` are those of the whole batch; its own begin behind ``start`` others.
+    The ``positions`` are those of the whole batch; this append's begin behind ``start`` others.
     """
 
     number: int
@@ -36,16 +36,16 @@ class StoredAppend:
     recorded: int | str
 
 
-def recorded_events(placed: Iterable[StoredAppend], registry: Registry) -> list[RecordedEvent]:
+def recorded_events(stored: Iterable[StoredAppend], registry: Registry) -> list[RecordedEvent]:
     """The events of appends, in order, as they will be read."""
     return [
         RecordedEvent(
-            one.positions[one.start + at], one.append.stream, one.version - len(one.append.events) + at + 1,
+            each.positions[each.start + at], each.append.stream, each.version - len(each.append.events) + at + 1,
             event.id.bytes, event.type, event.schema_version, event.data, event.metadata, event.tags,
-            one.recorded if event.occurred_at is None else moment.to_text(event.occurred_at), one.recorded, registry,
+            each.recorded if event.occurred_at is None else moment.to_text(event.occurred_at), each.recorded, registry,
         )
-        for one in placed
-        for at, event in enumerate(one.append.events)
+        for each in stored
+        for at, event in enumerate(each.append.events)
     ]  # fmt: skip
 
 
@@ -54,11 +54,11 @@ class Inline(Protocol):
 
     members: InlineSet
     digest: str
-    """Empty if there are none; then nothing else is asked."""
+    """Empty without projections; then nothing else is asked."""
     shares_rows: bool
     """Whether appends to different streams may concern the same row."""
 
-    def touch(self, append: Append) -> Append:
+    def with_row_locks(self, append: Append) -> Append:
         """The append with the rows that it will concern, as far as that can be told before it is stored.
 
         `ProcessorFailed` if a projection cannot tell.
@@ -67,13 +67,13 @@ class Inline(Protocol):
     async def fetch(
         self, connection: Connection, appends: Sequence[Append], first: Sequence[Statement] = ()
     ) -> tuple[list[list[Row]], Rows]:
-        """Run what comes ``first``, which locks the rows that the appends were told to touch, and fetch those.
+        """Run the statements ``first``, which lock the appends' rows, and fetch these rows.
 
         `ProcessorOutdated` if a table of theirs is gone.
         """
 
-    def fold(self, placed: Sequence[StoredAppend], rows: Rows) -> list[Statement]:
-        """Statements that bring the rows up to date with what the transaction has stored, in this order.
+    def fold(self, stored: Sequence[StoredAppend], rows: Rows) -> list[Statement]:
+        """The statements, in order, that bring the rows up to date with what the transaction has stored.
 
         `BatchRefused` undoes the transaction.
         """
@@ -86,25 +86,25 @@ class NoInline:
     digest = ""
     shares_rows = False
 
-    def touch(self, append: Append) -> Append:
-        """As it is."""
+    def with_row_locks(self, append: Append) -> Append:
+        """The append as it is."""
         return append
 
     async def fetch(
         self, connection: Connection, appends: Sequence[Append], first: Sequence[Statement] = ()
     ) -> tuple[list[list[Row]], Rows]:
-        """Only what comes first."""
+        """Run the statements ``first`` alone."""
         return await connection.execute_all(first), ()
 
-    def fold(self, placed: Sequence[StoredAppend], rows: Rows) -> list[Statement]:
-        """Nothing to do."""
+    def fold(self, stored: Sequence[StoredAppend], rows: Rows) -> list[Statement]:
+        """No statements."""
         return []
 
 
 class BatchRefused(Exception):
     """Some appends of a batch cannot be kept: the transaction is undone, and the others go once more without them.
 
-    ``failures``, by number, are final; who is ``moved`` goes again, too, with other rows to lock.
+    ``failures``, by number, are final. The appends in ``moved`` go again, too, with other rows to lock.
     """
 
     def __init__(self, failures: Mapping[int, LeftfoldError], moved: Mapping[int, Append]) -> None:
@@ -113,7 +113,7 @@ class BatchRefused(Exception):
 
 
 class Batch:
-    """What is still to be appended of a batch, and what has come of the rest."""
+    """The appends that are still to be stored, and the outcomes of the rest."""
 
     def __init__(self, appends: Sequence[Append], inline: Inline) -> None:
         self._outcomes: list[Outcome | None] = [None] * len(appends)
@@ -121,15 +121,15 @@ class Batch:
         self.appends: list[Append] = []
         for number, append in enumerate(appends):
             try:
-                touched = append if append.touched is not None else inline.touch(append)
+                locking = append if append.row_locks is not None else inline.with_row_locks(append)
             except LeftfoldError as failure:
                 self._outcomes[number] = failure
                 continue
             self._numbers.append(number)
-            self.appends.append(touched)
+            self.appends.append(locking)
 
     def refuse(self, refused: BatchRefused) -> None:
-        """Go on without those that have failed."""
+        """Drop the failed appends from the batch, and change the rows of the moved ones."""
         going = []
         for at, (number, append) in enumerate(zip(self._numbers, self.appends, strict=True)):
             if at in refused.failures:
@@ -139,7 +139,7 @@ class Batch:
         self._numbers, self.appends = [number for number, _ in going], [append for _, append in going]
 
     def settle(self, outcomes: Sequence[Outcome]) -> list[Outcome]:
-        """All outcomes, now that those of the appends that remained are known."""
+        """The outcomes of the whole batch, given those of the appends that are still in it."""
         for number, outcome in zip(self._numbers, outcomes, strict=True):
             self._outcomes[number] = outcome
         return [outcome for outcome in self._outcomes if outcome is not None]
@@ -147,4 +147,4 @@ class Batch:
     @property
     def failure(self) -> LeftfoldError | None:
         """The first refusal."""
-        return next((one for one in self._outcomes if isinstance(one, LeftfoldError)), None)
+        return next((outcome for outcome in self._outcomes if isinstance(outcome, LeftfoldError)), None)

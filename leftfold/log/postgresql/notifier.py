@@ -1,11 +1,11 @@
-"""The herald: hears from PostgreSQL that other processes have appended, and tells them when this one has.
+"""The notifier: LISTEN for the appends of other processes, NOTIFY them of this process's.
 
-One thread with a connection of its own for each store, started at first need, whichever the door. It is only ever a
-hint: followers look at the log themselves and poll it anyway, so a notification that is lost costs them the poll's
-pause and nothing else. No append sends one itself, because NOTIFY takes a lock that serialises the commits of a whole
-cluster; here it has a transaction of its own, after the commit, and at most one in `EVERY_SECONDS`.
+A thread with a connection of its own for each store, started at first need, whichever the door. A notification is a
+hint: followers poll the log anyway, so a lost notification costs them the poll's pause and nothing else. No append
+sends a notification itself, because NOTIFY takes a lock that serialises the commits of a whole cluster. Here it has a
+transaction of its own, after the commit, at most once in `EVERY_SECONDS`.
 
-Whoever listens holds a shared advisory lock, so that appends that nobody waits for are not told at all.
+A listening process holds a shared advisory lock, so that a store without listeners sends no notifications at all.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ logger = logging.getLogger("leftfold")
 
 
 class Notifier:
-    """Calls ``on_news``, from its own thread, when something may have come; `tell` tells others."""
+    """Calls ``on_news``, from its own thread, when other processes may have appended; `tell` notifies them."""
 
     def __init__(self, conninfo: str, schema: str, on_news: Callable[[], None]) -> None:
         self._conninfo = conninfo
@@ -49,23 +49,23 @@ class Notifier:
         self._pause = _FIRST_PAUSE
 
     def listen(self) -> None:
-        """Hear of news from now on."""
+        """Call ``on_news`` from now on."""
         if not self._listens or self._thread is None:
             self._listens = True
             self._rouse()
 
     def tell(self) -> None:
-        """Tell whoever listens, soon; what is told within `EVERY_SECONDS` is told once."""
+        """Notify listeners soon; calls within `EVERY_SECONDS` become a single notification."""
         if not self._to_tell or self._thread is None:
             self._to_tell = True
             self._rouse()
 
     def open(self) -> None:
-        """To be used again, after it was closed."""
+        """Be of use again after `close`."""
         self._closed = False
 
     def close(self) -> None:
-        """Let the connection go. Closing twice is fine."""
+        """Close the connection. Closing twice is fine."""
         self._closed = True
         thread = self._thread
         if thread is not None:
@@ -73,7 +73,7 @@ class Notifier:
             thread.join(_PATIENCE)
 
     def _rouse(self) -> None:
-        """Never fails: what it is called for has been committed already, and others look by themselves."""
+        """Never fails: the events are committed already, and followers poll."""
         with self._lock:
             if self._thread is None and not self._closed:
                 try:
@@ -88,7 +88,7 @@ class Notifier:
         self._woken, self._wake = os.pipe()
         try:
             os.set_blocking(self._wake, False)
-            thread = threading.Thread(target=self._run, name="leftfold-herald", daemon=True)
+            thread = threading.Thread(target=self._run, name="leftfold-notifier", daemon=True)
             thread.start()
         except BaseException:
             self._close_pipe()
@@ -106,7 +106,7 @@ class Notifier:
                     with psycopg.connect(
                         self._conninfo,
                         autocommit=True,
-                        application_name="leftfold herald",
+                        application_name="leftfold notifier",
                         connect_timeout=int(CONNECT_SECONDS),
                     ) as connection:
                         self._serve(connection)
@@ -116,29 +116,29 @@ class Notifier:
                         self._wait(None, self._pause * random.uniform(0.5, 1.0))
                         self._pause = min(LONGEST_PAUSE, self._pause * 2)
         finally:
-            with self._lock:  # the numbers of the pipe's ends may be somebody else's from here on
+            with self._lock:  # other files may get the numbers of the pipe's ends from here on
                 self._thread = None
                 self._close_pipe()
 
     def _serve(self, connection: psycopg.Connection[Any]) -> None:
-        """Until closed, or until the connection dies."""
+        """LISTEN and NOTIFY until closed, or until the connection dies."""
         ours = connection.info.backend_pid
         connection.add_notify_handler(lambda news: self._on_news() if news.pid != ours else None)
-        heard, told = False, -EVERY_SECONDS
+        listening, told_at = False, -EVERY_SECONDS
         while not self._closed:
-            if self._listens and not heard:
+            if self._listens and not listening:
                 connection.execute(f'LISTEN "{self._channel}"')
                 connection.execute(f"SELECT pg_advisory_lock_shared({self._schema}.listener_space_v1(), 0)")
-                heard = True
+                listening = True
                 self._pause = _FIRST_PAUSE
-                self._on_news()  # something may have come before
-            due = told + EVERY_SECONDS - monotonic()
+                self._on_news()  # events may have come before LISTEN
+            due = told_at + EVERY_SECONDS - monotonic()
             if self._to_tell and due <= 0:
                 self._to_tell = False
                 connection.execute(
                     "SELECT set_config('synchronous_commit', 'off', true), pg_notify(%s, '')", (self._channel,)
                 )
-                told = monotonic()
+                told_at = monotonic()
                 continue
             if self._wait(connection, due if self._to_tell else None):
                 connection.pgconn.consume_input()
@@ -147,8 +147,8 @@ class Notifier:
                         self._on_news()
 
     def _wait(self, connection: psycopg.Connection[Any] | None, seconds: float | None) -> bool:
-        """Until roused, until the connection has something to read, or for a time; whether it has."""
-        poll = select.poll()  # select.select knows no file beyond the 1,024th
+        """Until roused, until the connection has something to read, or for a time; whether it has something to read."""
+        poll = select.poll()  # select.select takes no file number from 1,024 on
         poll.register(self._woken, select.POLLIN)
         if connection is not None:
             poll.register(connection.fileno(), select.POLLIN)

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import psycopg
 from psycopg import DataError
-from psycopg.errors import ProgramLimitExceeded, StatementTooComplex, UniqueViolation
+from psycopg.errors import OutOfMemory, ProgramLimitExceeded, StatementTooComplex, UniqueViolation
 
 from leftfold.database.protocol import Row
 from leftfold.errors import ConcurrencyError, ConditionFailed, DuplicateEvent, InvalidEvent, LeftfoldError
@@ -27,11 +27,11 @@ class Answer(NamedTuple):
     versions: Sequence[int]
     positions: Sequence[int]
     listened: bool | None
-    """Whether anybody listens elsewhere; None if nothing was stored."""
+    """Whether another process listens; None if nothing was stored."""
     event_positions: Sequence[Any] | None = None
-    """A number for each event, None if it was not stored; only inline projections want to know."""
+    """A position for each event, None if it was not stored; only inline projections ask for it."""
     recorded: int | None = None
-    """When the first append was; each independent one has the next microsecond."""
+    """When the first append was; each independent append after it has the next microsecond."""
 
     def rows(self) -> list[Row]:
         """Status, version and position of each append."""
@@ -41,17 +41,16 @@ class Answer(NamedTuple):
 def read_answer(texts: Sequence[bytes | None]) -> Answer:
     """From PostgreSQL's text."""
     statuses, versions, positions, listened = texts
-    told = None if listened is None else listened == b"t"
-    return Answer(_numbers(statuses), _numbers(versions), _numbers(positions), told)
+    is_listened = None if listened is None else listened == b"t"
+    return Answer(_numbers(statuses), _numbers(versions), _numbers(positions), is_listened)
 
 
 def _numbers(array: bytes | None) -> list[int]:
-    """Of an array literal."""
-    return [int(one) for one in (array or b"{}").strip(b"{}").split(b",") if one]
+    return [int(number) for number in (array or b"{}").strip(b"{}").split(b",") if number]
 
 
 def outcome(append: Append, status: int, version: int, position: int) -> Outcome:
-    """What has come of an append, the set of inline projections apart."""
+    """What has come of an append, for any status but `OUTDATED`."""
     match status:
         case 0 | 1:
             return AppendResult(version, position, duplicate=status == 1)
@@ -65,14 +64,22 @@ def outcome(append: Append, status: int, version: int, position: int) -> Outcome
             return BUSY
 
 
+def concerns_batch(error: Exception) -> bool:
+    """Whether the server refused a batch for what it carries, or for want of locks: each append may then go alone.
+
+    PostgreSQL's table of locks has room for some thousands. When it is full, the server says "out of shared memory".
+    """
+    return isinstance(error, REFUSALS) or isinstance(error.__cause__, OutOfMemory)
+
+
 def refusal(appends: Sequence[Append], error: psycopg.Error) -> LeftfoldError:
-    """One of `REFUSALS` in words."""
+    """An error of `REFUSALS` in words."""
     if isinstance(error, UniqueViolation):
         return _clash(appends)
     return InvalidEvent(f"the server refuses the append to {appends[0].stream!r}: {error}")
 
 
-def placed(appends: Sequence[Append], together: bool, answer: Answer) -> Iterator[StoredAppend]:
+def stored_appends(appends: Sequence[Append], together: bool, answer: Answer) -> Iterator[StoredAppend]:
     """The appends that were stored."""
     if answer.event_positions is None or answer.recorded is None:
         return

@@ -1,6 +1,6 @@
-"""A batch of appends as the parameters of ``append_v1``: array literals, one entry for each append or for each event.
+"""A batch of appends as the parameters of ``append_v1``: array literals, an entry for each append or each event.
 
-They are written here because psycopg converts a list item by item, in Python, which a large batch feels.
+They are written here because psycopg converts a list item by item, in Python, which is slow for a large batch.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ def append_parameters(
     condition: AppendCondition | None = None,
     inline: str = "",
 ) -> tuple[str | None, ...]:
-    """Eighteen, in the function's order and as its text; ``inline`` is the digest of the inline projections."""
+    """Eighteen parameters in the function's order, as text; ``inline`` is the digest of the inline projections."""
     events = [event for append in appends for event in append.events]
-    rows = [() if append.touched is None else append.touched.locks for append in appends]
+    rows = [() if append.row_locks is None else append.row_locks.locks for append in appends]
     return (
         str(together),
         str(wait),
@@ -53,7 +53,7 @@ def append_parameters(
 
 
 def is_plain(append: Append) -> bool:
-    """Whether it can take the short way: one event, without tags, on no condition."""
+    """Whether the append can take the short way: one event, without tags, on no condition."""
     return len(append.events) == 1 and not append.events[0].tags and append.condition is None
 
 
@@ -74,20 +74,23 @@ def append_one_parameters(append: Append, *, wait: bool) -> tuple[str | None, ..
 
 
 def _conditions(conditions: Sequence[AppendCondition | None]) -> Sequence[str | None]:
-    """What they are about, the first tags of that, after which positions, and which they have seen; nothing if there is
-    none."""
+    """The arguments ``p_unless``, ``p_firsts``, ``p_after`` and ``p_seen`` of ``append_v1``."""
     if not any(conditions):
         return None, None, None, None
-    criteria = [None if one is None else one.unless.criteria for one in conditions]
-    about = _texts(None if each is None else _json([_criterion(one) for one in each]) for each in criteria)
+    queries = [None if condition is None else condition.unless.criteria for condition in conditions]
+    unless = _texts(
+        None if criteria is None else _json([_criterion(criterion) for criterion in criteria]) for criteria in queries
+    )
     firsts = None
-    if all(one.tags for each in criteria if each for one in each):
-        firsts = _texts(None if each is None else _texts(min(one.tags) for one in each) for each in criteria)
+    if all(criterion.tags for criteria in queries if criteria for criterion in criteria):
+        firsts = _texts(
+            None if criteria is None else _texts(min(criterion.tags) for criterion in criteria) for criteria in queries
+        )
     return (
-        about,
+        unless,
         firsts,
-        _plain(0 if one is None else int(one.after) for one in conditions),
-        _texts("{}" if one is None else _plain(map(int, one.seen)) for one in conditions),
+        _plain(0 if condition is None else int(condition.after) for condition in conditions),
+        _texts("{}" if condition is None else _plain(map(int, condition.seen)) for condition in conditions),
     )
 
 
@@ -96,35 +99,36 @@ def _json(value: object) -> str:
 
 
 def _criterion(criterion: Criterion) -> dict[str, object]:
-    """As ``first_match_v1`` reads it. Sorted, because the first tag is what everybody locks."""
-    told: dict[str, object] = {"types": _types(criterion.types), "tags": _texts(sorted(criterion.tags))}
+    """As ``first_match_v1`` reads it. Tags are sorted: conditions about the same tags lock the same, first tag."""
+    described: dict[str, object] = {"types": _types(criterion.types), "tags": _texts(sorted(criterion.tags))}
     if criterion.category is not None:
-        told["from"], told["below"] = category_range(criterion.category)
+        described["from"], described["below"] = category_range(criterion.category)
     for name, span in (("occurred", criterion.occurred), ("recorded", criterion.recorded)):
         if span is not None:
-            told[name] = _moments(span)
-    return told
+            described[name] = _moments(span)
+    return described
 
 
 @lru_cache(maxsize=1_000)
 def _types(names: frozenset[str]) -> str:
-    """Remembered: a program has few such sets."""
+    """Cached: a program has few such sets."""
     return _texts(sorted(names))
 
 
 def _moments(span: Span) -> list[str | None]:
-    return [None if one is None else moment.to_text(one) for one in span]
+    return [None if bound is None else moment.to_text(bound) for bound in span]
 
 
 def _plain(values: Iterable[object]) -> str:
-    """An array literal of what needs no escapes: numbers, UUIDs, moments, None. JSON's is the same but for the
-    brackets, and is written in C."""
+    """An array literal of values that need no escapes: numbers, UUIDs, moments, None.
+
+    A JSON array is the same but for the brackets, and msgspec writes it in C.
+    """
     return "{" + _to_json(list(values))[1:-1].decode() + "}"
 
 
 def _texts(texts: Iterable[str | None]) -> str:
-    """An array literal of texts. In JSON some characters have an escape of their own, which PostgreSQL would take for
-    the letter; then each is quoted here."""
+    """An array literal of texts. PostgreSQL takes JSON's ``\\t`` for a t, so such texts are quoted here."""
     listed = list(texts)
     encoded = _to_json(listed)
     if _ESCAPED.search(encoded):
@@ -133,5 +137,4 @@ def _texts(texts: Iterable[str | None]) -> str:
 
 
 def _quoted(text: str) -> str:
-    """In double quotes, quotes and backslashes escaped."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'

@@ -1,4 +1,4 @@
-"""Asking a server whose connections may die: once more, on another connection."""
+"""Asking a server whose connections may die: again, on another connection."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ async def retry_lost(
     ask: Callable[[Connected], Awaitable[Result]],
     sleep: Callable[[float], Awaitable[None]],
 ) -> Result:
-    """Ask on a connection, and on another one when that dies; `StoreUnavailable` when it keeps dying.
+    """Ask on a connection, and on another connection when the first dies; `StoreUnavailable` after `ATTEMPTS`.
 
-    The victim of a deadlock (with transactions of a user's, which lock in an order of their own) asks again, too.
+    The victim of a deadlock asks again, too. A deadlock takes a user's transaction, which locks in an order of its own.
     """
     failure: Exception
     for attempt in range(ATTEMPTS):

@@ -1,4 +1,4 @@
--- The place in the WAL is taken after the look at the stream: everything that was seen is before it.
+-- The place in the WAL is read after the stream: everything visible is before it.
 WITH tail AS MATERIALIZED (
     SELECT e.version, e.position, e.id FROM {schema}.events e WHERE e.stream = %s ORDER BY e.version DESC LIMIT 1
 )

@@ -1,23 +1,18 @@
 """How SQLite judges and stores appends: plain functions over a raw connection, inside one write transaction.
 
-SQLite has one writer at a time, so what is read after BEGIN IMMEDIATE stays true until COMMIT, positions are dense, and
-the horizon is simply the last position.
+SQLite has one writer at a time. So what is read after BEGIN IMMEDIATE stays true until COMMIT, positions are dense, and
+the horizon is the last position.
 """
 
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol, TypeVar
-from uuid import UUID
 
-import msgspec
-
-from leftfold import expected as expectation
 from leftfold.database.sqlite.database import roll_back
+from leftfold.database.sqlite.held import in_savepoint
 from leftfold.errors import (
     ConcurrencyError,
     ConditionFailed,
@@ -26,26 +21,20 @@ from leftfold.errors import (
     LeftfoldError,
     ProcessorOutdated,
 )
-from leftfold.events import moment
-from leftfold.events.new import EncodedEvent
 from leftfold.log.append import Append, AppendResult, Outcome
 from leftfold.log.condition import AppendCondition
-from leftfold.log.inline.protocol import Batch, BatchRefused, StoredAppend
-from leftfold.log.select import Range, select_events
+from leftfold.log.inline.protocol import Batch, BatchRefused
 from leftfold.log.sqlite.inline import Inlining
-from leftfold.log.sqlite.statements import TERMS, statement
+from leftfold.log.sqlite.statements import statement
+from leftfold.log.sqlite.writer import Writer
 
 Result = TypeVar("Result")
-Tail = tuple[int, int, str]
-_to_json = msgspec.json.Encoder().encode
-_read_tails = msgspec.json.Decoder(list[tuple[str, int, int, str]]).decode
-_ID_CHUNK = 500
-_POSITIONS = replace(TERMS, columns="e.position")
-_LARGEST = 2**63 - 1
+_REFUSALS = (sqlite3.DataError, sqlite3.IntegrityError)
+"""What SQLite says of an append, not of itself."""
 
 
 class Run(Protocol):
-    """How what is written becomes all or nothing: as a transaction, or within one."""
+    """How a write becomes all or nothing: `in_transaction`, or `within_transaction`."""
 
     def __call__(self, raw: sqlite3.Connection, write: Callable[[Writer], Result], /) -> Result: ...
 
@@ -53,44 +42,64 @@ class Run(Protocol):
 def append_independent(
     raw: sqlite3.Connection, appends: Sequence[Append], run: Run, inlining: Inlining
 ) -> list[Outcome]:
-    """One transaction; an outcome for each append, and the whole once more without whom an inline projection refuses.
+    """One transaction, and an outcome for each append. If SQLite refuses the batch, a transaction for each append."""
+    batch = Batch(appends, inlining.inline)
+    try:
+        return _append_batch(raw, batch, run, inlining)
+    except _REFUSALS as error:
+        if len(batch.appends) == 1:
+            return batch.settle([_refusal(batch.appends[0], error)])
+        return batch.settle([_append_alone(raw, append, run, inlining) for append in batch.appends])
 
-    Hardly ever is an event stored already, so at first nobody looks for their ids: the unique index refuses such a one,
-    and all is judged again, with care. What SQLite refuses even then makes each go once more by itself.
+
+def _append_alone(raw: sqlite3.Connection, append: Append, run: Run, inlining: Inlining) -> Outcome:
+    try:
+        [outcome] = _append_batch(raw, Batch([append], inlining.inline), run, inlining)
+    except _REFUSALS as error:
+        return _refusal(append, error)
+    return outcome
+
+
+def _append_batch(raw: sqlite3.Connection, batch: Batch, run: Run, inlining: Inlining) -> list[Outcome]:
+    """Once more without the appends that an inline projection refuses; carefully if an id may be stored already.
+
+    A repetition is rare, so the first attempt does not look for ids. It meets a unique index, and all is judged again.
     """
-    remaining = Batch(appends, inlining.inline)
     careful = False
-    while going := remaining.appends:
+    while appends := batch.appends:
         try:
-            return remaining.settle(run(raw, partial(_independent, going, inlining, careful)))
+            return batch.settle(run(raw, partial(_independent, appends, inlining, careful)))
         except BatchRefused as refused:
-            remaining.refuse(refused)
-        except (sqlite3.DataError, sqlite3.IntegrityError) as error:
-            if careful and len(going) == 1:
-                return remaining.settle([InvalidEvent(f"SQLite refuses the append to {going[0].stream!r}: {error}")])
+            batch.refuse(refused)
+        except _REFUSALS:
             if careful:
-                return remaining.settle([append_independent(raw, [append], run, inlining)[0] for append in going])
+                raise
             careful = True
-    return remaining.settle([])
+    return batch.settle([])
+
+
+def _refusal(append: Append, error: sqlite3.Error) -> InvalidEvent:
+    return InvalidEvent(f"SQLite refuses the append to {append.stream!r}: {error}")
 
 
 def append_together(
     raw: sqlite3.Connection, appends: Sequence[Append], condition: AppendCondition | None, run: Run, inlining: Inlining
 ) -> list[AppendResult]:
     """One transaction; everything, or the first refusal."""
-    remaining = Batch(appends, inlining.inline)
-    while remaining.failure is None:
+    batch = Batch(appends, inlining.inline)
+    while batch.failure is None:
         try:
-            return run(raw, partial(_together, remaining.appends, condition, inlining))
+            return run(raw, partial(_together, batch.appends, condition, inlining))
         except BatchRefused as refused:
-            remaining.refuse(refused)
-        except (sqlite3.DataError, sqlite3.IntegrityError) as error:
+            batch.refuse(refused)
+        except _REFUSALS as error:
             streams = ", ".join(append.stream for append in appends)
             raise InvalidEvent(f"SQLite refuses the append to {streams}: {error}") from error
-    raise remaining.failure
+    raise batch.failure
 
 
 def in_transaction(raw: sqlite3.Connection, write: Callable[[Writer], Result]) -> Result:
+    """A transaction of the log's own."""
     try:  # around BEGIN too: a thread that is interrupted while it waits for it has begun all the same
         raw.execute("BEGIN IMMEDIATE")
         result = write(Writer(raw))
@@ -101,16 +110,26 @@ def in_transaction(raw: sqlite3.Connection, write: Callable[[Writer], Result]) -
     return result
 
 
+def within_transaction(raw: sqlite3.Connection, write: Callable[[Writer], Result]) -> Result:
+    """A savepoint in a held transaction. The write lock comes first: what is judged must not be older than it."""
+
+    def locked() -> Result:
+        raw.execute(statement("lock"))
+        return write(Writer(raw))
+
+    return in_savepoint(raw, locked)
+
+
 def _independent(appends: Sequence[Append], inlining: Inlining, careful: bool, writer: Writer) -> list[Outcome]:
     writer.look_at(append.stream for append in appends)
     outcomes = [_outcome(writer, append, number, inlining, careful) for number, append in enumerate(appends)]
     writer.flush()
-    inlining.apply(writer.raw, writer.placed)
+    inlining.apply(writer.raw, writer.stored)
     return outcomes
 
 
 def _outcome(writer: Writer, append: Append, number: int, inlining: Inlining, careful: bool) -> Outcome:
-    """A repetition is no conflict, so whoever has not looked for one does so before it refuses."""
+    """A repetition is no conflict: an attempt that has not looked for ids does so before it refuses."""
     try:
         writer.tick()
         if careful and (former := writer.repeated(append)):
@@ -145,144 +164,5 @@ def _together(
         writer.check_condition(condition)
     results = [writer.append(append, number) for number, append in enumerate(appends)]
     writer.flush()
-    inlining.apply(writer.raw, writer.placed)
+    inlining.apply(writer.raw, writer.stored)
     return results
-
-
-@dataclass(frozen=True, slots=True)
-class _Stored:
-    stream: str
-    version: int
-    position: int
-    type: str
-    data: bytes
-    recorded_at: str
-
-
-class Writer:
-    """Judges and inserts inside one transaction, with one reading of the clock.
-
-    What it has accepted waits in memory until somebody has to look for it, and goes in at once.
-    """
-
-    def __init__(self, raw: sqlite3.Connection) -> None:
-        self.raw = raw
-        self.placed: list[StoredAppend] = []
-        """What has been accepted so far."""
-        self._now = moment.to_text(datetime.now(UTC))
-        self._ticked = False
-        self._position = 0
-        self.digest = ""
-        """Which projections are maintained inline, as the database has it."""
-        self.tails: dict[str, Tail] = {}
-        """Version, position and recorded_at of the last event of each stream that has been looked at."""
-        self._events: list[tuple[object, ...]] = []
-        self._tags: list[tuple[str, int]] = []
-
-    def look_at(self, streams: Iterable[str]) -> None:
-        """Read where the log ends, where these streams do, and what is inline."""
-        asked = (_to_json(list(streams)).decode(),)
-        [(self._position, self.digest, tails)] = self.raw.execute(statement("tails"), asked)
-        for stream, version, position, recorded_at in _read_tails(tails):
-            self.tails[stream] = (version, position, recorded_at)
-
-    def tick(self) -> None:
-        """Another call begins: what was recorded at one moment is one call."""
-        if self._ticked:
-            self._now = moment.next_text(self._now)
-        self._ticked = True
-
-    def repeated(self, append: Append) -> AppendResult | None:
-        """The first result again, if these very events are stored; None if none of them is; `DuplicateEvent`."""
-        self.flush()
-        ids = [event.id for event in append.events]
-        stored = self._stored(ids)
-        if not stored:
-            return None
-        found = [stored.get(event.id.bytes) for event in append.events]
-        first = found[0].version if found[0] else 0
-        if all(
-            one is not None and _same(one, event, append.stream) and one.version == first + offset
-            for offset, (one, event) in enumerate(zip(found, append.events, strict=True))
-        ):
-            last = stored[ids[-1].bytes]
-            return AppendResult(last.version, last.position, duplicate=True)
-        raise DuplicateEvent(append.stream, [one for one in ids if one.bytes in stored])
-
-    def moments_of(self, ids: Sequence[UUID]) -> int:
-        """At how many moments these events were recorded: those of one call share one."""
-        return len({one.recorded_at for one in self._stored(ids).values()})
-
-    def check(self, append: Append) -> Tail:
-        """The stream's tail, if the append may follow it; `ConcurrencyError` if not."""
-        tail = self.tails[append.stream]
-        expected, actual = append.expected, tail[0]
-        if expected in (expectation.ANY_VERSION, actual) or (expected == expectation.STREAM_EXISTS and actual > 0):
-            self._now = max(self._now, tail[2])  # never decreasing within a stream, whatever the clock does
-            return tail
-        raise ConcurrencyError(append.stream, expected, actual)
-
-    def check_condition(self, condition: AppendCondition) -> None:
-        """`ConditionFailed` if an event stands there that the condition does not want."""
-        self.flush()
-        seen = set(condition.seen)
-        part = Range(condition.after, _LARGEST, len(seen) + 1)
-        for (position,) in self.raw.execute(*select_events(condition.unless, part, _POSITIONS)):
-            if position not in seen:
-                raise ConditionFailed(condition, position)
-
-    def append(self, append: Append, number: int) -> AppendResult:
-        """Accept the events, one version and one position after the other, if version and condition allow it."""
-        version, position, _ = self.check(append)
-        if append.condition is not None:
-            self.check_condition(append.condition)
-        if not append.events:
-            return AppendResult(version, position)
-        first, now = self._position + 1, self._now
-        for event in append.events:
-            version += 1
-            self._position += 1
-            self._events.append(_row(self._position, append.stream, version, event, now))
-            if event.tags:
-                self._tags += [(tag, self._position) for tag in event.tags]
-        self.tails[append.stream] = (version, self._position, now)
-        self.placed.append(StoredAppend(number, append, version, range(first, self._position + 1), 0, now))
-        return AppendResult(version, self._position)
-
-    def flush(self) -> None:
-        """Insert what has been accepted."""
-        if self._events:
-            self.raw.executemany(statement("insert_event"), self._events)
-            self._events = []
-        if self._tags:
-            self.raw.executemany(statement("insert_tag"), self._tags)
-            self._tags = []
-
-    def _stored(self, ids: Sequence[UUID]) -> dict[bytes, _Stored]:
-        found: dict[bytes, _Stored] = {}
-        for start in range(0, len(ids), _ID_CHUNK):
-            chunk = [one.bytes for one in ids[start : start + _ID_CHUNK]]
-            marks = ", ".join("?" * len(chunk))
-            for row in self.raw.execute(statement("events_by_id").replace(":ids", marks), chunk):
-                found[row[0]] = _Stored(*row[1:])
-        return found
-
-
-def _same(stored: _Stored, event: EncodedEvent, stream: str) -> bool:
-    return stored.stream == stream and stored.type == event.type and stored.data == event.data
-
-
-def _row(position: int, stream: str, version: int, event: EncodedEvent, now: str) -> tuple[object, ...]:
-    return (
-        position,
-        stream,
-        version,
-        event.id.bytes,
-        event.type,
-        event.schema_version,
-        event.data.decode(),
-        event.metadata.decode(),
-        _to_json(event.tags).decode() if event.tags else "[]",
-        now if event.occurred_at is None else moment.to_text(event.occurred_at),
-        now,
-    )

@@ -22,17 +22,17 @@ class Inlining:
         self._place = place
 
     def check(self, raw: sqlite3.Connection, digest: str) -> None:
-        """`ProcessorOutdated` if the set in the database is another."""
+        """`ProcessorOutdated` if the database records another set."""
         if digest != self.inline.digest:
             recorded = step(read_inline_set(self._over(raw), self._database))
             raise outdated(recorded, self.inline.members)
 
-    def apply(self, raw: sqlite3.Connection, placed: Sequence[StoredAppend]) -> None:
-        """Bring the rows up to date with what has just been stored. `Refused` undoes it."""
-        if self.inline.digest and placed:
+    def apply(self, raw: sqlite3.Connection, stored: Sequence[StoredAppend]) -> None:
+        """Bring the rows up to date with what has just been stored. `BatchRefused` undoes it."""
+        if self.inline.digest and stored:
             connection = self._over(raw)
-            _, rows = step(self.inline.fetch(connection, [one.append for one in placed]))
-            step(connection.execute_all(self.inline.fold(placed, rows)))
+            _, rows = step(self.inline.fetch(connection, [each.append for each in stored]))
+            step(connection.execute_all(self.inline.fold(stored, rows)))
 
     def _over(self, raw: sqlite3.Connection) -> SqliteConnection:
         return SqliteConnection(raw, BlockingExecutor(), self._place)

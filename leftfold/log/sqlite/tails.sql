@@ -1,4 +1,4 @@
--- One row for them all: reading rows one by one costs more than reading JSON.
+-- A single row: decoding JSON costs less than fetching rows.
 SELECT l.position,
        (SELECT digest FROM leftfold_inline_set),
        json_group_array(json_array(j.value, coalesce(t.version, 0), coalesce(t.position, 0), coalesce(t.recorded_at, '')))

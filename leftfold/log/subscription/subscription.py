@@ -12,11 +12,11 @@ from leftfold.doors.protocol import Signal
 from leftfold.errors import StoreUnavailable
 from leftfold.events import Query, RecordedEvent
 from leftfold.log.contract import Log
+from leftfold.log.page_size import PageSize
 from leftfold.log.subscription.cursor import Cursor
-from leftfold.log.subscription.page_size import PageSize
 
 HOT_SECONDS = 0.1
-"""How long after a sign of life the log is looked at often: others' signs are told once in a while, see the herald."""
+"""How long the log is polled often after a signal: other processes send theirs now and then only, see `Notifier`."""
 HOT_PAUSE = 0.005
 FIRST_PAUSE = 0.02
 LONGEST_PAUSE = 2.0
@@ -24,19 +24,19 @@ logger = logging.getLogger("leftfold")
 
 
 class SubscriptionEngine:
-    """The engine of a subscription: pages of events for ever, until closed. ``position`` is up to where it has gone.
+    """The engine of a subscription: pages of events for ever, until closed. It has handed out all up to ``position``.
 
-    It is woken when something has been appended, here or elsewhere, and looks by itself now and then, because a sign
-    may be lost and an older append may still be in flight. Looking asks for the horizon, and whether this still is the
-    log that was followed (`EpochChanged`), and for events only when the horizon has moved. A position is gone past when
-    its page has been handed out whole, or when the query does not match what stands there. While the database is away
-    it keeps trying, and goes on from where it was.
+    A signal wakes it after an append, here or elsewhere. It also looks by itself now and then, because a signal may be
+    lost, and an older append may still be in flight. A look asks for the horizon, and whether this still is the log
+    that was followed (`EpochChanged`). It asks for events only when the horizon has moved. The position moves when a
+    page has been handed out whole, and past events that do not match. While the database is away it keeps trying, and
+    goes on from its position.
     """
 
     def __init__(self, log: Log, query: Query, after: int | Checkpoint) -> None:
         self._closed = False
         self._log = log
-        self._standing = Cursor.behind(log, after)
+        self._cursor = Cursor.behind(log, after)
         self._query = query
         self._woken: Signal = log.database.signal()
 
@@ -47,18 +47,18 @@ class SubscriptionEngine:
 
     @property
     def position(self) -> int:
-        """Up to where it has gone."""
-        return self._standing.position
+        """The position of the last event that was handed out, or did not match."""
+        return self._cursor.position
 
     def checkpoint(self, last: RecordedEvent | None) -> Checkpoint | None:
-        """The same as a checkpoint, or that of the last event handed out from a page which is not passed yet."""
-        stood = self._standing.checkpoint
-        if stood is None or last is None or last.position <= stood.position:
-            return stood
-        return replace(stood, position=last.position, event_id=last.id)
+        """The position as a checkpoint, or the place of ``last``, an event of a page that is not passed yet."""
+        checkpoint = self._cursor.checkpoint
+        if checkpoint is None or last is None or last.position <= checkpoint.position:
+            return checkpoint
+        return replace(checkpoint, position=last.position, event_id=last.id)
 
     async def pages(self) -> AsyncIterator[list[RecordedEvent]]:
-        """Pages in log order; ends only after `close`, of it or of the log."""
+        """Pages in log order; ends only after `close`, of the subscription or of the log."""
         self._log.join(self._woken)
         try:
             async for page in self._followed():
@@ -73,12 +73,12 @@ class SubscriptionEngine:
             if self.closed:
                 return
             try:
-                before, head = self.position, await self._standing.head()
-                async for page in self._standing.read(self._query, PageSize()):
+                before, head = self.position, await self._cursor.head()
+                async for page in self._cursor.read(self._query, PageSize()):
                     yield page
-                    self._standing.passed(page[-1])
+                    self._cursor.passed(page[-1])
                 failures = 0
-                self._standing.reached()
+                self._cursor.reached()
                 if head > before:
                     hot_until = monotonic() + HOT_SECONDS
                 pause = HOT_PAUSE if monotonic() < hot_until else self._log.poll_seconds

@@ -18,7 +18,7 @@ from leftfold.errors import InvalidArgument
 from leftfold.follow.checkpoints.generations import Generations
 from leftfold.follow.checkpoints.partitions import Partitions
 from leftfold.log.contract import Log
-from leftfold.log.epochs import Epoch, epochs_of, lock_out_appends, parting
+from leftfold.log.epochs import Epoch, divergence_of, epochs_of, lock_out_appends
 from leftfold.log.subscription.cursor import remedy_for
 from leftfold.ops.doctor.finding import Finding
 
@@ -90,9 +90,9 @@ def judge_kept(checkpoints: list[Kept]) -> list[Finding]:
 
 async def examine_checkpoint(log: Log, checkpoint: Checkpoint) -> Finding:
     """Whether a follower may go on from a checkpoint that is kept elsewhere."""
-    survey = await log.survey(checkpoint.position)
+    survey = await log.state(checkpoint.position)
     async with log.database.connection() as connection:
-        parted = parting(checkpoint, survey.found_id, await epochs_of(connection, log.database))
+        parted = divergence_of(checkpoint, survey.found_id, await epochs_of(connection, log.database))
     if parted is None:
         text = f"a follower may go on behind position {checkpoint.position:,}; the head is at {survey.head:,}"
         return Finding("fine", "given", text)
@@ -132,7 +132,7 @@ def _judged(row: tuple[Any, ...], epochs: list[Epoch]) -> Kept:
     store = next((known.store for known in epochs if known.number == epoch), epochs[-1].store)
     stood = Checkpoint(store, epoch, position, None if event_id is None else UUID(event_id))
     found_id = UUID(bytes=found) if isinstance(found, bytes) else found
-    parted = parting(stood, found_id, epochs, inside=True)
+    parted = divergence_of(stood, found_id, epochs, inside=True)
     return Kept(name, version, generation, first, position, rebuild, None if parted is None else parted.reason)
 
 

@@ -56,5 +56,5 @@ class InlineFold:
 
 def touched(append: Append) -> RowLocks:
     """The rows that an append was predicted to touch."""
-    assert append.touched is not None, "an append is touched before it is placed"
-    return append.touched
+    assert append.row_locks is not None, "an append is touched before it is placed"
+    return append.row_locks

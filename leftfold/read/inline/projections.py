@@ -41,8 +41,8 @@ class InlineProjections:
         self._folds = [InlineFold(database, registry, projection) for projection in self.projections]
         self.shares_rows = any(fold.is_keyed for fold in self._folds)
 
-    def touch(self, append: Append) -> Append:
-        """See `leftfold.log.inline.protocol.Inline.touch`."""
+    def with_row_locks(self, append: Append) -> Append:
+        """See `leftfold.log.inline.protocol.Inline.with_row_locks`."""
         if not self.shares_rows:
             return append
         pages = self._pages([_provisional(append)])
@@ -108,7 +108,7 @@ class InlineProjections:
             if fold.is_keyed
             for key in page.all_keys()
         }
-        return append._replace(touched=RowLocks(tuple(sorted(locks)), [page.keys for page in pages], tries))
+        return append._replace(row_locks=RowLocks(tuple(sorted(locks)), [page.keys for page in pages], tries))
 
     def _mispredicted(self, placed: Sequence[StoredAppend]) -> BatchRefused:
         """Refuse appends whose rows cannot be computed, and let those try again that touch others than predicted.

@@ -27,8 +27,8 @@ from leftfold.log.inline.inline_set import (
     read_inline_set,
     write_inline_set,
 )
+from leftfold.log.page_size import PAGE_EVENTS
 from leftfold.log.subscription.cursor import Cursor
-from leftfold.log.subscription.page_size import PAGE_EVENTS
 from leftfold.log.transaction import transaction
 from leftfold.read.apply.live import LiveRows
 from leftfold.read.inline.projections import InlineProjections
@@ -133,8 +133,8 @@ async def _begin(log: Log, connection: Connection, projection: AnyProjection) ->
 async def _end(log: Log, connection: Connection, live: Generation) -> None:
     """Give it a checkpoint, at the head."""
     partitions = Partitions(log.database)
-    survey = await log.survey(0)
-    cursor = Cursor(log, survey.head, event_id=survey.head_id, epoch=survey.epoch, inside=True)
+    state = await log.state(0)
+    cursor = Cursor(log, state.head, event_id=state.head_id, epoch=state.epoch, inside=True)
     await partitions.begin(connection, live.name, live.number)
     [whole] = await partitions.load(connection, live.name, live.number)
     await partitions.move(connection, whole, cursor)

@@ -18,7 +18,7 @@ from leftfold.follow.checkpoints.generation import Generation, Role
 from leftfold.follow.checkpoints.partition import Partition
 from leftfold.follow.checkpoints.partitions import Partitions
 from leftfold.log.contract import Log
-from leftfold.log.subscription.page_size import PageSize
+from leftfold.log.page_size import PageSize
 from leftfold.read.model.definition import Definition, definition_of
 from leftfold.read.model.model import ReadModel, ReadModelMeta
 from leftfold.read.projection.keyed import Projection

@@ -51,7 +51,7 @@ class RebuildWorkers:
         self._leases = leases
         self._count = count
         self._until = until
-        self._claiming = database.waiting.turns(1)
+        self._claiming = database.waiting.semaphore(1)
         self._stopping = False
         self._failures: list[BaseException] = []
 

@@ -77,7 +77,7 @@ class History:
 
     async def _survey(self, position: int, asked: AsOf) -> LogState:
         """Survey the log; `InvalidState` if it does not reach the position in question."""
-        survey = await self._log.survey(position)
+        survey = await self._log.state(position)
         if asked.position is not None and asked.position > survey.head:
             raise InvalidState(
                 f"position {asked.position} is beyond the head of the log, {survey.head}: what is settled ends there; "

@@ -9,8 +9,8 @@ from typing import Any
 from leftfold.errors import NotSupported, ProcessorFailed
 from leftfold.events import RecordedEvent
 from leftfold.log.contract import Log
+from leftfold.log.page_size import PageSize
 from leftfold.log.select import Range
-from leftfold.log.subscription.page_size import PageSize
 from leftfold.read.projection.fold import assign_keys, fold_page
 from leftfold.read.projection.keyed import Projection
 from leftfold.read.view.as_of import AsOf

@@ -1,4 +1,4 @@
--- CACHE 1: a session that hoarded values would hand them out after later ones.
+-- CACHE 1: a session with cached values would draw them after later ones.
 CREATE SEQUENCE {schema}.position CACHE 1;
 CREATE TABLE {schema}.events (
     position       bigint      PRIMARY KEY,

@@ -1,6 +1,6 @@
--- A generation's checkpoints: every event up to the position is applied to the rows whose keys fall into the buckets from
--- first to last, of 64. They move by compare-and-set. Whoever holds the lease does the work; the fence rises with each
--- claim, split and merge, so that a former holder's compare-and-set fails.
+-- A generation's checkpoints: every event up to the position is applied to the rows with keys in the buckets from first to
+-- last, of 64. The worker with the lease moves them by compare-and-set. Each claim, split and merge raises the fence, so
+-- that a former holder's compare-and-set fails.
 CREATE TABLE {schema}.partitions (
     name        text   COLLATE "C" NOT NULL,
     generation  int    NOT NULL,

@@ -1,4 +1,4 @@
--- Events set aside: one that could not be applied to a key's row (error says why), and those of the same key behind it.
+-- Events set aside: an event that could not be applied to a key's row, with its error, and the key's later events.
 CREATE TABLE {schema}.parked (
     name        text   COLLATE "C" NOT NULL,
     generation  int    NOT NULL,
@@ -7,7 +7,7 @@ CREATE TABLE {schema}.parked (
     event_id    text   NOT NULL,
     stream      text   NOT NULL,
     type        text   NOT NULL,
-    error       text,  -- NULL: it only waits behind the one that has one
+    error       text,  -- NULL: it waits behind the failed event
     traceback   text,
     parked_at   text   NOT NULL,
     PRIMARY KEY (name, generation, key, position)

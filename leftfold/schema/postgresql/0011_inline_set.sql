@@ -1,6 +1,6 @@
--- Which projections are maintained inline, in the append's own transaction. One row. Every append brings the digest of
--- the set that its process knows, and a different digest is refused: no append writes past a read model's row. Appends
--- read it under the shared lock of the whole log; a change of the set takes that lock exclusively.
+-- The projections that are maintained inline, in the append's own transaction: a single row. Every append sends the digest
+-- of its process's set; a mismatch is refused. Appends read it under the shared lock of the whole log, which a change takes
+-- exclusively.
 CREATE TABLE {schema}.inline_set (
     digest  text NOT NULL, -- empty for the empty set
     members text NOT NULL  -- a JSON array of [name, version]

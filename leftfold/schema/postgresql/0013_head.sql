@@ -1,10 +1,10 @@
--- The horizon: the position of the last event that is settled. Nothing at or below it can still appear.
+-- The horizon: the position of the last settled event. Nothing at or below it can still appear.
 --
--- A writer takes, shared, a lock that encodes L, the sequence's last value, before it draws positions: they are all
+-- Before it draws positions, a writer takes a shared lock that encodes L, the sequence's last value: its positions are all
 -- above L. So nothing at or below min(U, every L held) is still on its way, where U is the last value read before the
 -- locks. PostgreSQL makes a commit visible before it releases its locks, hence the new snapshot of the last statement.
--- What is handed out is a committed event's position, never the number itself: after a crash the sequence falls back to
--- what was flushed, and whoever remembered a number from beyond would skip what is written there next.
+-- The result is a committed event's position, not that minimum: after a crash the sequence falls back to what was flushed.
+-- A follower that remembered a number beyond that would skip the events written there next.
 CREATE FUNCTION {schema}.head_v1() RETURNS bigint LANGUAGE plpgsql VOLATILE AS $$
 DECLARE
     upper    bigint;
@@ -29,6 +29,4 @@ BEGIN
      ORDER BY e.position DESC LIMIT 1;
     RETURN coalesce(horizon, 0);
 END $$;
-ALTER FUNCTION {schema}.head_v1 SET plan_cache_mode = force_generic_plan;
-ALTER FUNCTION {schema}.head_v1 SET enable_seqscan = off;
-ALTER FUNCTION {schema}.head_v1 SET jit = off;
+ALTER FUNCTION {schema}.head_v1 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off;

@@ -1,6 +1,5 @@
--- The horizon, and what a follower needs to know that it still follows the same log: the store's identity and epoch, the
--- id of the event at its own position, and that of the event at the horizon. The epoch is read after the horizon, so
--- that whoever is shown an event of a new epoch is shown the epoch, too.
+-- The horizon, and whether it is still the follower's log: the store's identity and epoch, the event ids at the follower's
+-- position and at the horizon. The epoch is read last: a follower that sees an event of a new epoch sees the epoch, too.
 CREATE FUNCTION {schema}.survey_v1(
     p_position bigint, OUT head bigint, OUT head_id uuid, OUT found_id uuid, OUT store uuid, OUT epoch int
 ) LANGUAGE plpgsql VOLATILE AS $$
@@ -14,6 +13,4 @@ BEGIN
     END IF;
     SELECT s.store, s.epoch INTO store, epoch FROM {schema}.epochs s ORDER BY s.epoch DESC LIMIT 1;
 END $$;
-ALTER FUNCTION {schema}.survey_v1 SET plan_cache_mode = force_generic_plan;
-ALTER FUNCTION {schema}.survey_v1 SET enable_seqscan = off;
-ALTER FUNCTION {schema}.survey_v1 SET jit = off;
+ALTER FUNCTION {schema}.survey_v1 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off;

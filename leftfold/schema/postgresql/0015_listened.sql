@@ -1,6 +1,5 @@
--- Whether anybody listens. Two that ask at the same time may take each other for a listener, which costs a needless
--- notification and nothing else. One expression: a statement that is cancelled ends between two of them, and the session
--- would keep the lock.
+-- Whether a process listens. Two concurrent appends may take each other for a listener: a needless notification. A single
+-- expression, because a statement may be cancelled between two of them, and the session would keep the lock.
 CREATE FUNCTION {schema}.listened_v1() RETURNS bool LANGUAGE plpgsql VOLATILE AS $$
 BEGIN
     RETURN NOT (pg_try_advisory_lock({schema}.listener_space_v1(), 0)

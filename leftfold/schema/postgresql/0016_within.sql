@@ -1,4 +1,4 @@
--- What no index orders by: the category and the two times.
+-- The parts of a criterion that no index orders by: the category and the two times.
 CREATE FUNCTION {schema}.within_v1(
     criterion json, stream text, occurred_at timestamptz, recorded_at timestamptz
 ) RETURNS bool LANGUAGE sql STABLE AS $$

@@ -1,11 +1,9 @@
--- The position of the first event after p_after that matches any of a condition's criteria, those in p_seen apart; null
--- if there is none, or no condition. Judged without any horizon: whatever is committed counts.
+-- The position of the first event after p_after, p_seen left out, that matches any of a condition's criteria; null if there
+-- is none, or no condition. Every committed event counts, above the horizon too.
 --
--- Each criterion is an object with "types" and "tags" (array literals, sorted; empty means any) and, where given, "from"
--- and "below" (the stream names of a category), "occurred" and "recorded" (pairs of moments or nulls, inclusive). Every one
--- is a walk along an index that ends at its first hit; the settings, with those of append_v1, the only caller, leave the
--- planner no other way, whatever it believes of the table's size. (Each setting costs a microsecond or two for every
--- call.) Mostly nothing has come since p_after that has the tag at all, and one index tells that.
+-- A criterion is an object with "types" and "tags" (array literals, sorted; empty means any) and, where given, "from" and
+-- "below" (the stream names of a category), "occurred" and "recorded" (pairs of moments or nulls, inclusive). Each is a walk
+-- along an index that ends at the first hit. The settings, with those of append_v1, the only caller, allow no other plan.
 CREATE FUNCTION {schema}.first_match_v1(p_unless jsonb, p_after bigint, p_seen bigint[]) RETURNS bigint
     LANGUAGE plpgsql VOLATILE STRICT AS $$
 DECLARE
@@ -13,7 +11,7 @@ DECLARE
     rest      json;  -- the same, for within_v1
     types     text[];
     tagged    text[];
-    anywhere  bool;  -- whether it says nothing that no index orders by
+    anywhere  bool;  -- whether within_v1 has nothing to check
     one       text;
     found     bigint;
     first     bigint;
@@ -55,5 +53,4 @@ BEGIN
     END LOOP;
     RETURN first;
 END $$;
-ALTER FUNCTION {schema}.first_match_v1 SET enable_bitmapscan = off;
-ALTER FUNCTION {schema}.first_match_v1 SET enable_sort = off;
+ALTER FUNCTION {schema}.first_match_v1 SET enable_bitmapscan = off SET enable_sort = off;

@@ -1,6 +1,5 @@
--- What a condition takes exclusively: for each of its criteria, which are given as first_match_v1 reads them, the key of
--- the first tag, for every event that it means has that tag; without tags those of its types; without either 0, the whole
--- log.
+-- The keys that a condition locks exclusively, for each criterion (see first_match_v1): that of the first tag, which every
+-- matching event has; without tags those of its types; without either 0, the whole log.
 CREATE FUNCTION {schema}.condition_keys_v1(p_unless jsonb) RETURNS int[]
     LANGUAGE plpgsql IMMUTABLE STRICT PARALLEL SAFE AS $$
 DECLARE

@@ -1,12 +1,12 @@
--- Every lock that a batch of appends waits for, in the order that is the same for everybody: the whole log, the streams,
--- the keys of types and tags, the rows of inline read models. Each is asked for once, in the stronger mode, so that no
--- two can wait for each other.
+-- Every lock of a batch of appends, in an order that is the same for all batches: the whole log, the streams, the keys of
+-- types and tags, the rows of inline read models. Each is taken once, in the stronger mode, so that no two batches can wait
+-- for each other. More than 500 would fill the server's table of locks: then the whole log is locked in their place.
 --
--- Not p_wait: nothing is waited for, and what somebody else holds is returned instead. busy_keys are those that no event
--- may have; busy_conditions those that no condition may be about: somebody else has them shared, or exclusively.
+-- Not p_wait: locks are only tried, and those that other transactions hold are returned. A key that this batch
+--   has events of    is tried shared;    if that fails, the key is in busy_keys: no event may have it
+--   is conditional on is tried exclusive; if that fails, it is in busy_conditions, too, and tried shared for the events
 -- p_tags holds an array literal for each event, p_unless the criteria of each condition, p_rows an array literal of hashes
--- for each append (see inline_set), or they are null. Whoever needs more locks than the server's lock table should have to hold
--- takes the whole log.
+-- for each append (see inline_set), or they are null.
 CREATE FUNCTION {schema}.take_locks_v1(
     p_wait bool, p_streams text[], p_types text[], p_tags text[], p_unless jsonb[], p_rows text[],
     OUT busy_log bool, OUT busy_streams int[], OUT busy_keys int[], OUT busy_conditions int[], OUT busy_rows int[]
@@ -68,13 +68,15 @@ BEGIN
     busy_log := NOT pg_try_advisory_xact_lock_shared({schema}.log_space_v1(), 0);
     SELECT array_agg(s.key) INTO busy_streams
       FROM unnest(streams) s(key) WHERE NOT pg_try_advisory_xact_lock({schema}.stream_space_v1(), s.key);
-    SELECT array_agg(l.key) FILTER (WHERE NOT l.taken), array_agg(l.key) FILTER (WHERE l.exclusive AND NOT l.alone)
-      INTO busy_keys, busy_conditions
-      FROM (SELECT a.*, CASE WHEN a.alone THEN true
-                             ELSE pg_try_advisory_xact_lock_shared({schema}.log_space_v1(), a.key) END AS taken
-              FROM (SELECT k.*, CASE WHEN k.exclusive THEN pg_try_advisory_xact_lock({schema}.log_space_v1(), k.key)
-                                     ELSE false END AS alone
-                      FROM unnest(keys, modes) k(key, exclusive) OFFSET 0) a OFFSET 0) l;
+    FOR i IN 1 .. coalesce(cardinality(keys), 0) LOOP
+        IF modes[i] THEN
+            CONTINUE WHEN pg_try_advisory_xact_lock({schema}.log_space_v1(), keys[i]);
+            busy_conditions := array_append(busy_conditions, keys[i]);
+        END IF;
+        IF NOT pg_try_advisory_xact_lock_shared({schema}.log_space_v1(), keys[i]) THEN
+            busy_keys := array_append(busy_keys, keys[i]);
+        END IF;
+    END LOOP;
     IF rows IS NOT NULL THEN
         SELECT array_agg(r.key) INTO busy_rows
           FROM unnest(rows) r(key) WHERE NOT pg_try_advisory_xact_lock({schema}.row_space_v1(), r.key);

@@ -1,11 +1,8 @@
--- The locks of take_locks_v1 for whoever waits for nobody: what somebody else holds is returned instead. Nothing is waited
--- for, so no order matters, and nothing need be asked for only once: each append takes what it needs, one after the other,
--- which costs less than to sort them.
+-- take_locks_v1 without p_wait, by its table of busy_keys and busy_conditions, but cheaper: nothing is waited for, so no
+-- order matters, a lock may be tried twice, and nothing is sorted. p_tags, p_firsts and p_rows are as append_v1 has them.
 --
--- busy_keys are those that no event may have; busy_conditions those that no condition may be about: somebody else has them
--- shared, or exclusively. p_tags, p_firsts and p_rows are as append_v1 has them. crossing: a condition may be about what an
--- append before it writes; it may err on the side of care. Where there is much to ask for, take_locks_v1 does it, which
--- counts what is different, and takes the whole log where that is too much for the server's table of locks.
+-- crossing: a condition may be about what an append before it writes (it may err on the side of care). After 500 locks
+-- take_locks_v1 does the rest: it counts different keys, and may lock the whole log.
 CREATE FUNCTION {schema}.try_locks_v1(
     p_streams text[], p_types text[], p_tags text[], p_unless jsonb[], p_firsts text[], p_rows text[],
     OUT busy_log bool, OUT busy_streams int[], OUT busy_keys int[], OUT busy_conditions int[], OUT busy_rows int[],
@@ -30,7 +27,7 @@ BEGIN
           FROM unnest(p_rows) u(keys), unnest(u.keys::int[]) l(key)
          WHERE NOT pg_try_advisory_xact_lock({schema}.row_space_v1(), l.key);
     END IF;
-    crossing := cardinality(p_firsts) <> cardinality(p_types); -- then who writes what is not told here
+    crossing := cardinality(p_firsts) <> cardinality(p_types); -- then i does not tell which append wrote an event
     FOR i IN 1 .. greatest(cardinality(p_types), cardinality(p_firsts)) LOOP
         IF asked > 500 THEN
             SELECT t.busy_log, t.busy_streams, t.busy_keys, t.busy_conditions, t.busy_rows, true

@@ -1,27 +1,25 @@
 -- Judge and store a batch of appends, each to one stream; appends to the same stream stand side by side.
 --
--- p_together false: independent, each has an outcome of its own. true: different streams, all or nothing.
--- p_wait false: whoever would have to wait for somebody else's locks is left out, status 5. So is, in any case, whose
--- condition is about what an append before it in the batch writes, for no index has that yet.
--- p_unless, p_after and p_seen (array literals) are null or hold the arguments of first_match_v1 for each append that is on
--- condition that it finds nothing; together, the first are for all.
--- p_firsts holds, for each append on a condition, an array literal of the first tag of each of its criteria, as
--- condition_keys_v1 means them; it is null if there are no conditions, or some criterion has no tags.
+-- p_together false: independent appends, each with an outcome of its own. true: different streams, all or nothing.
+-- p_wait false: an append that would have to wait for locks is left out, status 5. Always left out is an append on a
+-- condition about events of an append before it in the batch, for no index has these yet.
+-- p_unless, p_after and p_seen (array literals) are the arguments of first_match_v1 for each append, or null without
+-- conditions; together, the first are for all.
+-- p_firsts holds, for each condition, an array literal of the first tag of each criterion, as condition_keys_v1 locks them;
+-- null if there are no conditions, or some criterion has no tags.
 -- p_tags holds an array literal for each event, or is null if no event has tags.
--- statuses: 0 stored (versions and positions tell its last event), 1 stored before (likewise), 2 conflict (the actual
--- version), 3 some of its ids are stored as something else, 4 the condition failed (positions tell the event that it
--- fails on), 5 busy, 9 the set of inline projections is another than p_inline, the digest of those that the client
--- maintains (see inline_set). listened tells whether anybody listens for new events.
+-- p_inline is the digest of the client's inline projections (see inline_set), p_rows are the rows to lock (take_locks_v1).
+-- statuses: 0 stored (versions and positions are its last event's), 1 stored before (likewise), 2 conflict (the actual
+-- version), 3 some of its ids are stored as something else, 4 the condition failed (positions has the event that it fails
+-- on), 5 busy, 9 the digest is another. listened: whether a process listens. event_positions: of each event stored.
+-- recorded: when the first append was; each independent append after it was a microsecond later.
 --
--- What inline projections need: p_rows are the hashes of the rows to lock, see take_locks_v1; event_positions has the
--- position of each event stored, and recorded is when the first append was; each independent one after it was a
--- microsecond later.
---
--- In this order, the same for everybody, so that nothing can deadlock: (1) every wait, see take_locks_v1; (2) judge in
--- new snapshots; (3) the sequence's last value and the horizon's lock, see head_v1; (4) only then draw positions and
--- insert. The unique indexes are the last word. A batch of one event each, to different streams, of which each may be
--- stored, as nearly all are, is judged as a whole; the loop judges one append after the other. Loops over arrays stand where
--- a query would be shorter, because every query costs a start-up that a single append feels.
+-- In this order, the same for all batches, so that nothing can deadlock: (1) every wait; (2) judge in new snapshots; (3) the
+-- sequence's last value and the horizon's lock, see head_v1; (4) only then draw positions and insert. The unique indexes
+-- have the last word. (2) has two ways. A batch of single events to different streams, all of which can be stored, is judged
+-- as a whole, by three queries. (Nearly all batches are such.) Any other batch is judged append by append, in a loop. There
+-- a position is a promise until positions are drawn: -n is that of event n, for example -3 becomes event_positions[3].
+-- Loops over arrays stand where a query would be shorter, because a single append feels the start-up of every query.
 CREATE FUNCTION {schema}.append_v1(
     p_together bool, p_wait bool, p_unless jsonb[], p_firsts text[], p_after bigint[], p_seen text[],
     p_streams text[], p_expected bigint[], p_counts int[],
@@ -44,8 +42,8 @@ DECLARE
     crossing bool;      -- whether a condition may be about what an append before it writes
     fits     bool;      -- whether the appends are to different streams, which all have the expected version
     whole    bool;      -- whether the batch can be judged as a whole
-    waits    bool;      -- whether anybody is busy
-    bypasses bool;      -- whether rows would be bypassed that others maintain
+    waits    bool;      -- whether a lock of some append is busy
+    bypasses bool;      -- whether the digest is another: rows would be bypassed
     watched  int[];     -- the keys that the append's condition is about
     written  int[] := '{}'; -- those of the events before it
     failing  bigint;    -- the event that its condition fails on
@@ -60,7 +58,7 @@ DECLARE
     count    int;
     expected bigint;
     current  bigint;    -- the stream's version
-    place    bigint;    -- the position of its last event, or minus the number of an event whose position is not drawn yet
+    place    bigint;    -- the position of its last event, or a promise of it
     accepted int := 0;
     settled  bigint;
     locked   text;      -- nothing: an assignment costs less than PERFORM, which starts a query
@@ -180,15 +178,12 @@ BEGIN
                     statuses[number] := 1;
                     versions[number] := former.last;
                     positions[number] := former.position;
-                ELSE
-                    statuses[number] := 3;
-                    versions[number] := current;
-                    positions[number] := place;
+                    start := start + count;
+                    CONTINUE;
                 END IF;
+                statuses[number] := 3;
             ELSIF bypasses THEN
                 statuses[number] := 9;
-                versions[number] := current;
-                positions[number] := place;
             ELSIF expected = -1 OR expected = current OR (expected = -2 AND current > 0) THEN
                 IF p_unless IS NOT NULL AND NOT p_together THEN
                     failing := {schema}.first_match_v1(p_unless[number], p_after[number], p_seen[number]::bigint[]);
@@ -209,8 +204,6 @@ BEGIN
                 END IF;
                 accepted := accepted + count;
                 statuses[number] := 0;
-                versions[number] := current;
-                positions[number] := place;
                 IF p_unless IS NOT NULL AND NOT p_together THEN
                     FOR i IN start + 1 .. start + count LOOP
                         written := array_append(written, {schema}.type_key_v1(p_types[i]));
@@ -223,9 +216,9 @@ BEGIN
                 END IF;
             ELSE
                 statuses[number] := 2;
-                versions[number] := current;
-                positions[number] := place;
             END IF;
+            versions[number] := current;
+            positions[number] := place;
             start := start + count;
         END LOOP;
 
@@ -276,9 +269,7 @@ BEGIN
         SELECT t.tag, g.position FROM unnest(p_tags, event_positions) g(tags, position), unnest(g.tags::text[]) t(tag)
          WHERE g.position IS NOT NULL;
     END IF;
-    IF positions IS NULL THEN
-        positions := event_positions;
-    END IF;
+    positions := coalesce(positions, event_positions);
     FOR i IN 1 .. number LOOP
         IF positions[i] < 0 THEN
             positions[i] := event_positions[-positions[i]];
@@ -286,6 +277,4 @@ BEGIN
     END LOOP;
     listened := {schema}.listened_v1();
 END $$;
-ALTER FUNCTION {schema}.append_v1 SET plan_cache_mode = force_generic_plan;
-ALTER FUNCTION {schema}.append_v1 SET enable_seqscan = off;
-ALTER FUNCTION {schema}.append_v1 SET jit = off;
+ALTER FUNCTION {schema}.append_v1 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off;

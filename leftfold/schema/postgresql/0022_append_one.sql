@@ -1,7 +1,7 @@
--- One event without tags and conditions, by far the commonest append, takes a short way through the steps of append_v1:
--- the same locks, scalars in place of arrays, and few expressions, because each costs a microsecond or two. The status is
--- null if the version does not fit or there are inline projections; the unique index refuses an id that is stored already.
--- Either way nothing has been done, and append_v1 must judge. status: 0 stored, 5 busy.
+-- The short way for a single event without tags and conditions, by far the commonest append: the steps and locks of
+-- append_v1 with scalars, and few expressions, because each costs a microsecond or two. status: 0 stored, 5 busy. It is null
+-- if the version does not fit or there are inline projections; an id that is stored already meets the unique index. Then
+-- nothing has been stored, and append_v1 must judge.
 CREATE FUNCTION {schema}.append_one_v1(
     p_wait bool, p_stream text, p_expected bigint, p_id uuid, p_type text, p_schema_version int,
     p_data json, p_metadata json, p_occurred timestamptz,
@@ -39,7 +39,9 @@ BEGIN
     IF version IS NULL THEN
         RETURN;
     END IF;
-    position := CASE WHEN pg_advisory_xact_lock_shared( -- first the horizon's lock, and then the position
+    -- The horizon's lock must be held before the position is drawn, or head_v1 would pass this event: a CASE evaluates its
+    -- condition first. (The lock function returns void, which is not null.)
+    position := CASE WHEN pg_advisory_xact_lock_shared(
                               {schema}.horizon_space_v1(),
                               coalesce(pg_sequence_last_value('{schema}.position'::regclass), 0)::bit(32)::int
                           ) IS NOT NULL THEN nextval('{schema}.position') END;
@@ -51,6 +53,5 @@ BEGIN
                       AND pg_advisory_unlock({schema}.listener_space_v1(), 0)) -- listened_v1
       INTO status, listened;
 END $$;
-ALTER FUNCTION {schema}.append_one_v1 SET plan_cache_mode = force_generic_plan;
-ALTER FUNCTION {schema}.append_one_v1 SET enable_seqscan = off;
-ALTER FUNCTION {schema}.append_one_v1 SET jit = off; -- inline_set has no index: before PostgreSQL 18 that seems to cost a lot
+-- jit: inline_set has no index, and a disabled seqscan counts as so costly that PostgreSQL would compile the query.
+ALTER FUNCTION {schema}.append_one_v1 SET plan_cache_mode = force_generic_plan SET enable_seqscan = off SET jit = off;

@@ -1,16 +1,15 @@
--- append_v1 inside a transaction of somebody else's. Two things differ there.
+-- append_v1 inside a user's transaction. Two things differ there.
 --
--- An error would end the whole transaction, so what concerns the append alone comes back as a status. A unique index
--- refuses what was committed while this append was on its way (the same event id in another stream, which no lock
--- covers): that is judged again in a new snapshot, as the client does outside. A subtransaction that fails gives up the
--- locks that it took, the horizon's among them, together with its rows; the locks of one that succeeds stay until the
--- transaction, or a savepoint around it, is undone.
+-- An error would end the user's transaction, so errors about the append come back as a status. A unique index may refuse an
+-- event id that another stream got meanwhile, which no lock covers: that is judged again in a new snapshot. A failed
+-- subtransaction gives up its locks, the horizon's too, with its rows; those of a successful one stay until the transaction,
+-- or a savepoint around it, is undone.
 --
--- At REPEATABLE READ and SERIALIZABLE nothing newer than the transaction's snapshot can be seen: conditions and inline
--- projections are refused, and the unique indexes are the only judges of what has come since.
+-- REPEATABLE READ and SERIALIZABLE see nothing newer than the transaction's snapshot: conditions and inline projections are
+-- refused, and the unique indexes alone judge what has come since.
 --
--- Statuses beside those of append_v1, for all appends of the batch: 6 a collision that a new transaction will see
--- clearer, 7 refused by the server (refusal tells why), 8 impossible at this isolation level (refusal names it).
+-- Statuses beside those of append_v1, for the whole batch: 6 a collision, to be judged in a new transaction, 7 refused by
+-- the server (refusal says why), 8 impossible at this isolation level (refusal names it).
 CREATE FUNCTION {schema}.append_joined_v1(
     p_together bool, p_wait bool, p_unless jsonb[], p_firsts text[], p_after bigint[], p_seen text[],
     p_streams text[], p_expected bigint[], p_counts int[],

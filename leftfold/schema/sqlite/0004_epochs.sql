@@ -1,6 +1,5 @@
--- Who the store is, and its epochs: the last row holds now. An epoch begins when the log may have lost a tail (a restored
--- backup) or when a copy becomes a store of its own: what stands at or below its position is shared with the epoch before,
--- what the former epoch wrote beyond it is not history here.
+-- The store's identity and its epochs; the last row is the present one. An epoch begins when a restore may have lost a tail
+-- of the log, or a copy becomes another store. What an older epoch wrote beyond this position is not history here.
 CREATE TABLE leftfold_epochs (
     epoch    INTEGER PRIMARY KEY,
     store    BLOB    NOT NULL, -- the store's identity in this epoch: the 16 bytes of a UUID

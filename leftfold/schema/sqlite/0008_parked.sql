@@ -1,4 +1,4 @@
--- Events set aside: one that could not be applied to a key's row (error says why), and those of the same key behind it.
+-- Events set aside: an event that could not be applied to a key's row, with its error, and the key's later events.
 CREATE TABLE leftfold_parked (
     name        TEXT    NOT NULL,
     generation  INTEGER NOT NULL,
@@ -7,7 +7,7 @@ CREATE TABLE leftfold_parked (
     event_id    TEXT    NOT NULL,
     stream      TEXT    NOT NULL,
     type        TEXT    NOT NULL,
-    error       TEXT,  -- NULL: it only waits behind the one that has one
+    error       TEXT,  -- NULL: it waits behind the failed event
     traceback   TEXT,
     parked_at   TEXT    NOT NULL,
     PRIMARY KEY (name, generation, key, position)

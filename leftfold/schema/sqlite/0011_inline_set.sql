@@ -1,5 +1,5 @@
--- Which projections are maintained inline, in the append's own transaction. One row: every append brings the digest of the
--- set that its process knows, and is refused if it is another, so that nobody writes past a row.
+-- The projections that are maintained inline, in the append's own transaction: a single row. Every append sends the digest
+-- of its process's set; a mismatch is refused.
 CREATE TABLE leftfold_inline_set (
     digest  TEXT NOT NULL, -- empty for the empty set
     members TEXT NOT NULL  -- a JSON array of [name, version]

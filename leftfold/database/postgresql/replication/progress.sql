@@ -1,4 +1,4 @@
--- How far this connection's server has come. Its timeline stands in the control file twice; either may be behind.
+-- How far this connection's server has replayed. Its timeline is in the control file twice; either may be behind.
 SELECT pg_is_in_recovery(), s.system_identifier,
        upper(lpad(to_hex(greatest(c.timeline_id, r.min_recovery_end_timeline)), 8, '0')),
        coalesce(pg_last_wal_replay_lsn() >= %s::pg_lsn, false),

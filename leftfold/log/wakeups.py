@@ -1,4 +1,4 @@
-"""Who waits for new events in this process: the signals of its followers, set when something may have come."""
+"""The signals of a process's followers, set when new events may have come."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ class Wakeups:
         self._signals: tuple[Signal, ...] = ()
 
     def join(self, signal: Signal) -> None:
-        """Be woken from now on."""
+        """Set this signal from now on."""
         with self._lock:
             self._signals = (*self._signals, signal)
 
     def leave(self, signal: Signal) -> None:
-        """Be woken no more; leaving twice is fine."""
+        """Do not set this signal any more; leaving twice is fine."""
         with self._lock:
-            self._signals = tuple(one for one in self._signals if one is not signal)
+            self._signals = tuple(other for other in self._signals if other is not signal)
 
     def wake(self) -> None:
-        """Tell everybody that something may have come."""
+        """Set every signal."""
         for signal in self._signals:
             signal.set()
 

@@ -25,7 +25,7 @@ class PageSize:
         return self._size if self._left is None else min(self._size, self._left)
 
     def note(self, page: Sequence[RecordedEvent]) -> None:
-        """Learn from a page that came."""
+        """Learn from the sizes of a page's events."""
         if not page:
             return
         if self._left is not None:
@@ -34,6 +34,6 @@ class PageSize:
         self._size = max(1, min(self._most, self._size * 4, int(PAGE_BYTES / average)))
 
     def took(self, events: int, seconds: float, at_most: float) -> None:
-        """Learn how long it took to work a page off: the next is to take ``at_most`` so long."""
+        """Learn how long a page took to work off: the next page is to take ``at_most`` so long."""
         if events and seconds > at_most:
             self._size = max(1, min(self._size, int(events * at_most / seconds)))

@@ -1,0 +1,1 @@
+SELECT store FROM {schema}.epochs ORDER BY epoch DESC LIMIT 1
