@@ -257,7 +257,7 @@ def test_a_fold_that_raises_says_where_and_that_nothing_is_stored(store: lf.Even
     assert isinstance(failed.value.__cause__, ValueError)
     assert failed.value.position == store.head()
     assert "a replay in memory, as of 2026-01-06T00:00:00+00:00: nothing is stored" in str(failed.value)
-    assert "told about later than others" in str(failed.value)
+    assert "the log may hold an event after others that rest on it" in str(failed.value)
 
 
 def test_too_many_rows_are_refused_with_what_to_do(store: lf.EventStore) -> None:
@@ -313,7 +313,7 @@ def test_several_projections_of_a_model_must_be_told_apart(store: lf.EventStore)
     for one in (first, second):
         assert view.as_of(position=store.head(), projection=one).find() == [Twice("ann", one.name)]
     other: Any = tills
-    with pytest.raises(lf.InvalidArgument, match=r"projection=… is one that folds Twice"):
+    with pytest.raises(lf.InvalidArgument, match=r"projection=… is a projection of Twice"):
         view.as_of(position=0, projection=other)
 
 

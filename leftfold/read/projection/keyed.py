@@ -85,6 +85,7 @@ class Projection(Generic[Model]):
 
     @property
     def table_names(self) -> tuple[str, ...]:
+        """The name of its only table, in a tuple as for a `SqlProjection`."""
         return (self.definition.name,)
 
     def blueprint(self, registry: Registry) -> Blueprint:
