@@ -581,7 +581,7 @@ def test_an_async_view_of_the_past_takes_its_thread_with_it(store_url: str) -> N
             del asking
             past = await view.as_of(at=day(12))
             database: Any = past._database
-            [thread] = database._writer._worker._thread._threads
+            [thread] = database._writer._executor._thread._threads
             del database
             finding = [asyncio.create_task(past.find()) for _ in range(3)]
             await asyncio.sleep(0)
