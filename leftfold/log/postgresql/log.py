@@ -56,7 +56,7 @@ class PostgresqlLog(Log):
 
     def joined(self, held: Any) -> Log:
         log = PostgresqlLog(HeldPostgresqlDatabase(self._postgresql, held), self.registry)
-        log.inline = self.inline
+        log.maintain(self.inline)
         return log
 
     def join(self, signal: Signal) -> None:
