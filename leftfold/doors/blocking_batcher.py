@@ -106,7 +106,7 @@ class BlockingBatcher(Generic[Item, Outcome]):
                 entry.outcome = (outcome,)
 
     def _leave(self, leaving: _Entry[Item, Outcome]) -> None:
-        """Wake the answered callers of its batch, put back the others, and hand on the line, if it has one.
+        """Wake the answered callers of its batch, put back the others, and hand on its line.
 
         It may be interrupted anywhere, and then runs again. Each part first checks what is left to do, by flags that
         change together with the work: ``sender`` is cleared when an entry is told or put back.

@@ -36,12 +36,12 @@ async def tells_buckets(connection: Connection) -> bool:
     """Whether PostgreSQL computes the buckets of streams as `bucket_of_stream` does."""
     sql = f"SELECT {bucket_in_sql('s')} FROM unnest(%s::text[]) WITH ORDINALITY u(s, number) ORDER BY number"
     try:
-        told = await connection.execute(sql, (list(SAMPLES),))
+        buckets = await connection.execute(sql, (list(SAMPLES),))
     except Exception as error:
         if getattr(error, "sqlstate", None) == "42883":  # before 18 there is no crc32
             return False
         raise
-    return [bucket for (bucket,) in told] == [bucket_of_stream(stream) for stream in SAMPLES]
+    return [bucket for (bucket,) in buckets] == [bucket_of_stream(stream) for stream in SAMPLES]
 
 
 def bucket_in_sql(stream: str) -> str:

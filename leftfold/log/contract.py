@@ -48,12 +48,7 @@ class Log(ABC):
         self.wakeups = Wakeups()
         """The signals of this process's followers, set after each append."""
         self.closed = False
-        self.inline: Inline = NoInline()
-        self._group_commit = (
-            Ungrouped(self.append_batch)
-            if isinstance(database, Held)
-            else GroupCommit(self.append_batch, database.waiting, self.lines)
-        )
+        self.maintain(NoInline())
 
     def maintain(self, inline: Inline) -> None:
         """Maintain these projections inline, from the first append on.
@@ -62,7 +57,11 @@ class Log(ABC):
         """
         self.inline = inline
         lines = 1 if inline.shares_rows else self.lines
-        self._group_commit = GroupCommit(self.append_batch, self.database.waiting, lines)
+        self._group_commit = (
+            Ungrouped(self.append_batch)
+            if isinstance(self.database, Held)
+            else GroupCommit(self.append_batch, self.database.waiting, lines)
+        )
 
     async def append(
         self,

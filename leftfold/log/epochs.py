@@ -1,4 +1,4 @@
-"""Epochs: how a follower knows that the log is still the one that it has followed.
+"""Epochs: how a follower knows that this is still the log that it has followed.
 
 The id of the event at a follower's position tells of a lost tail, whatever has been written in its place. Ids cannot
 tell of a retry that brings the same event to the same position. So the operator who restores a store begins a new

@@ -115,7 +115,7 @@ class PostgresqlDatabase:
         return _Kept(self._kept)
 
     async def take(self) -> Any:
-        """A psycopg connection from the pool, or a kept one if the pool has no more; else `StoreUnavailable`."""
+        """A psycopg connection from the pool, or a kept connection if the pool has no more; else `StoreUnavailable`."""
         if self._kept.idle and not self.driver.has_room():
             with suppress(IndexError):
                 return self._kept.idle.pop().raw
@@ -172,7 +172,7 @@ class _Borrowed(AbstractAsyncContextManager[PooledConnection]):
 class _KeptConnections:
     """The connections that are kept beside the pool.
 
-    Kept connections count among the pool's ``max_size``. When the pool has no more, `take` hands an idle kept one out.
+    Kept connections count among the pool's ``max_size``. When the pool has no more, `take` hands them out.
     """
 
     def __init__(self, database: PostgresqlDatabase) -> None:

@@ -42,7 +42,7 @@ class Statements(Protocol):
 
 
 class Driver(Statements, Protocol):
-    """A pool of psycopg connections in autocommit, and how to run a statement on one."""
+    """A pool of psycopg connections in autocommit, and how to run statements on them."""
 
     patience: float
     """Seconds to wait for a connection."""
@@ -54,7 +54,7 @@ class Driver(Statements, Protocol):
         """A connection that is alive, as far as this can be told without a round trip."""
 
     async def give_back(self, connection: Any) -> None:
-        """Return a connection; the pool replaces a broken one."""
+        """Return a connection; the pool replaces it if it is broken."""
 
     def has_room(self) -> bool:
         """Whether `take` need not wait for a connection to be given back."""

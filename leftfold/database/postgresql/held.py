@@ -147,7 +147,7 @@ class HeldPostgresqlDatabase(PostgresqlDatabase, Held):
         if not isinstance(raw, psycopg.Connection if self._blocking else psycopg.AsyncConnection):
             raise wrong_kind(raw, "postgresql", blocking=self._blocking)
         if raw.closed:
-            raise InvalidState("this connection is closed: pass one that is open and in a transaction")
+            raise InvalidState("this connection is closed: pass an open connection in a transaction")
         if raw.pgconn.pipeline_status != PipelineStatus.OFF:
             raise InvalidState("this connection is in pipeline mode, where answers come late: use it outside of that")
         return raw
@@ -219,8 +219,7 @@ class _Async:
 
 def _conflict(error: psycopg.Error) -> TransactionConflict:
     return TransactionConflict(
-        f"this transaction collided with another one ({str(error).splitlines()[0]}): roll it back and run all of it "
-        "again"
+        f"this transaction collided with another ({str(error).splitlines()[0]}): roll it back and run all of it again"
     )
 
 

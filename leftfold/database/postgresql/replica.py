@@ -155,7 +155,8 @@ class Replica:
             raise InvalidArgument(f"{here} is no replica: it takes writes. Give the URL of a standby of {there}")
         if replica[1] != primary[1]:
             raise InvalidArgument(
-                f"{here} is of the right cluster and of another database than {there}: name the same one in both URLs"
+                f"{here} is of the right cluster and of another database than {there}: name the same database in "
+                "both URLs"
             )
         self._is_open = True
 

@@ -133,7 +133,7 @@ class SqliteDatabase:
 
     @asynccontextmanager
     async def writer(self) -> AsyncIterator[SqliteConnection]:
-        """The one connection that writes, in autocommit; others of this process wait for their turn."""
+        """The connection that writes, in autocommit; other callers wait for their turn."""
         check_outside(self)
         async with self._writing:
             if self._writer is None:

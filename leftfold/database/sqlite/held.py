@@ -38,7 +38,7 @@ class HeldSqliteConnection(SqliteConnection):
                 if raw.in_transaction:
                     raise TransactionConflict(
                         f"this transaction began by reading, and another connection has written since ({error}): roll "
-                        "it back and run it again; one that begins with BEGIN IMMEDIATE waits for its turn instead"
+                        "it back and run it again; a transaction with BEGIN IMMEDIATE waits for its turn instead"
                     ) from error
                 raise StoreUnavailable(
                     f"{self._place} is locked: another connection is in a transaction that writes, and did not end it "
@@ -214,7 +214,7 @@ def _in_transaction(raw: sqlite3.Connection) -> bool:
     try:
         return raw.in_transaction
     except sqlite3.ProgrammingError as error:
-        raise InvalidState("this connection is closed: pass one that is open and in a transaction") from error
+        raise InvalidState("this connection is closed: pass an open connection in a transaction") from error
 
 
 def _begins(raw: sqlite3.Connection) -> bool:

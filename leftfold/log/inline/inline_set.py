@@ -68,7 +68,7 @@ async def write_inline_set(connection: Connection, database: Database, members: 
 
 
 def outdated(recorded: InlineSet, own: InlineSet) -> ProcessorOutdated:
-    """The refusal of a process that maintains another set than the one recorded."""
+    """The refusal of a process that maintains another set than the database records."""
     parts = [
         f"this store maintains inline {_listed(recorded)}, and this process was connected with {_listed(own)}: what it "
         "appends would not reach the same read models"

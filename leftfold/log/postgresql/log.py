@@ -56,7 +56,7 @@ class PostgresqlLog(Log):
 
     def joined(self, held: Any) -> Log:
         log = PostgresqlLog(HeldPostgresqlDatabase(self._postgresql, held), self.registry)
-        log.inline = self.inline
+        log.maintain(self.inline)
         return log
 
     def join(self, signal: Signal) -> None:
@@ -77,7 +77,7 @@ class PostgresqlLog(Log):
         await super().close()
 
     async def append_batch(self, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:
-        """One transaction for the batch; if the server refuses it as a whole, one for each append."""
+        """One transaction for the batch; if the server refuses it as a whole, a transaction for each append."""
         if len(appends) == 1:
             return [await self._append_alone(appends[0], wait)]
         # append_v1 wants the appends of a stream side by side. Sorting is stable, so these keep their order.

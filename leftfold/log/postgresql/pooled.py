@@ -1,4 +1,4 @@
-"""Appends over the database's own connections: when one dies, the same call again on another, with the same event ids.
+"""Appends over the database's own connections: again on another when a connection dies, with the same ids.
 
 A former attempt that is still running holds the locks of its streams. So the repetition waits for the end of that
 attempt, and then finds its events, or none.

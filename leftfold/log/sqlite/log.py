@@ -15,6 +15,7 @@ from leftfold.log.append import Append, AppendResult, Outcome
 from leftfold.log.condition import AppendCondition
 from leftfold.log.contract import Log
 from leftfold.log.epochs import LogState, state_of
+from leftfold.log.inline.protocol import Inline
 from leftfold.log.select import Columns, Range, select_events
 from leftfold.log.sqlite.append import Run, append_independent, append_together, in_transaction, within_transaction
 from leftfold.log.sqlite.inline import Inlining
@@ -27,15 +28,15 @@ class SqliteLog(Log):
     """The log in an SQLite file, or in memory."""
 
     def __init__(self, database: SqliteDatabase, registry: Registry) -> None:
+        self._place = str(database.url)
         super().__init__(database, registry)
         self._sqlite = database
         self._run: Run = within_transaction if isinstance(database, HeldSqliteDatabase) else in_transaction
-        self._place = str(database.url)
         self.sql_dialect = DIALECT
 
-    @property
-    def _inlining(self) -> Inlining:
-        return Inlining(self.inline, self.database, self._place)
+    def maintain(self, inline: Inline) -> None:
+        super().maintain(inline)
+        self._inlining = Inlining(inline, self.database, self._place)
 
     async def append_batch(self, appends: Sequence[Append], *, wait: bool = True) -> list[Outcome]:
         """``wait`` makes no difference: there is one lock, and every append waits for it."""
@@ -55,7 +56,7 @@ class SqliteLog(Log):
 
     def joined(self, held: Any) -> Log:
         log = SqliteLog(HeldSqliteDatabase(self._sqlite, held), self.registry)
-        log.inline = self.inline
+        log.maintain(self.inline)
         return log
 
     async def head(self) -> int:
