@@ -25,7 +25,7 @@ SEEDS = [
 LARGE = 2_000_000
 """A schema with more bytes than this is not used again: dead rows would slow down what comes after."""
 
-ENDING_SECONDS = 1.0
+ENDING_SECONDS = 0.3
 """The server notices the end of a session a moment after the client has closed it; a loaded machine takes longer."""
 
 _SESSIONS = """

@@ -97,6 +97,7 @@ def test_on_a_connection_of_the_user_rows_commit_with_tables_of_their_own(
     assert_exact(looking, SET)
 
 
+@pytest.mark.exhaustive
 def test_many_transactions_at_once_leave_exact_rows(inline: lf.EventStore, store_url: str) -> None:
     """Each waits for those that hold its rows, in whatever order; the victims of a deadlock are told, and go again."""
 

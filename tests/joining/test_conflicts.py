@@ -55,6 +55,7 @@ def test_of_two_transactions_in_a_deadlock_one_is_told_and_the_other_commits(
     assert len(list(store.read_all())) == 2
 
 
+@pytest.mark.exhaustive
 def test_a_deadlock_with_an_append_of_the_store_never_reaches_the_store(
     store: lf.EventStore, postgres_url: str
 ) -> None:

@@ -276,6 +276,7 @@ def _no_more_files() -> tuple[int, int]:
     raise OSError(24, "Too many open files")
 
 
+@pytest.mark.exhaustive
 def test_a_cancelled_statement_does_not_pass_for_a_listener(postgres: ThrowawayPostgres) -> None:
     """Appends look for listeners by trying a lock of the session's; one that kept it would keep notifiers waiting."""
     url = postgres.create_database()

@@ -111,6 +111,7 @@ def test_two_processes_share_the_keys_and_the_living_takes_over(store: lf.EventS
         assert sum(row.n for row in store.view(Count).find()) == 90
 
 
+@pytest.mark.exhaustive
 def test_what_failed_is_skipped_and_what_is_parked_is_applied(store: lf.EventStore, store_url: str) -> None:
     assert "names no app" in ran(store_url, "unpark", store_url.partition(":")[0], "parks").stderr
     with worker(store_url):

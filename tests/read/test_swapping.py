@@ -132,6 +132,7 @@ def reading_for_long(url: str) -> Iterator[int]:
         yield connection.info.backend_pid
 
 
+@pytest.mark.exhaustive
 def test_a_long_query_delays_the_swap_and_nobody_else(postgres_url: str) -> None:
     with lf.connect(postgres_url) as store:
         fill(store, 40)

@@ -8,7 +8,6 @@ from typing import Any
 
 import sqlalchemy as sa
 from sqlalchemy.dialects import sqlite
-from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.sql.compiler import SQLCompiler
 from sqlalchemy.sql.elements import ClauseElement
 from sqlalchemy.types import TypeEngine
@@ -20,7 +19,12 @@ from leftfold.read.model.columns import ColumnType
 @cache
 def sqlalchemy_dialect(name: Dialect) -> sa.Dialect:
     """SQLAlchemy's dialect, with the parameter marks of our connections."""
-    made: Any = sqlite.dialect if name == "sqlite" else psycopg.dialect
+    if name == "sqlite":
+        made: Any = sqlite.dialect
+    else:
+        from sqlalchemy.dialects.postgresql import psycopg  # late: it takes as long to import as leftfold itself
+
+        made = psycopg.dialect
     dialect: sa.Dialect = made(paramstyle="qmark" if name == "sqlite" else "format")
     return dialect
 
