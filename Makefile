@@ -30,7 +30,9 @@ test-exhaustive: .venv/.installed
 	$(PYTEST) $(BESIDE) -m "exhaustive and not alone"
 	$(PYTEST) -m "exhaustive and alone"
 
-test-all: test test-exhaustive
+test-all:
+	$(MAKE) test
+	$(MAKE) test-exhaustive
 
 check: .venv/.installed
 	$(BIN)/ruff check .

@@ -11,10 +11,13 @@ import pytest
 def ledger_folder() -> Path:
     """The folder of ``trans.asc``: LEFTFOLD_BERKA, or ``../shared/data/berka`` beside the repository."""
     beside = Path(__file__).parents[3] / "shared" / "data" / "berka"
-    folder = Path(os.environ.get("LEFTFOLD_BERKA", beside))
-    if not (folder / "trans.asc").exists():
-        pytest.skip(
-            "needs the real ledger: download the PKDD'99 Discovery Challenge data (Berka and Sochorova), "
-            "and set LEFTFOLD_BERKA to the folder with its trans.asc"
-        )
-    return folder
+    told = os.environ.get("LEFTFOLD_BERKA")
+    folder = beside if told is None else Path(told)
+    if (folder / "trans.asc").exists():
+        return folder
+    if told is not None:
+        pytest.fail(f"LEFTFOLD_BERKA names {told}, which has no trans.asc: name the folder that holds it, or unset it")
+    pytest.skip(
+        "needs the real ledger: download the PKDD'99 Discovery Challenge data (Berka and Sochorova), "
+        "and set LEFTFOLD_BERKA to the folder with its trans.asc"
+    )

@@ -60,7 +60,7 @@ def test_a_fault_in_the_functions_of_postgresql_is_found(
 @pytest.mark.parametrize(
     ("name", "expected"),
     [
-        ("retry_with_new_ids", {"once", "acknowledged", "refused"}),
+        ("retry_with_new_ids", {"once", "acknowledged", "refused", "duplicates"}),
         ("follow_by_maximum_position", {"followers"}),
         ("answers_mixed_up", {"acknowledged"}),
     ],

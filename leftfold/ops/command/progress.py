@@ -42,7 +42,8 @@ class ProgressDisplay:
             self._console.print(f"{what}: {told}", highlight=False, markup=False, soft_wrap=True)
 
     def __enter__(self) -> Self:
-        self._bar.start()
+        if self._console.is_terminal:
+            self._bar.start()
         return self
 
     def __exit__(
