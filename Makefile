@@ -4,7 +4,7 @@
 #   make test-all         both
 PYTHON ?= python3
 BIN := .venv/bin
-WORKERS ?= 2
+WORKERS ?= 3
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 
 .PHONY: demo test test-exhaustive test-all check bench clean
@@ -12,7 +12,7 @@ export PIP_DISABLE_PIP_VERSION_CHECK := 1
 demo: .venv/.installed
 	$(BIN)/leftfold demo
 
-# The quick tier, with the checks beside it; their output is kept and printed after it. Two workers, each with a PostgreSQL
+# The quick tier, with the checks beside it; their output is kept and printed after it. Three workers, each with a PostgreSQL
 # of its own. What measures time runs afterwards, alone. Children keep their bytecode, whatever the shell says of that.
 PYTEST := PYTHONDONTWRITEBYTECODE= $(BIN)/pytest $(PYTEST_OPTIONS)
 BESIDE := --numprocesses=$(WORKERS) --dist=worksteal
