@@ -7,7 +7,9 @@ import asyncio
 import random
 import time
 from collections.abc import Iterable
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
+from typing import Any
 
 import psycopg
 import pytest
@@ -39,32 +41,36 @@ class Race:
     async def write_all(self, numbers: Iterable[int]) -> None:
         """All these writers; the first error of any of them ends the race."""
         try:
-            async with asyncio.timeout(DEADLINE), asyncio.TaskGroup() as writers:
+            async with asyncio.timeout(DEADLINE), AsyncExitStack() as stack:
+                connections = {}  # made before a writer can fail: psycopg leaves open what a cancelled connect() made
                 for number in numbers:
-                    writers.create_task(self.write(number))
+                    made = await psycopg.AsyncConnection.connect(self.url, autocommit=True)
+                    connections[number] = await stack.enter_async_context(made)
+                async with asyncio.TaskGroup() as writers:
+                    for number, connection in connections.items():
+                        writers.create_task(self.write(number, connection))
         except BaseException:
             self.given_up = True
             raise
 
-    async def write(self, number: int) -> None:
+    async def write(self, number: int, connection: psycopg.AsyncConnection[Any]) -> None:
         """Transactions of one to three appends, slow to commit, one in five rolled back."""
         chance = random.Random(number)
         sql = statement("leftfold.log.postgresql", "append", self.schema).encode()
-        async with await psycopg.AsyncConnection.connect(self.url, autocommit=True) as connection:
-            for turn in range(TRANSACTIONS):
-                await connection.execute("BEGIN")
-                positions: list[int] = []
-                for part in range(chance.randint(1, 3)):
-                    append = an_append(f"Thing-{number}x{part}", counted(chance.randint(1, 3), turn))
-                    cursor = await connection.execute(sql, append_parameters([append], together=False))
-                    [(_, _, [last], _)] = await cursor.fetchall()
-                    positions.append(last)
-                    await asyncio.sleep(chance.uniform(0, 0.012))
-                if chance.random() < 0.2:
-                    await connection.execute("ROLLBACK")
-                    continue
-                await connection.execute("COMMIT")
-                self.committed_at.update(dict.fromkeys(positions, time.monotonic()))
+        for turn in range(TRANSACTIONS):
+            await connection.execute("BEGIN")
+            positions: list[int] = []
+            for part in range(chance.randint(1, 3)):
+                append = an_append(f"Thing-{number}x{part}", counted(chance.randint(1, 3), turn))
+                cursor = await connection.execute(sql, append_parameters([append], together=False))
+                [(_, _, [last], _)] = await cursor.fetchall()
+                positions.append(last)
+                await asyncio.sleep(chance.uniform(0, 0.012))
+            if chance.random() < 0.2:
+                await connection.execute("ROLLBACK")
+                continue
+            await connection.execute("COMMIT")
+            self.committed_at.update(dict.fromkeys(positions, time.monotonic()))
 
     async def follow(self, store: lf.AsyncEventStore, seen: dict[int, float], order: list[lf.RecordedEvent]) -> None:
         """As a subscriber does, noting when each event came."""
