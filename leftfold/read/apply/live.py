@@ -30,7 +30,6 @@ class LiveRows:
         self.partitions = Partitions(database, outside=database is not log.database)
         self._log = log
         self._database = database
-        self._projection = projection
         self._cached_rows = cached_rows
         self._tables = tables_of(projection, database, "live")
         self._removal = GenerationRemoval(database)
@@ -40,7 +39,7 @@ class LiveRows:
     @cached_property
     def blueprint(self) -> Blueprint:
         """What the code says of its rows."""
-        return self._projection.blueprint(self._log.registry)
+        return self.processor.blueprint(self._log.registry)
 
     def fits(self, generation: Generation) -> bool:
         """Whether it is a shadow of this very code."""
@@ -53,11 +52,11 @@ class LiveRows:
 
     def handler(self, generation: Generation, owns: Owns) -> PageHandler:
         """What applies events to a generation's tables."""
-        return maintainer_of(self._projection, self._log, self._database, generation, owns, self._cached_rows)
+        return maintainer_of(self.processor, self._log, self._database, generation, owns, self._cached_rows)
 
     def remedy(self, role: Role) -> str:
         """How the rows become those of the log again."""
-        name = self._projection.name
+        name = self.processor.name
         lost = "Its rows may tell of events that are gone."
         if role == "shadow":
             return f"{lost} Abandon them, projector.abandon({name!r}), and rebuild again"
@@ -69,7 +68,7 @@ class LiveRows:
     async def live(self) -> Generation | None:
         """The live generation, if there is one."""
         async with self._database.connection() as connection:
-            return await self.generations.find(connection, self._projection.name)
+            return await self.generations.find(connection, self.processor.name)
 
     async def ready(self) -> Generation:
         """The live generation, begun if there is none, and rebuilt if marked. `ProcessorOutdated`: it does not fit."""
@@ -117,12 +116,12 @@ class LiveRows:
 
         The generation is a new one, so that a worker that has judged the one before finds no partition of it any more.
         """
-        name = self._projection.name
+        name = self.processor.name
         async with self._database.transaction() as connection:
             live = (await self.generations.lock(connection, name)).get("live")
             mode: Mode = "async"
             paused: Paused | None = None
-            details = {"version": self._projection.version}
+            details = {"version": self.processor.version}
             if live is not None:  # locks first partitions and then tables, as a worker does
                 self._check_async(live)
                 mode, paused = live.mode, live.paused
@@ -134,7 +133,7 @@ class LiveRows:
                 return False
             await self.partitions.begin(connection, name, number)
             if live is not None:
-                await self._removal.remove(connection, live, self._projection.table_names)
+                await self._removal.remove(connection, live, self.processor.table_names)
             for table in self._tables:
                 existing = await table.existing(connection)
                 if existing and existing != table.expected():
@@ -149,17 +148,17 @@ class LiveRows:
 
     async def check_inline(self, connection: Connection) -> None:
         """`ProcessorOutdated` unless appends maintain it, and its table and the code fit."""
-        live = await self.generations.find(connection, self._projection.name)
+        live = await self.generations.find(connection, self.processor.name)
         if live is None or live.mode != "inline" or not await self._fits(connection, live):
             raise ProcessorOutdated(
-                f"the projection {self._projection.name!r} is recorded as inline, and its rows are not: switch "
+                f"the projection {self.processor.name!r} is recorded as inline, and its rows are not: switch "
                 "it to the background (projector.switch), rebuild it (projector.reset, projector.catch_up), and switch "
                 "it to inline again"
             )
 
     async def accept_changes(self, *, who: str | None = None, why: str = "") -> None:
         """Record that today's code would have made the same rows."""
-        name = self._projection.name
+        name = self.processor.name
         async with self._database.transaction() as connection:
             live = (await self.generations.lock(connection, name)).get("live")
             if live is None:
@@ -175,7 +174,7 @@ class LiveRows:
         async with self._database.transaction() as connection:
             number = await self.generations.begin(connection, self.blueprint)
             if number is not None:
-                await self.partitions.begin(connection, self._projection.name, number)
+                await self.partitions.begin(connection, self.processor.name, number)
             for table in self._tables:
                 exists = await table.check(connection)
                 if exists and number is not None and not await table.is_empty(connection):
@@ -213,7 +212,7 @@ class LiveRows:
             )
 
     def _check_version(self, live: Generation) -> None:
-        name, version = live.name, self._projection.version
+        name, version = live.name, self.processor.version
         if live.version < version:
             raise ProcessorOutdated(
                 f"the rows of projection {name!r} were made by version {live.version}, and this is version {version}: "
@@ -229,8 +228,8 @@ class LiveRows:
         return all([await table.check(connection) for table in self._tables])
 
     def _unfit(self, table: ModelTable, what: str) -> ProcessorOutdated:
-        name = self._projection.name
+        name = self.processor.name
         return ProcessorOutdated(
-            f"the table {table.name} of projection {name!r} (version {self._projection.version}) {what}. Rebuild it "
+            f"the table {table.name} of projection {name!r} (version {self.processor.version}) {what}. Rebuild it "
             f"from history: projector.reset({name!r}), then projector.catch_up()"
         )
